@@ -1,0 +1,46 @@
+# Everything a person needs: `make run` and `make test`. Python 3.11+ and make are all that must be there.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+
+.PHONY: run test check format lock clean
+.DEFAULT_GOAL := run
+
+run: $(VENV)/.sandbox ## start everything; prints one address
+	@exec $(BIN)/python -m sandbox
+
+test: $(VENV)/.dev ## the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev ## what CI runs: formatter, linter, types, import direction, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest $(ARGS)
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(VENV)/.dev ## compile the three lock files again from pyproject.toml
+	$(BIN)/python requirements/compile.py
+
+clean:
+	rm -rf $(VENV) .data .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/.base:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Vitte needs Python 3.11 or newer; name one with make PYTHON=...")'
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.sandbox: requirements/sandbox.txt | $(VENV)/.base
+	@echo "Installing the locked dependencies into $(VENV) ..."
+	@$(PIP_INSTALL) -r requirements/sandbox.txt
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.sandbox
+	@echo "Installing the development tools into $(VENV) ..."
+	@$(PIP_INSTALL) -r requirements/dev.txt
+	@touch $@
