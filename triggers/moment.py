@@ -1,0 +1,51 @@
+"""What the rules look at, and what they answer."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Moment:
+    """One turn of a dialogue, after the persona has answered.
+
+    Counts are of the persona's answers in this dialogue, the present one included.
+    """
+
+    answer_number: int
+    """1 is the persona's first answer to the person; her opening lines are 0."""
+    answers_since_photo: int
+    gap: int
+    """The cadence's present gap in answers, drawn by `draw_gap` after each automatic photo."""
+    seconds_since_photo: float | None
+    """Since the last automatic photo was ordered; None when there was none yet."""
+    cooldown: float
+    """Seconds that must pass between two automatic photos."""
+    photo_waiting: bool
+    """An automatic photo of this person has not been delivered yet."""
+    asked_by_command: bool
+    """The person used /photo, so there is nothing to guess."""
+    person_text: str
+    answer_text: str
+    scene_visual: bool | None
+    """What the language model's scene line says; None when it gave none."""
+    story_changed: bool
+    atmosphere_changed: bool
+
+
+class Kind(StrEnum):
+    NONE = "none"
+    AUTOMATIC = "automatic"
+    REQUESTED = "requested"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`rule` is the name of the rule that decided, `reason` says why in words for the operator."""
+
+    kind: Kind
+    rule: str
+    reason: str
+
+    @property
+    def wants_photo(self) -> bool:
+        return self.kind is not Kind.NONE
