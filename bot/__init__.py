@@ -1,0 +1,1 @@
+"""Telegram: people, personas, conversation. Orders photos from `generation` when `triggers` says so."""

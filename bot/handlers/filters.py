@@ -1,0 +1,32 @@
+"""Filters and callback data that several handlers share."""
+
+from aiogram.filters import Filter
+from aiogram.filters.callback_data import CallbackData
+from aiogram.types import TelegramObject
+
+from bot.models import Person
+from bot.photos import SEND_AGAIN
+
+
+class Adult(Filter):
+    """People who have confirmed that they are 18 or older."""
+
+    async def __call__(self, _event: TelegramObject, person: Person) -> bool:
+        return person.adult_confirmed_at is not None
+
+
+class AgeAnswer(CallbackData, prefix="age"):
+    adult: bool
+
+
+class PersonaChoice(CallbackData, prefix="persona"):
+    key: str
+
+
+class StoryChoice(CallbackData, prefix="story"):
+    persona: str
+    key: str
+
+
+class SendAgain(CallbackData, prefix=SEND_AGAIN):
+    photo_id: int

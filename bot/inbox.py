@@ -1,0 +1,222 @@
+"""Updates, written down before they count as received, then handled: one chat in order, chats side by side.
+
+aiogram's own polling and webhook confirm an update before its handler has run, so a killed bot loses it.
+Here the row is committed first; an update that was not handled to its end is handled again after the
+restart, and Telegram's redeliveries are recognised by their `update_id`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
+
+import structlog
+from aiogram.types import Update
+from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from bot.models import ReceivedUpdate
+from generation.database import Database
+from generation.status import in_seconds
+
+log = structlog.get_logger(__name__)
+
+#: Updates handled at once; each costs little while it waits for the language model.
+CHATS_AT_ONCE = 1000
+#: Seconds that a replica may be silent before another one takes its updates over.
+LEASE = 30.0
+#: Tries of an update whose handling broke on the network or the database, and the first pause in seconds.
+TRIES = 5
+PAUSE = 0.5
+#: Telegram redelivers for 24 h at most, so older rows tell nothing.
+KEPT_HOURS = 48
+
+Handle = Callable[[Update], Awaitable[None]]
+
+
+class TryAgain(Exception):
+    """Raised by the handler for a fault that passes (network, database): the same update comes again."""
+
+
+class Inbox:
+    """The updates of one bot on one replica. Built by `bot.app`; `run` lives as long as the process."""
+
+    def __init__(self, database: Database, *, bot_id: int, replica: str, handle: Handle) -> None:
+        self._database = database
+        self._bot_id = bot_id
+        self._replica = replica
+        self._handle = handle
+        self._chats: dict[int, asyncio.Task[None]] = {}
+        self._more: set[int] = set()
+        self._places = asyncio.Semaphore(CHATS_AT_ONCE)
+
+    async def receive(self, updates: Sequence[Update]) -> None:
+        """Write updates down; when this returns they may be confirmed to Telegram."""
+        rows: list[dict[str, Any]] = [
+            {
+                "bot_id": self._bot_id,
+                "update_id": received.update_id,
+                "chat_id": chat_of(received),
+                "payload": received.model_dump(mode="json", exclude_unset=True),
+            }
+            for received in updates
+        ]
+        if not rows:
+            return
+        async with self._database.unit() as session:
+            await session.execute(insert(ReceivedUpdate).on_conflict_do_nothing(), rows)
+        self._wake(row["chat_id"] for row in rows)
+
+    async def take_over(self) -> None:
+        """Free everything that earlier processes held. Only where no other replica can be alive (polling)."""
+        async with self._database.unit() as session:
+            await session.execute(
+                update(ReceivedUpdate)
+                .where(ReceivedUpdate.bot_id == self._bot_id, ReceivedUpdate.handled_at.is_(None))
+                .values(claimed_until=None)
+            )
+
+    async def run(self) -> None:
+        """Renew this replica's claims, and look for updates that nobody handles; never returns."""
+        while True:
+            try:
+                await self._look_around()
+            except Exception as error:  # PostgreSQL is away; the rows wait
+                log.warning("inbox.database_away", error=repr(error))
+            await asyncio.sleep(LEASE / 6)
+
+    async def finish(self, timeout: float) -> None:
+        """Let the updates in hand end, at a shutdown; what does not end in time is handled after the start."""
+        if self._chats:
+            await asyncio.wait(set(self._chats.values()), timeout=timeout)
+        for task in list(self._chats.values()):
+            task.cancel()
+
+    # -- one chat --------------------------------------------------------------------------------------
+
+    def _wake(self, chat_ids: Iterable[int]) -> None:
+        for chat_id in set(chat_ids):
+            if chat_id in self._chats:
+                self._more.add(chat_id)
+            else:
+                self._chats[chat_id] = asyncio.create_task(self._work(chat_id))
+
+    async def _work(self, chat_id: int) -> None:
+        """Handle a chat's updates in order until none is left."""
+        try:
+            async with self._places:
+                while True:
+                    self._more.discard(chat_id)
+                    while await self._handle_next(chat_id):
+                        pass
+                    if chat_id not in self._more:
+                        return
+        except Exception as error:  # PostgreSQL is away; `run` wakes the chat again
+            log.warning("inbox.chat_stopped", error=repr(error))
+        finally:
+            del self._chats[chat_id]
+
+    async def _handle_next(self, chat_id: int) -> bool:
+        row = await self._claim(chat_id)
+        if row is None:
+            return False
+        structlog.contextvars.bind_contextvars(update_id=row.update_id)
+        try:
+            await self._handle(Update.model_validate(row.payload))
+        except TryAgain as error:
+            if row.tries < TRIES:
+                log.warning("update.tried_again", error=str(error), tries=row.tries)
+                await asyncio.sleep(PAUSE * 2 ** (row.tries - 1))
+                await self._release(row)
+                return True
+            log.error("update.given_up", error=str(error), tries=row.tries)
+        await self._handled(row)
+        return True
+
+    async def _claim(self, chat_id: int) -> ReceivedUpdate | None:
+        """The chat's oldest update, unless another replica has the chat."""
+        head = (
+            select(ReceivedUpdate.update_id)
+            .where(
+                ReceivedUpdate.bot_id == self._bot_id,
+                ReceivedUpdate.chat_id == chat_id,
+                ReceivedUpdate.handled_at.is_(None),
+            )
+            .order_by(ReceivedUpdate.update_id)
+            .limit(1)
+            .scalar_subquery()
+        )
+        async with self._database.unit() as session:
+            return await session.scalar(
+                update(ReceivedUpdate)
+                .where(
+                    ReceivedUpdate.bot_id == self._bot_id,
+                    ReceivedUpdate.update_id == head,
+                    ReceivedUpdate.handled_at.is_(None),
+                    or_(ReceivedUpdate.claimed_until.is_(None), ReceivedUpdate.claimed_until < func.now()),
+                )
+                .values(
+                    claimed_by=self._replica,
+                    claimed_until=in_seconds(LEASE),
+                    tries=ReceivedUpdate.tries + 1,
+                )
+                .returning(ReceivedUpdate)
+            )
+
+    async def _handled(self, row: ReceivedUpdate) -> None:
+        """What the person wrote goes with the payload; the number stays, to know a redelivery."""
+        await self._set(row, handled_at=func.now(), payload=None, claimed_until=None)
+
+    async def _release(self, row: ReceivedUpdate) -> None:
+        await self._set(row, claimed_until=None)
+
+    async def _set(self, row: ReceivedUpdate, **values: Any) -> None:
+        async with self._database.unit() as session:
+            await session.execute(
+                update(ReceivedUpdate)
+                .where(
+                    ReceivedUpdate.bot_id == row.bot_id,
+                    ReceivedUpdate.update_id == row.update_id,
+                    ReceivedUpdate.claimed_by == self._replica,
+                )
+                .values(**values)
+            )
+
+    async def _look_around(self) -> None:
+        mine = and_(
+            ReceivedUpdate.bot_id == self._bot_id,
+            ReceivedUpdate.handled_at.is_(None),
+        )
+        async with self._database.unit() as session:
+            await session.execute(
+                update(ReceivedUpdate)
+                .where(
+                    mine,
+                    ReceivedUpdate.claimed_by == self._replica,
+                    ReceivedUpdate.claimed_until.is_not(None),
+                )
+                .values(claimed_until=in_seconds(LEASE))
+            )
+            waiting = await session.scalars(
+                select(ReceivedUpdate.chat_id)
+                .where(mine)
+                .where(or_(ReceivedUpdate.claimed_until.is_(None), ReceivedUpdate.claimed_until < func.now()))
+                .distinct()
+            )
+            chats = list(waiting)
+            await session.execute(
+                delete(ReceivedUpdate).where(
+                    ReceivedUpdate.handled_at < func.now() - func.make_interval(0, 0, 0, 0, KEPT_HOURS)
+                )
+            )
+        self._wake(chats)
+
+
+def chat_of(received: Update) -> int:
+    """What an update is ordered by: its chat, or the person where there is none; 0 where there is neither."""
+    event = received.event
+    message = getattr(event, "message", None)
+    chat = getattr(event, "chat", None) or getattr(message, "chat", None)
+    if chat is not None:
+        return int(chat.id)
+    user = getattr(event, "from_user", None) or getattr(event, "user", None)
+    return int(user.id) if user is not None else 0

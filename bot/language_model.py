@@ -1,0 +1,62 @@
+"""The language model behind any OpenAI-compatible server, through the official client."""
+
+from collections.abc import Sequence
+from typing import Literal, TypedDict
+
+import openai
+import structlog
+from openai import AsyncOpenAI
+
+from bot.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+class ChatMessage(TypedDict):
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class LanguageModelUnavailable(Exception):
+    """No usable answer: the server is down, too slow, over its limits, or answered nothing."""
+
+
+class LanguageModel:
+    """One client for the life of the process.
+
+    One answer may take `llm_timeout` seconds. 429, 5xx and broken connections are tried twice more by the
+    client itself, which obeys `Retry-After`.
+    """
+
+    def __init__(self, settings: Settings, *, retries: int = 2) -> None:
+        self._model = settings.llm_model
+        self._max_tokens = settings.llm_max_tokens
+        self._client = AsyncOpenAI(
+            base_url=settings.llm_base_url,
+            api_key=settings.llm_api_key.get_secret_value(),
+            timeout=settings.llm_timeout,
+            max_retries=retries,
+        )
+
+    async def answer(self, messages: Sequence[ChatMessage]) -> str:
+        """The model's text. Raises LanguageModelUnavailable."""
+        try:
+            completion = await self._client.chat.completions.create(
+                model=self._model,
+                messages=list(messages),  # type: ignore[arg-type]
+                max_tokens=self._max_tokens,
+                temperature=0.9,
+            )
+        except openai.OpenAIError as error:
+            # The body of an error can repeat the chat: only its kind and status are logged.
+            status = getattr(error, "status_code", None)
+            log.warning("language_model.unavailable", error=type(error).__name__, status=status)
+            raise LanguageModelUnavailable(type(error).__name__) from error
+        text = completion.choices[0].message.content if completion.choices else None
+        if not text or not text.strip():
+            log.warning("language_model.empty_answer")
+            raise LanguageModelUnavailable("empty answer")
+        return text
+
+    async def close(self) -> None:
+        await self._client.close()

@@ -1,0 +1,43 @@
+"""Settings of the bot process: the pipeline's plus its own."""
+
+from typing import Annotated, Self
+
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import NoDecode
+
+from generation.settings import HttpAddress
+from generation.settings import Settings as PipelineSettings
+
+
+def _ids(value: object) -> object:
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+Ids = Annotated[frozenset[int], NoDecode, BeforeValidator(_ids)]
+
+
+class Settings(PipelineSettings):
+    """What the bot needs. Times are in seconds."""
+
+    llm_base_url: HttpAddress
+    llm_api_key: SecretStr
+    llm_model: str
+    llm_timeout: Annotated[float, Field(gt=0)] = 60
+    llm_max_tokens: Annotated[int, Field(gt=0)] = 700
+    memory_tokens: Annotated[int, Field(ge=200)] = 3000
+
+    webhook_url: HttpAddress | None = None
+    webhook_secret: Annotated[SecretStr, Field(min_length=1, max_length=256)] | None = None
+    webhook_host: str = "127.0.0.1"
+    webhook_port: Annotated[int, Field(ge=0, le=65535)] = 8081
+
+    admin_ids: Ids = frozenset()
+    premium_ids: Ids = frozenset()
+    photo_cooldown: Annotated[float, Field(ge=0)] = 60
+    requested_photos_waiting: Annotated[int, Field(gt=0)] = 2
+
+    @model_validator(mode="after")
+    def _webhook_is_guarded(self) -> Self:
+        if self.webhook_url and not self.webhook_secret:
+            raise ValueError("WEBHOOK_URL needs WEBHOOK_SECRET, or anyone could send updates")
+        return self

@@ -1,0 +1,48 @@
+"""The bot's own words in Fluent files; code holds keys only."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from fluent.runtime import FluentBundle, FluentResource
+
+FOLDER = Path(__file__).parent
+DEFAULT = "en"
+
+#: Looks a key up in one person's language: `say("hello", name="Anna")`.
+Say = Callable[..., str]
+
+
+class Texts:
+    """All languages, read once at the start. A key that a language lacks is a bug and raises KeyError."""
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        self._bundles = {path.stem: _bundle(path) for path in sorted(folder.glob("*.ftl"))}
+
+    @property
+    def locales(self) -> list[str]:
+        return list(self._bundles)
+
+    def locale_of(self, language_code: str | None) -> str:
+        """The language for a Telegram `language_code` such as "ru", "en-GB" or None."""
+        language = (language_code or "").partition("-")[0].lower()
+        return language if language in self._bundles else DEFAULT
+
+    def in_locale(self, locale: str) -> Say:
+        return partial(self._format, self._bundles[self.locale_of(locale)])
+
+    def _format(self, bundle: FluentBundle, key: str, **values: object) -> str:
+        pattern = bundle.get_message(key).value
+        if pattern is None:
+            raise KeyError(key)
+        text, errors = bundle.format_pattern(pattern, values)
+        if errors:
+            raise KeyError(f"{key}: {errors[0]}")
+        return str(text)
+
+
+def _bundle(path: Path) -> FluentBundle:
+    # Isolation marks would show as boxes in some clients, and a name is shown by itself anyway.
+    bundle = FluentBundle([path.stem], use_isolating=False)
+    bundle.add_resource(FluentResource(path.read_text("utf-8")))
+    return bundle

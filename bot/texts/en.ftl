@@ -1,0 +1,45 @@
+# Everything the bot itself says in English. The personas' own words come from the language model.
+hello =
+    Hi { $name }! This is Vitte: you talk with a character, who sends you a photo now and then.
+    All characters are fictional adults. Are you 18 or older?
+age-yes = I am 18 or older
+age-no = No
+age-thanks = Thank you! Who would you like to talk to?
+age-refused = Then this is not for you yet. Come back when you are 18: send /start.
+age-first = Please confirm first that you are 18 or older.
+gallery = Who would you like to talk to?
+gallery-person = { $name }, { $age }. { $about }
+stories = Which story shall it be?
+stories-first = Choose somebody to talk to first.
+story-begins = A new story: “{ $title }”.
+reset-done = A clean page: { $name } remembers nothing.
+reset-nothing = There is nothing to forget yet. Choose somebody to talk to.
+help =
+    Just write as you would to a person. Photos come by themselves when the moment fits, or when you ask.
+
+    /photo — ask for a photo, with a wish if you like: /photo by the window with a cup of coffee
+    /persona — talk to somebody else
+    /story — change the story
+    /reset — start the conversation over
+    /help — this page
+unknown-command = I don't know that command. Here is what there is: /help
+only-text = For now I understand text only. Tell me in words?
+stale-button = This button no longer works.
+model-down = I can't answer right now, something is wrong with the connection. Your message is kept; write to me again in a little while.
+went-wrong = Something went wrong and there is no answer. Please try once more.
+photo-failed = The photo didn't work out, sorry. Shall we try again a little later?
+photo-unconfirmed = It seems the photo got lost on the way. If you don't see it above, I'll send it again.
+photo-send-again = Send it again
+photo-sending-again = Sending it again
+photo-queue-full = Too many people want photos just now ({ $waiting ->
+    [one] { $waiting } photo is
+   *[other] { $waiting } photos are
+    } waiting). Please ask again in a few minutes.
+photo-already-waiting = Your photo is in the queue already, just a moment.
+command-photo = ask for a photo
+command-persona = talk to somebody else
+command-story = change the story
+command-reset = start over
+command-help = what I can do
+# Goes to the language model as the person's words when /photo is used.
+photo-wish = Send me a photo. { $wish }

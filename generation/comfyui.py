@@ -1,0 +1,254 @@
+"""A client of one ComfyUI server.
+
+The WebSocket is a hint that something ended; `/history` is the truth. ComfyUI's sockets are known to stop
+without an error, and a socket that reconnects under the same clientId while the old one is still open
+never hears anything again (its server.py, `sockets.pop(sid)`), so every connection takes a new clientId.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import structlog
+
+from generation.errors import (
+    ComfyUIError,
+    ComfyUIUnreachable,
+    GraphRejected,
+    PromptLost,
+    RenderFailed,
+    RenderInterrupted,
+    RenderTimeout,
+)
+from generation.workflow import Graph
+
+log = structlog.get_logger(__name__)
+
+#: No picture of a sane size comes near it; a wrong server could send anything.
+MAX_IMAGE_BYTES = 64 * 1024 * 1024
+
+_ENDED = frozenset({"execution_error", "execution_interrupted"})
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """A file on the ComfyUI machine, as `/history` names it."""
+
+    filename: str
+    subfolder: str
+    type: str
+
+
+class ComfyUI:
+    """One per worker process, built and closed by the worker; `listen` runs beside it.
+
+    `poll` is the pause in seconds between two looks at `/history` when the WebSocket says nothing.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, *, poll: float = 1.0) -> None:
+        self._session = session
+        self._url = url
+        self._poll = poll
+        self._client_id: str | None = None
+        self._ended: dict[str, asyncio.Event] = {}
+
+    # -- rendering -------------------------------------------------------------------------------------
+
+    async def render(
+        self, graph: Graph, *, prompt_id: str, timeout: float, submitted: Callable[[], Any] = lambda: None
+    ) -> dict[str, list[ImageFile]]:
+        """Run a graph to its end and return the image files of each output node.
+
+        `timeout` is in seconds, waiting in ComfyUI's own queue included; past it the graph is stopped.
+        Raises GraphRejected, RenderFailed, RenderInterrupted, RenderTimeout, PromptLost, ComfyUIUnreachable.
+        """
+        ended = self._ended[prompt_id] = asyncio.Event()
+        try:
+            async with asyncio.timeout(timeout):
+                await self.submit(graph, prompt_id=prompt_id)
+                submitted()
+                return _outputs(await self._wait(prompt_id, ended))
+        except TimeoutError:
+            await self._abandon(prompt_id)
+            raise RenderTimeout(f"no result within {timeout:g} s") from None
+        except asyncio.CancelledError:
+            await asyncio.shield(self._abandon(prompt_id))
+            raise
+        finally:
+            del self._ended[prompt_id]
+
+    async def submit(self, graph: Graph, *, prompt_id: str) -> None:
+        """Hand a graph over under an id of our own, so that it can be found again whatever happens."""
+        body: dict[str, Any] = {"prompt": graph, "prompt_id": prompt_id}
+        if self._client_id:
+            body["client_id"] = self._client_id
+        async with self._request("POST", "/prompt", json=body) as response:
+            if response.status == 400:
+                answer = await response.json()
+                error = answer.get("error") or {}
+                message = f"{error.get('message', 'rejected')} {error.get('details', '')}".strip()
+                raise GraphRejected(message, answer.get("node_errors") or {})
+            if response.status != 200:
+                raise ComfyUIUnreachable(f"/prompt answered {response.status}")
+            # With several outputs ComfyUI drops a bad one and answers 200 all the same.
+            if node_errors := (await response.json()).get("node_errors"):
+                raise GraphRejected("some outputs were dropped", node_errors)
+
+    async def _wait(self, prompt_id: str, ended: asyncio.Event) -> dict[str, Any]:
+        unreachable = 0
+        while True:
+            try:
+                async with asyncio.timeout(self._poll):
+                    await ended.wait()
+            except TimeoutError:
+                pass
+            else:
+                ended.clear()
+            try:
+                if entry := await self._finished(prompt_id):
+                    return entry
+                unreachable = 0
+            except ComfyUIUnreachable:
+                # A busy or restarting server may miss a request; one that stays away has lost the graph.
+                unreachable += 1
+                if unreachable >= 5:
+                    raise
+
+    async def _finished(self, prompt_id: str) -> dict[str, Any] | None:
+        """The history entry, None while it waits or runs. Raises PromptLost when ComfyUI knows nothing of it."""
+        if entry := await self.history(prompt_id):
+            return entry
+        if prompt_id in await self.queued_ids():
+            return None
+        # It may have ended between the two questions.
+        if entry := await self.history(prompt_id):
+            return entry
+        raise PromptLost("neither in the queue nor in the history")
+
+    async def _abandon(self, prompt_id: str) -> None:
+        """Take the graph out of ComfyUI's hands, running or waiting, as far as it still answers."""
+        try:
+            await self._post("/queue", {"delete": [prompt_id]})
+            await self._post("/interrupt", {"prompt_id": prompt_id})
+        except ComfyUIError as error:
+            log.warning("comfyui.abandon_failed", prompt_id=prompt_id, error=str(error))
+
+    # -- single calls ----------------------------------------------------------------------------------
+
+    async def history(self, prompt_id: str) -> dict[str, Any] | None:
+        """The entry of a graph that has ended, or None."""
+        entry: dict[str, Any] | None = (await self._get(f"/history/{prompt_id}")).get(prompt_id)
+        return entry
+
+    async def queued_ids(self) -> set[str]:
+        """Ids of the graphs that run or wait."""
+        queue = await self._get("/queue")
+        return {item[1] for item in (*queue["queue_running"], *queue["queue_pending"])}
+
+    async def system_stats(self) -> dict[str, Any]:
+        """Version, memory and devices; also the cheapest proof of life."""
+        return await self._get("/system_stats", timeout=5)
+
+    async def object_info(self) -> dict[str, Any]:
+        """Every node class that this server has, with its inputs."""
+        return await self._get("/object_info", timeout=60)
+
+    async def view(self, image: ImageFile) -> bytes:
+        """The bytes of an image file. Raises ComfyUIError when it is gone or larger than MAX_IMAGE_BYTES."""
+        params = {"filename": image.filename, "subfolder": image.subfolder, "type": image.type}
+        async with self._request("GET", "/view", params=params, timeout=60) as response:
+            if response.status != 200:
+                raise ComfyUIError(f"/view answered {response.status}")
+            content: bytes = await response.content.read(MAX_IMAGE_BYTES + 1)
+            while len(content) <= MAX_IMAGE_BYTES and (more := await response.content.read(MAX_IMAGE_BYTES)):
+                content += more
+            if len(content) > MAX_IMAGE_BYTES:
+                raise ComfyUIError(f"/view sent more than {MAX_IMAGE_BYTES} bytes")
+            return content
+
+    async def _get(self, path: str, *, timeout: float = 10) -> dict[str, Any]:
+        async with self._request("GET", path, timeout=timeout) as response:
+            if response.status != 200:
+                raise ComfyUIUnreachable(f"{path} answered {response.status}")
+            answer: dict[str, Any] = await response.json()
+            return answer
+
+    async def _post(self, path: str, body: dict[str, Any]) -> None:
+        async with self._request("POST", path, json=body) as response:
+            if response.status != 200:
+                raise ComfyUIUnreachable(f"{path} answered {response.status}")
+
+    @asynccontextmanager
+    async def _request(self, method: str, path: str, *, timeout: float = 10, **options: Any) -> Any:
+        """The one door to the server: every call has a time limit and every foreign error becomes ours."""
+        limit = aiohttp.ClientTimeout(total=timeout)
+        try:
+            async with self._session.request(method, self._url + path, timeout=limit, **options) as response:
+                yield response
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise ComfyUIUnreachable(f"{method} {path}: {type(error).__name__} {error}") from error
+
+    # -- events ----------------------------------------------------------------------------------------
+
+    async def listen(self) -> None:
+        """Follow the WebSocket for ever, reconnecting with a new clientId after every break."""
+        while True:
+            try:
+                await self._follow()
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                log.debug("comfyui.socket_lost", error=str(error))
+            self._client_id = None
+            await asyncio.sleep(self._poll)
+
+    async def _follow(self) -> None:
+        client_id = uuid.uuid4().hex
+        async with self._session.ws_connect(
+            f"{self._url}/ws",
+            params={"clientId": client_id},
+            heartbeat=20,
+            max_msg_size=MAX_IMAGE_BYTES,
+            timeout=aiohttp.ClientWSTimeout(ws_close=5),
+        ) as socket:
+            self._client_id = client_id
+            async for message in socket:
+                if message.type is aiohttp.WSMsgType.TEXT:
+                    self._heard(message.json())
+
+    def _heard(self, event: dict[str, Any]) -> None:
+        data = event.get("data") or {}
+        # execution_success comes before the history entry; `executing {node: null}` always after it.
+        if event.get("type") in _ENDED or (event.get("type") == "executing" and data.get("node") is None):
+            ended = self._ended.get(str(data.get("prompt_id")))
+            if ended is not None:
+                ended.set()
+
+
+def _outputs(entry: dict[str, Any]) -> dict[str, list[ImageFile]]:
+    """Image files by output node, or the error that the history entry tells of."""
+    status = entry.get("status") or {}
+    if status.get("status_str") == "error":
+        raise _failure(status.get("messages") or [])
+    return {
+        node: [
+            ImageFile(image["filename"], image.get("subfolder", ""), image.get("type", "output"))
+            for image in output.get("images", [])
+        ]
+        for node, output in (entry.get("outputs") or {}).items()
+    }
+
+
+def _failure(messages: list[Any]) -> ComfyUIError:
+    for name, details in messages:
+        if name == "execution_interrupted":
+            return RenderInterrupted("interrupted")
+        if name == "execution_error":
+            return RenderFailed(
+                str(details.get("exception_type")),
+                str(details.get("exception_message")).strip(),
+                str(details.get("node_id")),
+            )
+    return RenderFailed("unknown", "history says error and nothing more")

@@ -1,0 +1,86 @@
+"""arq as a doorbell: a job only says that work waits; PostgreSQL says which.
+
+So a lost or a doubled job does no harm. A job's only argument is the row's id.
+"""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from arq import ArqRedis
+from redis.asyncio import ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from generation.models import Photo
+
+log = structlog.get_logger(__name__)
+
+RENDER = "render_photo"
+DELIVER = "deliver_photo"
+
+#: A token outlives every reasonable queue; the sweeper replaces one that ran out.
+_EXPIRES = timedelta(hours=24)
+
+
+def serialize(job: dict[str, Any]) -> bytes:
+    """JSON instead of arq's pickle, so that whoever can write to Redis cannot run code in a worker."""
+    return json.dumps(job, default=repr).encode()
+
+
+def deserialize(data: bytes) -> dict[str, Any]:
+    job: dict[str, Any] = json.loads(data)
+    return job
+
+
+def connect(url: str, *, queue: str, retries: int, timeout: float = 2) -> ArqRedis:
+    """A pool whose every command ends within `timeout` seconds, tried again `retries` times.
+
+    arq's own pool has no socket time limit, so a hung Redis would hang its caller for ever; and
+    redis-py raises a bare OSError when a connection is refused, so OSError is among the retried ones.
+    Connects on first use.
+    """
+    pool = ConnectionPool.from_url(
+        url,
+        socket_connect_timeout=timeout,
+        socket_timeout=timeout,
+        retry=Retry(ExponentialBackoff(cap=2, base=0.05), retries),
+        retry_on_error=[RedisConnectionError, RedisTimeoutError, OSError],
+    )
+    redis = ArqRedis(connection_pool=pool, default_queue_name=queue)
+    redis.job_serializer = serialize
+    redis.job_deserializer = deserialize
+    return redis
+
+
+async def ring(redis: ArqRedis, photo: Photo, *, premium_head_start: float, defer: float = 0) -> bool:
+    """Enqueue the job that makes a worker look for this photo; premium jobs get an earlier score.
+
+    Never raises for Redis being away: the row is written down and the sweeper rings later. False then.
+    """
+    head_start = premium_head_start if photo.premium else 0
+    return await _enqueue(redis, RENDER, photo, defer - head_start)
+
+
+async def ring_delivery(redis: ArqRedis, photo: Photo) -> bool:
+    """Enqueue the job that delivers a photo which is stored already."""
+    return await _enqueue(redis, DELIVER, photo, 0)
+
+
+async def _enqueue(redis: ArqRedis, function: str, photo: Photo, defer: float) -> bool:
+    try:
+        await redis.enqueue_job(
+            function,
+            photo.id,
+            _job_id=f"{function}:{photo.id}:{photo.attempt}",
+            _defer_by=timedelta(seconds=defer),
+            _expires=_EXPIRES,
+        )
+    except (RedisError, OSError) as error:
+        log.warning("doorbell.unheard", photo_id=photo.id, error=repr(error))
+        return False
+    return True

@@ -1,0 +1,53 @@
+"""structlog for a process: readable in a terminal, JSON otherwise; other libraries' lines go the same way."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+
+#: Their info lines repeat what ours say, and could hold a prompt or a token in an address.
+LIBRARIES = ("arq.worker", "aiogram", "httpx", "httpx2", "openai", "botocore", "aiobotocore", "aiohttp.access")
+
+
+def quiet_libraries() -> None:
+    """Warnings only from the libraries; arq's own logging set-up leaves it so."""
+    for name in LIBRARIES:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def configure(log_format: str, level: str, *, process: str) -> None:
+    """Set up logging once per process; `process` names it in every line."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.stdlib.PositionalArgumentsFormatter(),
+    ]
+    readable = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
+    rendering: list[Any] = (
+        [structlog.dev.ConsoleRenderer()]
+        if readable
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+        )
+    )
+    logging.root.handlers = [handler]
+    logging.root.setLevel(level.upper())
+    logging.getLogger("arq").handlers = []
+    logging.getLogger("arq").propagate = True
+    quiet_libraries()
+    structlog.contextvars.bind_contextvars(process=process)

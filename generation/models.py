@@ -1,0 +1,121 @@
+"""The photos table: one row for each photo, from order to delivery."""
+
+import uuid
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Enum,
+    Identity,
+    Index,
+    SmallInteger,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from generation.database import Base
+
+
+class PhotoStatus(StrEnum):
+    QUEUED = "queued"
+    RENDERING = "rendering"
+    STORED = "stored"
+    SENDING = "sending"
+    DELIVERED = "delivered"
+    UNCONFIRMED = "unconfirmed"
+    FAILED = "failed"
+
+
+class Orientation(StrEnum):
+    PORTRAIT = "portrait"
+    LANDSCAPE = "landscape"
+
+
+Timestamp = DateTime(timezone=True)
+
+
+class Photo(Base):
+    """A photo's whole life. Only `generation.status` changes `status`.
+
+    `attempt` is a fence: it grows with every claim, and a worker whose attempt is no longer the row's
+    has lost it. `failures` counts the attempts that count against the photo.
+    """
+
+    __tablename__ = "photos"
+    __table_args__ = (
+        CheckConstraint("failures >= 0 AND attempt >= 0", name="counters"),
+        CheckConstraint("status <> 'delivered' OR telegram_message_id IS NOT NULL", name="delivered_has_message"),
+        # The claim walks this index in order; delivered photos are not in it, however many there are.
+        Index("ix_photos_queued", "rank_at", "id", postgresql_where=text("status = 'queued'")),
+        Index(
+            "ix_photos_held",
+            "lease_until",
+            postgresql_where=text("status IN ('rendering', 'stored', 'sending')"),
+        ),
+        Index(
+            "ix_photos_untold",
+            "id",
+            postgresql_where=text("status IN ('failed', 'unconfirmed') AND told_at IS NULL"),
+        ),
+        Index("ix_photos_owner_id_id", "owner_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    # Names the object in S3 and the prompt in ComfyUI: says nothing about the person.
+    key: Mapped[uuid.UUID] = mapped_column(unique=True, server_default=func.gen_random_uuid())
+    # The cause of the order; the same cause never orders twice.
+    dedup_key: Mapped[str] = mapped_column(Text, unique=True)
+
+    chat_id: Mapped[int] = mapped_column(BigInteger)
+    owner_id: Mapped[int] = mapped_column(BigInteger)
+    reply_to_message_id: Mapped[int | None] = mapped_column(BigInteger)
+    requested: Mapped[bool]
+    premium: Mapped[bool]
+    rule: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    words: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+    workflow: Mapped[str] = mapped_column(Text)
+    orientation: Mapped[Orientation] = mapped_column(
+        Enum(Orientation, native_enum=False, create_constraint=True, name="orientation", length=16,
+             values_callable=lambda kind: [member.value for member in kind])
+    )  # fmt: skip
+    prompt: Mapped[str] = mapped_column(Text)
+    negative_prompt: Mapped[str] = mapped_column(Text)
+    seed: Mapped[int] = mapped_column(BigInteger)
+
+    status: Mapped[PhotoStatus] = mapped_column(
+        Enum(PhotoStatus, native_enum=False, create_constraint=True, name="status", length=16,
+             values_callable=lambda kind: [member.value for member in kind]),
+        server_default=PhotoStatus.QUEUED.value,
+    )  # fmt: skip
+    attempt: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    failures: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    # Place in the queue: the time of the order, moved earlier for premium.
+    rank_at: Mapped[datetime] = mapped_column(Timestamp)
+    not_before: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    lease_until: Mapped[datetime | None] = mapped_column(Timestamp)
+    worker: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(Text)
+
+    object_key: Mapped[str | None] = mapped_column(Text)
+    file_id: Mapped[str | None] = mapped_column(Text)
+    telegram_message_id: Mapped[int | None] = mapped_column(BigInteger)
+
+    queued_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    claimed_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    submitted_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    rendered_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    stored_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    sending_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    delivered_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    failed_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    # When the person was told of a failure or of a doubtful delivery.
+    told_at: Mapped[datetime | None] = mapped_column(Timestamp)

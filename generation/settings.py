@@ -1,0 +1,93 @@
+"""Settings of the photo pipeline, read from the environment and `.env`; nothing else reads them."""
+
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, Field, HttpUrl, SecretStr, TypeAdapter, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Model = TypeVar("Model", bound=BaseSettings)
+
+
+def _asyncpg_url(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in {"postgres", "postgresql", "postgresql+asyncpg"}:
+        raise ValueError("must look like postgresql://user:password@host:5432/database")
+    return f"postgresql+asyncpg://{rest}"
+
+
+def _redis_url(url: str) -> str:
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("must look like redis://host:6379/0")
+    return url
+
+
+def _http_url(url: str) -> str:
+    TypeAdapter(HttpUrl).validate_python(url)
+    return url.rstrip("/")
+
+
+HttpAddress = Annotated[str, AfterValidator(_http_url)]
+
+
+class DatabaseSettings(BaseSettings):
+    """The one setting that migrations need."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    database_url: Annotated[str, AfterValidator(_asyncpg_url)]
+
+
+class Settings(DatabaseSettings):
+    """What the worker needs. Times are in seconds."""
+
+    redis_url: Annotated[str, AfterValidator(_redis_url)]
+    s3_endpoint_url: HttpAddress
+    s3_access_key: SecretStr
+    s3_secret_key: SecretStr
+    s3_bucket: str = "vitte-photos"
+    s3_region: str = "us-east-1"
+    comfyui_url: HttpAddress
+    bot_token: Annotated[SecretStr, Field(min_length=10)]
+    telegram_api_url: HttpAddress = "https://api.telegram.org"
+
+    arq_queue: str = "vitte:photos"
+    arq_poll_delay: Annotated[float, Field(gt=0, le=5)] = 0.02
+    queue_limit: Annotated[int, Field(gt=0)] = 100
+    premium_head_start: Annotated[float, Field(ge=0, le=72_000)] = 3600
+    photo_attempts: Annotated[int, Field(gt=0)] = 3
+    photo_retry_pause: Annotated[float, Field(gt=0)] = 2
+    render_timeout: Annotated[float, Field(gt=0)] = 180
+    lease: Annotated[float, Field(gt=0)] = 10
+    sweep_every: Annotated[int, Field(ge=1, le=30)] = 5
+    shutdown_wait: Annotated[int, Field(ge=0)] = 30
+
+    log_format: Literal["auto", "console", "json"] = "auto"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @classmethod
+    def example(cls, **values: object) -> Self:
+        """Settings for a test or a tool, from values alone: no environment and no file is read."""
+        return cls(_env_file=None, **values)  # type: ignore[arg-type]
+
+
+class WrongSettings(SystemExit):
+    """Stops the start with one sentence for each variable that is missing or wrong."""
+
+
+def load(model: type[Model]) -> Model:
+    """Read the settings of a process.
+
+    Raises WrongSettings, whose text names the variables and never shows a value (it could be a secret).
+    """
+    try:
+        return model()
+    except ValidationError as error:
+        raise WrongSettings("\n".join(_sentence(dict(problem)) for problem in error.errors())) from None
+
+
+def _sentence(problem: dict[str, object]) -> str:
+    location = problem["loc"]
+    name = str(location[0]).upper() if isinstance(location, tuple) and location else "settings"
+    if problem["type"] == "missing":
+        return f"{name} is not set: set it in the environment or in .env (see .env.example)."
+    return f"{name} is wrong: {str(problem['msg']).removeprefix('Value error, ')}."

@@ -1,0 +1,131 @@
+"""The only place that changes a photo's status, against one table of transitions.
+
+Every change names the attempt that it belongs to. A worker that lost its photo (its lease ran out and
+another one took it) changes nothing and learns so from the answer.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from generation.models import Photo, PhotoStatus
+
+QUEUED, RENDERING, STORED = PhotoStatus.QUEUED, PhotoStatus.RENDERING, PhotoStatus.STORED
+SENDING, DELIVERED = PhotoStatus.SENDING, PhotoStatus.DELIVERED
+UNCONFIRMED, FAILED = PhotoStatus.UNCONFIRMED, PhotoStatus.FAILED
+
+#: From each status, the ones that may follow. What has no entry is final.
+TRANSITIONS: dict[PhotoStatus, frozenset[PhotoStatus]] = {
+    QUEUED: frozenset({RENDERING, FAILED}),
+    RENDERING: frozenset({STORED, QUEUED, FAILED}),
+    STORED: frozenset({SENDING, FAILED}),
+    # Back to stored when Telegram surely did not take it; unconfirmed when nobody can know.
+    SENDING: frozenset({DELIVERED, STORED, UNCONFIRMED, FAILED}),
+    # The person asked for it again.
+    UNCONFIRMED: frozenset({STORED}),
+}
+
+#: The time stamp that is written on entering a status.
+ENTERED_AT = {
+    RENDERING: "claimed_at",
+    STORED: "stored_at",
+    SENDING: "sending_at",
+    DELIVERED: "delivered_at",
+    FAILED: "failed_at",
+}
+
+#: Statuses in which a worker holds the row and must show that it is alive.
+HELD = (RENDERING, STORED, SENDING)
+
+
+async def move(
+    session: AsyncSession,
+    photo: Photo,
+    to: PhotoStatus,
+    *,
+    lease: float | None = None,
+    **values: Any,
+) -> bool:
+    """Move a photo on, if the row is still in the status and attempt that `photo` shows.
+
+    `lease` (seconds) keeps or takes the row for this worker; without it the row is let go. On success
+    `photo` shows the new status. False means that somebody else has the row: leave it alone.
+    """
+    if to not in TRANSITIONS.get(photo.status, frozenset()):
+        raise ValueError(f"a photo cannot go from {photo.status} to {to}")
+    values |= {"status": to, "lease_until": in_seconds(lease) if lease else None}
+    if to in ENTERED_AT:
+        values[ENTERED_AT[to]] = func.clock_timestamp()
+    was = photo.status
+    # Attached, so that RETURNING brings this very object up to date.
+    session.add(photo)
+    changed = await session.execute(
+        update(Photo)
+        .where(Photo.id == photo.id, Photo.attempt == photo.attempt, Photo.status == was)
+        .values(**values)
+        .returning(Photo)
+        .execution_options(populate_existing=True)
+    )
+    return changed.scalar_one_or_none() is not None
+
+
+async def claim(session: AsyncSession, *, worker: str, lease: float) -> Photo | None:
+    """Take the photo whose turn it is, premium first, or None when none waits.
+
+    SKIP LOCKED lets any number of workers ask at once without waiting for each other or taking one twice.
+    """
+    head = (
+        select(Photo.id)
+        .where(Photo.status == QUEUED, Photo.not_before <= func.now())
+        .order_by(Photo.rank_at, Photo.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    claimed = await session.execute(
+        update(Photo)
+        .where(Photo.id == head, Photo.status == QUEUED)
+        .values(
+            status=RENDERING,
+            attempt=Photo.attempt + 1,
+            worker=worker,
+            lease_until=in_seconds(lease),
+            claimed_at=func.clock_timestamp(),
+            submitted_at=None,
+            rendered_at=None,
+            error=None,
+        )
+        .returning(Photo)
+    )
+    return claimed.scalar_one_or_none()
+
+
+async def adopt(session: AsyncSession, photo_id: int, *, worker: str, lease: float) -> Photo | None:
+    """Take a stored photo that no living worker holds, in order to deliver it."""
+    adopted = await session.execute(
+        update(Photo)
+        .where(
+            Photo.id == photo_id,
+            Photo.status == STORED,
+            (Photo.lease_until.is_(None)) | (Photo.lease_until < func.now()),
+        )
+        .values(attempt=Photo.attempt + 1, worker=worker, lease_until=in_seconds(lease))
+        .returning(Photo)
+    )
+    return adopted.scalar_one_or_none()
+
+
+async def keep_alive(session: AsyncSession, held: dict[int, int], *, lease: float) -> None:
+    """Say that this worker still lives on the rows it holds (`held`: photo id to attempt)."""
+    await session.execute(
+        update(Photo)
+        .where(tuple_(Photo.id, Photo.attempt).in_(held.items()), Photo.status.in_(HELD))
+        .values(lease_until=in_seconds(lease))
+    )
+
+
+def in_seconds(seconds: float) -> Any:
+    """A moment by PostgreSQL's clock, the only clock that all machines share."""
+    return func.clock_timestamp() + timedelta(seconds=seconds)

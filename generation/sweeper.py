@@ -1,0 +1,106 @@
+"""Finds rows that nobody works on any more, and puts them back or says so. Runs as an arq cron job.
+
+PostgreSQL is the truth: a job that Redis lost, a worker that died and a message that Telegram did not
+take all show as rows, and each finding below is one indexed query over rows that are not delivered.
+"""
+
+import structlog
+from aiogram import Bot
+from arq import ArqRedis
+from redis.exceptions import RedisError
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from generation import doorbell, status
+from generation.database import Database
+from generation.delivery import Delivery
+from generation.models import Photo, PhotoStatus
+from generation.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+#: Rows looked at in one sweep; the next one comes within seconds.
+BATCH = 200
+
+
+class Sweeper:
+    """Built by the worker; any number may sweep at the same time."""
+
+    def __init__(self, settings: Settings, database: Database, redis: ArqRedis, bot: Bot) -> None:
+        self._settings = settings
+        self._database = database
+        self._redis = redis
+        self._delivery = Delivery(database, bot, lease=settings.lease)
+
+    async def sweep(self) -> None:
+        """One round: abandoned rows, then missing jobs, then words that were not said."""
+        for photo in await self._release_abandoned():
+            await self._ring(photo)
+        for photo in await self._without_job():
+            await self._ring(photo)
+        for photo in await self._untold():
+            await self._delivery.tell(photo)
+
+    async def _release_abandoned(self) -> list[Photo]:
+        """Photos whose worker no longer says that it is alive; those that need a job again."""
+        async with self._database.unit() as session:
+            abandoned = (
+                await session.scalars(
+                    select(Photo)
+                    .where(Photo.status.in_(status.HELD))
+                    .where((Photo.lease_until < func.now()) | Photo.lease_until.is_(None))
+                    .limit(BATCH)
+                    .with_for_update(skip_locked=True)
+                )
+            ).all()
+            return [photo for photo in abandoned if await self._release(session, photo)]
+
+    async def _release(self, session: AsyncSession, photo: Photo) -> bool:
+        log.warning("photo.abandoned", photo_id=photo.id, status=photo.status, worker=photo.worker)
+        if photo.status is PhotoStatus.STORED:
+            return True
+        if photo.status is PhotoStatus.SENDING:
+            # It may have arrived: never sent again by itself, the person is asked (see `_untold`).
+            await status.move(session, photo, PhotoStatus.UNCONFIRMED, error="the worker died while sending")
+            return False
+        # It counts, so that a photo that kills its worker each time comes to an end.
+        failures = photo.failures + 1
+        final = failures >= self._settings.photo_attempts
+        to = PhotoStatus.FAILED if final else PhotoStatus.QUEUED
+        await status.move(session, photo, to, failures=failures, error="the worker died")
+        return not final
+
+    async def _without_job(self) -> list[Photo]:
+        """Waiting photos, when Redis holds fewer jobs than photos wait."""
+        try:
+            jobs = await self._redis.zcard(self._settings.arq_queue)
+        except (RedisError, OSError) as error:
+            log.warning("sweeper.redis_away", error=repr(error))
+            return []
+        async with self._database.unit() as session:
+            waiting = await session.scalars(
+                select(Photo)
+                .where(Photo.status == PhotoStatus.QUEUED, Photo.not_before <= func.now())
+                .order_by(Photo.rank_at, Photo.id)
+                .limit(max(BATCH, self._settings.queue_limit))
+            )
+            photos = list(waiting)
+        return photos if len(photos) > jobs else []
+
+    async def _untold(self) -> list[Photo]:
+        """Failed and doubtful photos whose person has not been told."""
+        async with self._database.unit() as session:
+            found = await session.scalars(
+                select(Photo)
+                .where(Photo.status.in_([PhotoStatus.FAILED, PhotoStatus.UNCONFIRMED]))
+                .where(Photo.told_at.is_(None))
+                .order_by(Photo.id)
+                .limit(BATCH)
+            )
+            return list(found)
+
+    async def _ring(self, photo: Photo) -> None:
+        if photo.status is PhotoStatus.STORED:
+            await doorbell.ring_delivery(self._redis, photo)
+        else:
+            await doorbell.ring(self._redis, photo, premium_head_start=self._settings.premium_head_start)

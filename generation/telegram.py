@@ -1,0 +1,157 @@
+"""Sending to Telegram: which answer means what for a photo, and the `upload_photo` shown meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Literal
+
+import aiohttp
+from aiogram import Bot
+from aiogram.client.session.aiohttp import AiohttpSession
+from aiogram.client.telegram import TelegramAPIServer
+from aiogram.exceptions import (
+    ClientDecodeError,
+    TelegramAPIError,
+    TelegramBadRequest,
+    TelegramEntityTooLarge,
+    TelegramForbiddenError,
+    TelegramNetworkError,
+    TelegramNotFound,
+    TelegramRetryAfter,
+    TelegramUnauthorizedError,
+)
+from aiogram.types import (
+    BufferedInputFile,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    Message,
+    ReplyParameters,
+)
+
+from generation.models import Photo
+from generation.orders import PhotoWords
+from generation.settings import Settings
+
+#: Seconds for one request, the upload of a photo included.
+REQUEST_TIMEOUT = 30
+#: A chat action lasts about 5 s in the client.
+CHAT_ACTION_INTERVAL = 4.5
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    message_id: int
+    file_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotTaken:
+    """Telegram surely did not take it; the same request may be sent again after `pause` seconds."""
+
+    pause: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It will never take it. `reachable` is False when nothing at all can be said to this person."""
+
+    why: str
+    reachable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """No answer came: it may be in the chat or not."""
+
+    why: str
+
+
+Outcome = Sent | NotTaken | Refused | Unknown
+
+
+def connect(settings: Settings) -> Bot:
+    """A Bot for the life of a process; its session must be closed by whoever built it."""
+    server = TelegramAPIServer.from_base(settings.telegram_api_url)
+    return Bot(settings.bot_token.get_secret_value(), session=AiohttpSession(api=server, timeout=REQUEST_TIMEOUT))
+
+
+async def send_photo(bot: Bot, photo: Photo, jpeg: bytes) -> Outcome:
+    """Send the photo as a reply, once. Never raises for anything that Telegram or the network does."""
+    try:
+        message = await bot.send_photo(
+            photo.chat_id,
+            BufferedInputFile(jpeg, "photo.jpg"),
+            caption=PhotoWords.of(photo.words).caption or None,
+            reply_parameters=_reply_to(photo),
+        )
+    except (TelegramAPIError, ClientDecodeError) as error:
+        return _meaning(error)
+    return Sent(message.message_id, _largest_file_id(message))
+
+
+async def tell(bot: Bot, photo: Photo, text: str, *, button: tuple[str, str] | None = None) -> Outcome:
+    """Say something about a photo in its chat; `button` is its text and callback data."""
+    markup = None
+    if button:
+        markup = InlineKeyboardMarkup(
+            inline_keyboard=[[InlineKeyboardButton(text=button[0], callback_data=button[1])]]
+        )
+    try:
+        message = await bot.send_message(
+            photo.chat_id, text, reply_parameters=_reply_to(photo), reply_markup=markup
+        )
+    except (TelegramAPIError, ClientDecodeError) as error:
+        return _meaning(error)
+    return Sent(message.message_id, "")
+
+
+@asynccontextmanager
+async def showing(bot: Bot, chat_id: int, action: Literal["typing", "upload_photo"]) -> AsyncIterator[None]:
+    """Show a chat action while the block runs. A chat action that fails is nobody's trouble.
+
+    aiogram's ChatActionSender waits for a hanging request at its end; this one breaks it off.
+    """
+
+    async def repeat() -> None:
+        while True:
+            with suppress(TelegramAPIError, ClientDecodeError):
+                await bot.send_chat_action(chat_id, action, request_timeout=5)
+            await asyncio.sleep(CHAT_ACTION_INTERVAL)
+
+    task = asyncio.create_task(repeat())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def _meaning(error: Exception) -> Outcome:
+    why = f"{type(error).__name__}: {error}"
+    match error:
+        case TelegramRetryAfter():
+            return NotTaken(error.retry_after, why)
+        case TelegramForbiddenError() | TelegramNotFound() | TelegramUnauthorizedError():
+            return Refused(why, reachable=False)
+        case TelegramBadRequest():
+            return Refused(why, reachable="chat not found" not in str(error))
+        case TelegramEntityTooLarge():
+            return Refused(why, reachable=True)
+        case TelegramNetworkError() if not isinstance(error.__cause__, aiohttp.ClientConnectorError):
+            return Unknown(why)
+        # Refused connections, 5xx and pages of a proxy in front of Telegram: the request was not carried out.
+        case _:
+            return NotTaken(2, why)
+
+
+def _reply_to(photo: Photo) -> ReplyParameters | None:
+    if photo.reply_to_message_id is None:
+        return None
+    return ReplyParameters(message_id=photo.reply_to_message_id, allow_sending_without_reply=True)
+
+
+def _largest_file_id(message: Message) -> str:
+    return message.photo[-1].file_id if message.photo else ""

@@ -1,0 +1,161 @@
+"""The worker process, one per GPU: `arq generation.worker.WorkerSettings`. Builds everything it uses.
+
+`WorkerSettings` is made when arq asks for it, so that importing this module reads no settings and opens
+nothing. arq reads a settings class by its own `__dict__`, so it is given a plain class without bases.
+"""
+
+import asyncio
+import os
+import socket
+from contextlib import AsyncExitStack
+from typing import Any
+
+import aiohttp
+import structlog
+from arq import Retry, Worker, cron
+
+from generation import doorbell, logs, storage, telegram, workflow
+from generation.comfyui import ComfyUI
+from generation.database import Database
+from generation.errors import GenerationError
+from generation.pipeline import Pipeline
+from generation.settings import Settings, load
+from generation.sweeper import Sweeper
+
+log = structlog.get_logger(__name__)
+
+#: One graph renders and one is handed over behind it, so that the GPU never waits for the next job.
+RENDERS_AT_ONCE = 2
+#: PostgreSQL counts attempts; arq must never give up a job by itself.
+NO_LIMIT = 1_000_000
+#: Seconds until a job of a worker whose ComfyUI is away looks again.
+SICK_PAUSE = 2
+
+
+async def render_photo(ctx: dict[str, Any], _photo_id: int) -> None:
+    """Render the photo whose turn it is, which need not be the one that rang."""
+    pipeline: Pipeline = ctx["pipeline"]
+    try:
+        await pipeline.ready()
+    except GenerationError as error:
+        log.warning("worker.sick", error=str(error))
+        raise Retry(defer=SICK_PAUSE) from None
+    await pipeline.render_next()
+
+
+async def deliver_photo(ctx: dict[str, Any], photo_id: int) -> None:
+    """Deliver a stored photo that its worker left behind."""
+    pipeline: Pipeline = ctx["pipeline"]
+    try:
+        await pipeline.deliver_stored(photo_id)
+    except GenerationError as error:
+        # The lease runs out and the sweeper rings again.
+        log.warning("photo.not_deliverable", photo_id=photo_id, error=str(error))
+
+
+async def sweep(ctx: dict[str, Any]) -> None:
+    """The arq cron job; arq lets one worker of the queue run each tick."""
+    sweeper: Sweeper = ctx["sweeper"]
+    await sweeper.sweep()
+
+
+class Process:
+    """What lives as long as a worker process: clients, pipeline and background tasks."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stack = AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self, ctx: dict[str, Any]) -> None:
+        """Build everything and put what jobs need into arq's context."""
+        settings, redis = self._settings, ctx["redis"]
+        logs.configure(settings.log_format, settings.log_level, process="worker")
+        name = f"{socket.gethostname()}:{os.getpid()}"
+        database = Database(settings.database_url)
+        self._stack.push_async_callback(database.close)
+        comfyui = ComfyUI(await self._stack.enter_async_context(aiohttp.ClientSession()), settings.comfyui_url)
+        bot = telegram.connect(settings)
+        self._stack.push_async_callback(bot.session.close)
+        ctx["sweeper"] = Sweeper(settings, database, redis, bot)
+        self._pipeline = ctx["pipeline"] = Pipeline(
+            settings=settings,
+            worker=name,
+            database=database,
+            redis=redis,
+            comfyui=comfyui,
+            storage=await self._stack.enter_async_context(storage.opened(settings)),
+            bot=bot,
+            workflows=workflow.load_all(),
+        )
+        self._begin(comfyui.listen())
+        self._begin(self._pipeline.keep_alive())
+        self._begin(self._sweep(ctx))
+        log.info("worker.started", worker=name, comfyui=settings.comfyui_url, queue=settings.arq_queue)
+
+    async def stop(self, _ctx: dict[str, Any]) -> None:
+        """Let photos that left the GPU reach their chats, then close everything in reverse order."""
+        await self._pipeline.finish(self._settings.shutdown_wait)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._stack.aclose()
+        log.info("worker.stopped")
+
+    async def _sweep(self, ctx: dict[str, Any]) -> None:
+        """arq's cron on a queue of its own: on the photos' queue it would wait behind every photo."""
+        seconds = set(range(0, 60, self._settings.sweep_every))
+        while True:
+            redis = doorbell.connect(self._settings.redis_url, queue=f"{self._settings.arq_queue}:sweep", retries=3)
+            worker = Worker(
+                cron_jobs=[cron(sweep, second=seconds, timeout=30, keep_result=0)],
+                queue_name=f"{self._settings.arq_queue}:sweep",
+                redis_pool=redis,
+                handle_signals=False,
+                max_jobs=1,
+                keep_result=0,
+                job_serializer=doorbell.serialize,
+                job_deserializer=doorbell.deserialize,
+                ctx={"sweeper": ctx["sweeper"]},
+            )
+            try:
+                await worker.async_run()
+            except Exception as error:  # Redis stayed away for longer than the retries last
+                log.warning("sweeper.restarts", error=repr(error))
+            finally:
+                await redis.aclose()
+            await asyncio.sleep(1)
+
+    def _begin(self, work: Any) -> None:
+        self._tasks.append(asyncio.create_task(work))
+
+
+def worker_options(settings: Settings) -> dict[str, Any]:
+    """Arguments of arq's Worker for these settings."""
+    process = Process(settings)
+    return {
+        "functions": [render_photo, deliver_photo],
+        "queue_name": settings.arq_queue,
+        # Survives a Redis that is away for minutes; after that the process ends and is started again.
+        "redis_pool": doorbell.connect(settings.redis_url, queue=settings.arq_queue, retries=150),
+        "on_startup": process.start,
+        "on_shutdown": process.stop,
+        "max_jobs": RENDERS_AT_ONCE,
+        "poll_delay": settings.arq_poll_delay,
+        # Running jobs of all workers stay in the sorted set and are read along with the waiting ones.
+        "queue_read_limit": 1000,
+        "job_timeout": settings.render_timeout + 60,
+        "job_completion_wait": settings.shutdown_wait,
+        "keep_result": 0,
+        "max_tries": NO_LIMIT,
+        "health_check_interval": 10,
+        "job_serializer": doorbell.serialize,
+        "job_deserializer": doorbell.deserialize,
+    }
+
+
+def __getattr__(name: str) -> Any:
+    if name == "WorkerSettings":
+        logs.quiet_libraries()
+        return type("WorkerSettings", (), worker_options(load(Settings)))
+    raise AttributeError(name)
