@@ -1,0 +1,88 @@
+"""The node classes that the stand-in knows, in the form of ComfyUI's `/object_info`."""
+
+from typing import Any
+
+SAMPLERS = [
+    "euler", "euler_cfg_pp", "euler_ancestral", "heun", "dpm_2", "dpm_2_ancestral", "lms", "dpm_fast",
+    "dpm_adaptive", "dpmpp_2s_ancestral", "dpmpp_sde", "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_3m_sde", "ddpm", "lcm",
+    "ipndm", "deis", "res_multistep", "ddim", "uni_pc", "uni_pc_bh2",
+]  # fmt: skip
+SCHEDULERS = [
+    "simple", "sgm_uniform", "karras", "exponential", "ddim_uniform", "beta", "normal", "linear_quadratic",
+    "kl_optimal",
+]  # fmt: skip
+CLIP_TYPES = ["stable_diffusion", "stable_cascade", "sd3", "lumina2", "qwen_image", "hunyuan_image"]
+MODELS = {
+    "checkpoints": ["sd_xl_base_1.0.safetensors", "tiny.safetensors"],
+    "diffusion_models": ["z_image_turbo_bf16.safetensors"],
+    "text_encoders": ["qwen_3_4b.safetensors"],
+    "vae": ["ae.safetensors", "pixel_space"],
+    "loras": [],
+}
+
+
+def _integer(default: int, low: int, high: int, step: int = 1) -> list[Any]:
+    return ["INT", {"default": default, "min": low, "max": high, "step": step}]
+
+
+def _number(default: float, low: float, high: float) -> list[Any]:
+    return ["FLOAT", {"default": default, "min": low, "max": high, "step": 0.01}]
+
+
+def _latent(step: int) -> dict[str, Any]:
+    return {
+        "width": _integer(1024, 16, 16384, step),
+        "height": _integer(1024, 16, 16384, step),
+        "batch_size": _integer(1, 1, 4096),
+    }
+
+
+def _node(output: list[str], *, output_node: bool = False, optional: Any = None, **required: Any) -> dict[str, Any]:
+    inputs = {"required": required} | ({"optional": optional} if optional else {})
+    return {"input": inputs, "output": output, "output_node": output_node}
+
+
+_SEED = _integer(0, 0, 2**64 - 1)
+_DEVICE = {"device": [["default", "cpu"], {"advanced": True}]}
+
+NODES: dict[str, dict[str, Any]] = {
+    "EmptyImage": _node(
+        ["IMAGE"],
+        width=_integer(512, 1, 16384),
+        height=_integer(512, 1, 16384),
+        batch_size=_integer(1, 1, 4096),
+        color=_integer(0, 0, 0xFFFFFF),
+    ),
+    "SaveImage": _node([], output_node=True, images=["IMAGE"], filename_prefix=["STRING", {"default": "ComfyUI"}]),
+    "PreviewImage": _node([], output_node=True, images=["IMAGE"]),
+    "CheckpointLoaderSimple": _node(["MODEL", "CLIP", "VAE"], ckpt_name=[MODELS["checkpoints"]]),
+    "UNETLoader": _node(
+        ["MODEL"],
+        unet_name=[MODELS["diffusion_models"]],
+        weight_dtype=[["default", "fp8_e4m3fn", "fp8_e4m3fn_fast", "fp8_e5m2"]],
+    ),
+    "CLIPLoader": _node(["CLIP"], optional=_DEVICE, clip_name=[MODELS["text_encoders"]], type=[CLIP_TYPES]),
+    "VAELoader": _node(["VAE"], vae_name=[MODELS["vae"]]),
+    "LoraLoaderModelOnly": _node(
+        ["MODEL"], model=["MODEL"], lora_name=[MODELS["loras"]], strength_model=_number(1, -100, 100)
+    ),
+    "ModelSamplingAuraFlow": _node(["MODEL"], model=["MODEL"], shift=_number(1.73, 0, 100)),
+    "CLIPTextEncode": _node(["CONDITIONING"], text=["STRING", {"multiline": True}], clip=["CLIP"]),
+    "ConditioningZeroOut": _node(["CONDITIONING"], conditioning=["CONDITIONING"]),
+    "EmptyLatentImage": _node(["LATENT"], **_latent(8)),
+    "EmptySD3LatentImage": _node(["LATENT"], **_latent(16)),
+    "KSampler": _node(
+        ["LATENT"],
+        model=["MODEL"],
+        seed=_SEED,
+        steps=_integer(20, 1, 10000),
+        cfg=_number(8, 0, 100),
+        sampler_name=[SAMPLERS],
+        scheduler=[SCHEDULERS],
+        positive=["CONDITIONING"],
+        negative=["CONDITIONING"],
+        latent_image=["LATENT"],
+        denoise=_number(1, 0, 1),
+    ),
+    "VAEDecode": _node(["IMAGE"], samples=["LATENT"], vae=["VAE"]),
+}

@@ -1,0 +1,232 @@
+"""ComfyUI's HTTP and WebSocket API over the stand-in's executor (server.py of ComfyUI 0.3.64)."""
+
+import asyncio
+import json
+import uuid
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import WSMsgType, web
+
+from sandbox.comfyui.execution import Cost, Executor, Prompt
+from sandbox.comfyui.nodes import MODELS, NODES
+from sandbox.comfyui.validation import Invalid, validate
+from sandbox.faults import Faults
+from sandbox.http import HttpServer
+
+VERSION = "0.3.64"
+VRAM = 24 * 1024**3
+MODEL_VRAM = 10 * 1024**3
+
+
+class ComfyUIServer:
+    """A ComfyUI without a GPU on loopback. `folder` takes its output files.
+
+    `stop` and a new instance are a restart: queue and history are gone, as with the original.
+    Faults beside those of `sandbox.faults`, with path "render": `out_of_memory`, `black`, `stall`,
+    `no_events`; with path "/view": `truncated`.
+    """
+
+    def __init__(self, folder: Path, *, cost: Cost | None = None, port: int = 0) -> None:
+        self.faults = Faults()
+        self.executor = Executor(folder, cost or Cost(), self.faults, self._send)
+        self._sockets: dict[str, web.WebSocketResponse] = {}
+        self._outbox: asyncio.Queue[tuple[str, dict[str, Any], str | None]] = asyncio.Queue()
+        self._number = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        application = web.Application(client_max_size=100 * 1024 * 1024)
+        self.faults.install(application)
+        self._add_routes(application)
+        self._server = HttpServer(application, port=port)
+
+    @property
+    def url(self) -> str:
+        return self._server.url
+
+    async def start(self) -> Self:
+        await self._server.start()
+        self._tasks = [asyncio.create_task(self.executor.work()), asyncio.create_task(self._publish())]
+        return self
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for socket in list(self._sockets.values()):
+            await socket.close()
+        await self._server.stop()
+
+    async def __aenter__(self) -> Self:
+        return await self.start()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def drop_sockets(self) -> None:
+        """Break every WebSocket off without a word."""
+        for socket in self._sockets.values():
+            if socket._req is not None and socket._req.transport is not None:
+                socket._req.transport.abort()
+
+    # -- routes ----------------------------------------------------------------------------------------
+
+    def _add_routes(self, application: web.Application) -> None:
+        for prefix in ("", "/api"):
+            application.add_routes(
+                [
+                    web.get(f"{prefix}/ws", self._websocket),
+                    web.post(f"{prefix}/prompt", self._prompt),
+                    web.get(f"{prefix}/queue", self._get_queue),
+                    web.post(f"{prefix}/queue", self._post_queue),
+                    web.post(f"{prefix}/interrupt", self._interrupt),
+                    web.post(f"{prefix}/free", self._free),
+                    web.get(f"{prefix}/history", self._all_history),
+                    web.get(f"{prefix}/history/{{prompt_id}}", self._history),
+                    web.get(f"{prefix}/view", self._view),
+                    web.get(f"{prefix}/system_stats", self._system_stats),
+                    web.get(f"{prefix}/object_info", self._object_info),
+                    web.get(f"{prefix}/object_info/{{name}}", self._object_info),
+                    web.get(f"{prefix}/models", self._model_folders),
+                    web.get(f"{prefix}/models/{{folder}}", self._models),
+                ]
+            )
+
+    async def _prompt(self, request: web.Request) -> web.Response:
+        # A body that is no JSON object raises here: the original answers such things with a bare 500 too.
+        body = await request.json()
+        if "number" in body:
+            number = float(body["number"])
+        else:
+            number = -self._number if body.get("front") else self._number
+            self._number += 1
+        if "prompt" not in body:
+            error = {"type": "no_prompt", "message": "No prompt provided", "details": "No prompt provided"}
+            return web.json_response({"error": error | {"extra_info": {}}, "node_errors": {}}, status=400)
+        prompt_id = str(body.get("prompt_id", uuid.uuid4()))
+        try:
+            outputs, node_errors = validate(body["prompt"])
+        except Invalid as invalid:
+            answer = {"error": invalid.error, "node_errors": invalid.node_errors}
+            return web.json_response(answer, status=400)
+        extra = body.get("extra_data", {})
+        if "client_id" in body:
+            extra["client_id"] = body["client_id"]
+        self.executor.put(Prompt(number, prompt_id, body["prompt"], extra, outputs))
+        return web.json_response({"prompt_id": prompt_id, "number": number, "node_errors": node_errors})
+
+    async def _get_queue(self, _request: web.Request) -> web.Response:
+        running = self.executor.running
+        return web.json_response(
+            {
+                "queue_running": [running.as_item()] if running else [],
+                "queue_pending": [prompt.as_item() for prompt in self.executor.waiting],
+            }
+        )
+
+    async def _post_queue(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        if body.get("clear"):
+            for prompt in list(self.executor.waiting):
+                self.executor.delete(prompt.prompt_id)
+        for prompt_id in body.get("delete", []):
+            self.executor.delete(prompt_id)
+        return web.Response()
+
+    async def _interrupt(self, request: web.Request) -> web.Response:
+        try:
+            body = await request.json()
+        except json.JSONDecodeError:
+            body = {}
+        self.executor.interrupt(body.get("prompt_id"))
+        return web.Response()
+
+    async def _free(self, request: web.Request) -> web.Response:
+        if (await request.json()).get("unload_models"):
+            self.executor.loaded_model = None
+        return web.Response()
+
+    async def _all_history(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.executor.history)
+
+    async def _history(self, request: web.Request) -> web.Response:
+        prompt_id = request.match_info["prompt_id"]
+        entry = self.executor.history.get(prompt_id)
+        return web.json_response({prompt_id: entry} if entry else {})
+
+    async def _view(self, request: web.Request) -> web.StreamResponse:
+        name, subfolder = request.query.get("filename", ""), request.query.get("subfolder", "")
+        if not name:
+            return web.Response(status=404)
+        if name.startswith("/") or ".." in name:
+            return web.Response(status=400)
+        path = (self.executor.folder / subfolder / name).resolve()
+        if not path.is_relative_to(self.executor.folder.resolve()):
+            return web.Response(status=403)
+        if not path.is_file():
+            return web.Response(status=404)
+        content = path.read_bytes()
+        if self.faults.take("/view", "truncated"):
+            content = content[: len(content) // 2]
+        return web.Response(body=content, content_type="image/png")
+
+    async def _system_stats(self, _request: web.Request) -> web.Response:
+        free = VRAM - (MODEL_VRAM if self.executor.loaded_model else 0)
+        device = {"name": "stand-in", "type": "cuda", "index": 0, "vram_total": VRAM, "vram_free": free}
+        device |= {"torch_vram_total": VRAM - free, "torch_vram_free": 0}
+        system = {"os": "posix", "comfyui_version": VERSION, "pytorch_version": "stand-in", "argv": ["stand-in"]}
+        return web.json_response({"system": system, "devices": [device]})
+
+    async def _object_info(self, request: web.Request) -> web.Response:
+        name = request.match_info.get("name")
+        if name is None:
+            return web.json_response(NODES)
+        return web.json_response({name: NODES[name]} if name in NODES else {})
+
+    async def _model_folders(self, _request: web.Request) -> web.Response:
+        return web.json_response(list(MODELS))
+
+    async def _models(self, request: web.Request) -> web.Response:
+        folder = request.match_info["folder"]
+        return web.json_response(MODELS[folder]) if folder in MODELS else web.Response(status=404)
+
+    # -- events ----------------------------------------------------------------------------------------
+
+    async def _websocket(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        client_id = request.query.get("clientId") or uuid.uuid4().hex
+        self._sockets[client_id] = socket
+        try:
+            await socket.send_json(
+                {
+                    "type": "status",
+                    "data": {
+                        "status": {"exec_info": {"queue_remaining": self.executor.remaining()}},
+                        "sid": client_id,
+                    },
+                }
+            )
+            async for message in socket:
+                if message.type is WSMsgType.ERROR:
+                    break
+        finally:
+            # By id, like the original: an old socket that closes late takes a new one of the same id with it.
+            self._sockets.pop(client_id, None)
+        return socket
+
+    def _send(self, name: str, data: dict[str, Any], client: str | None) -> None:
+        self._outbox.put_nowait((name, data, client))
+
+    async def _publish(self) -> None:
+        while True:
+            name, data, client = await self._outbox.get()
+            sockets = list(self._sockets.values()) if client is None else [self._sockets.get(client)]
+            for socket in sockets:
+                if socket is not None and not socket.closed:
+                    try:
+                        await socket.send_json({"type": name, "data": data})
+                    except (ConnectionError, RuntimeError):
+                        continue

@@ -1,0 +1,142 @@
+"""ComfyUI's validation of a graph (execution.py, validate_prompt): same checks, same words."""
+
+from typing import Any
+
+from sandbox.comfyui.nodes import NODES
+
+Graph = dict[str, Any]
+Problem = dict[str, Any]
+#: ComfyUI leaves longer lists of allowed values out of its answer.
+LONGEST_LIST = 20
+
+
+class Invalid(Exception):
+    """The graph as a whole is refused."""
+
+    def __init__(self, error: Problem, node_errors: dict[str, Any] | None = None) -> None:
+        super().__init__(error["message"])
+        self.error = error
+        self.node_errors = node_errors or {}
+
+
+def validate(graph: Graph) -> tuple[list[str], dict[str, Any]]:
+    """Output nodes that can run, and the errors of the nodes that cannot. Raises Invalid when none can.
+
+    Like ComfyUI, a graph with one good and one bad output passes, with the bad one's errors.
+    """
+    outputs = _outputs(graph)
+    validated: dict[str, list[Problem]] = {}
+    good: list[str] = []
+    node_errors: dict[str, Any] = {}
+    for output in outputs:
+        before = set(validated)
+        if _validate_node(graph, output, validated):
+            good.append(output)
+            continue
+        for node, problems in validated.items():
+            if problems and (node not in before or node in node_errors):
+                report = node_errors.setdefault(
+                    node, {"errors": problems, "dependent_outputs": [], "class_type": graph[node]["class_type"]}
+                )
+                report["dependent_outputs"].append(output)
+    if not good:
+        raise Invalid(
+            _problem("prompt_outputs_failed_validation", "Prompt outputs failed validation", ""), node_errors
+        )
+    return good, node_errors
+
+
+def _outputs(graph: Graph) -> list[str]:
+    for node_id, node in graph.items():
+        details = f"Node ID '#{node_id}'"
+        if "class_type" not in node:
+            raise Invalid(
+                _problem(
+                    "invalid_prompt",
+                    "Cannot execute because a node is missing the class_type property.",
+                    details,
+                )
+            )
+        if node["class_type"] not in NODES:
+            message = f"Cannot execute because node {node['class_type']} does not exist."
+            raise Invalid(_problem("invalid_prompt", message, details))
+    outputs = [node_id for node_id, node in graph.items() if NODES[node["class_type"]]["output_node"]]
+    if not outputs:
+        raise Invalid(_problem("prompt_no_outputs", "Prompt has no outputs", ""))
+    return outputs
+
+
+def _validate_node(graph: Graph, node_id: str, validated: dict[str, list[Problem]]) -> bool:
+    """Fill `validated` for the node and all it depends on; whether all of them are right."""
+    node = graph[node_id]
+    description = NODES[node["class_type"]]["input"]
+    problems: list[Problem] = []
+    right = True
+    for required, group in ((True, "required"), (False, "optional")):
+        for name, config in description.get(group, {}).items():
+            if name not in node["inputs"]:
+                if required:
+                    problems.append(
+                        _problem("required_input_missing", "Required input is missing", name, input_name=name)
+                    )
+                continue
+            value = node["inputs"][name]
+            if isinstance(value, list):
+                problem, linked = _check_link(graph, name, config, value, validated)
+                right = right and linked
+            else:
+                problem = _check_value(node["inputs"], name, config)
+            if problem:
+                problems.append(problem)
+    validated[node_id] = problems
+    return right and not problems
+
+
+def _check_link(
+    graph: Graph, name: str, config: list[Any], link: list[Any], validated: dict[str, list[Problem]]
+) -> tuple[Problem | None, bool]:
+    extra = {"input_name": name, "input_config": config}
+    if len(link) != 2:
+        message = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
+        return _problem("bad_linked_input", message, name, **extra, received_value=link), True
+    source, slot = link
+    received = NODES[graph[source]["class_type"]]["output"][slot]
+    if received != config[0]:
+        details = f"{name}, received_type({received}) mismatch input_type({config[0]})"
+        message = "Return type mismatch between linked nodes"
+        return _problem(
+            "return_type_mismatch", message, details, **extra, received_type=received, linked_node=link
+        ), True
+    if source in validated:
+        return None, not validated[source]
+    return None, _validate_node(graph, source, validated)
+
+
+def _check_value(inputs: dict[str, Any], name: str, config: list[Any]) -> Problem | None:
+    kind = config[0]
+    options = config[1] if len(config) > 1 else {}
+    value = inputs[name]
+    extra = {"input_name": name, "input_config": config, "received_value": value}
+    convert = {"INT": int, "FLOAT": float, "STRING": str}.get(kind) if isinstance(kind, str) else None
+    if convert:
+        try:
+            value = inputs[name] = convert(value)
+        except (TypeError, ValueError) as error:
+            message = f"Failed to convert an input value to a {kind} value"
+            return _problem("invalid_input_type", message, f"{name}, {value}, {error}", **extra)
+    if "min" in options and value < options["min"]:
+        message = f"Value {value} smaller than min of {options['min']}"
+        return _problem("value_smaller_than_min", message, name, **extra)
+    if "max" in options and value > options["max"]:
+        message = f"Value {value} bigger than max of {options['max']}"
+        return _problem("value_bigger_than_max", message, name, **extra)
+    if isinstance(kind, list) and value not in kind:
+        short = len(kind) <= LONGEST_LIST
+        allowed = str(kind) if short else f"(list of length {len(kind)})"
+        extra["input_config"] = config if short else None
+        return _problem("value_not_in_list", "Value not in list", f"{name}: '{value}' not in {allowed}", **extra)
+    return None
+
+
+def _problem(kind: str, message: str, details: str, **extra: Any) -> Problem:
+    return {"type": kind, "message": message, "details": details, "extra_info": extra}

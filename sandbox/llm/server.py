@@ -1,0 +1,124 @@
+"""The OpenAI chat API over the script: whole answers and streams, keys checked, errors in the API's form."""
+
+import asyncio
+import json
+import time
+import uuid
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+
+from sandbox.faults import Faults
+from sandbox.http import HttpServer
+from sandbox.llm.script import Messages, Script
+
+MODEL = "stand-in"
+API_KEY = "sandbox-key"
+
+
+class LanguageModelServer:
+    """One scripted model on loopback. `seconds` is how long it thinks.
+
+    Faults beside those of `sandbox.faults`, with path "completion": `no_scene` (a model that does not obey),
+    `broken_scene` (cut off in the middle), `empty`, and `say` (answers with `text`, word for word).
+    """
+
+    def __init__(self, *, seconds: float = 0.0, port: int = 0) -> None:
+        self.faults = Faults()
+        self.requests: list[dict[str, Any]] = []
+        self._seconds = seconds
+        self._script = Script()
+        application = web.Application(client_max_size=32 * 1024 * 1024)
+        application.router.add_get("/v1/models", self._models)
+        application.router.add_post("/v1/chat/completions", self._completions)
+        self.faults.install(application)
+        self._server = HttpServer(application, port=port)
+
+    @property
+    def url(self) -> str:
+        return f"{self._server.url}/v1"
+
+    async def __aenter__(self) -> Self:
+        await self._server.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._server.stop()
+
+    async def _models(self, _request: web.Request) -> web.Response:
+        return web.json_response(
+            {"object": "list", "data": [{"id": MODEL, "object": "model", "owned_by": "vitte"}]}
+        )
+
+    async def _completions(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Authorization") != f"Bearer {API_KEY}":
+            return _error(401, "invalid_api_key", "Incorrect API key provided.")
+        body = await request.json()
+        if body.get("model") != MODEL:
+            return _error(404, "model_not_found", f"The model `{body.get('model')}` does not exist.")
+        messages = body.get("messages")
+        if not isinstance(messages, list) or not messages:
+            return _error(400, "invalid_request_error", "'messages' must be a non-empty list.")
+        self.requests.append(body)
+        await asyncio.sleep(self._seconds)
+        text = self._answer(messages)
+        if body.get("stream"):
+            return await self._stream(request, text)
+        return web.json_response(
+            _envelope(
+                "chat.completion", {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+            )
+            | {"usage": _usage(messages, text)}
+        )
+
+    def _answer(self, messages: Messages) -> str:
+        fault = self.faults.take("completion", "no_scene", "broken_scene", "empty", "say")
+        reply = self._script.reply(messages)
+        match fault.kind if fault else "obey":
+            case "no_scene":
+                return reply.text
+            case "broken_scene":
+                return f"{reply.text}\n{reply.scene_line[: len(reply.scene_line) // 2]}"
+            case "empty":
+                return ""
+            case "say" if fault:
+                return fault.text
+        return f"{reply.text}\n\n{reply.scene_line}".strip()
+
+    async def _stream(self, request: web.Request, text: str) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        words = text.split(" ")
+        for index, word in enumerate(words):
+            piece = word if index == len(words) - 1 else f"{word} "
+            chunk = _envelope("chat.completion.chunk", {"delta": {"content": piece}, "finish_reason": None})
+            await response.write(f"data: {json.dumps(chunk)}\n\n".encode())
+        end = _envelope("chat.completion.chunk", {"delta": {}, "finish_reason": "stop"})
+        await response.write(f"data: {json.dumps(end)}\n\ndata: [DONE]\n\n".encode())
+        return response
+
+
+def _envelope(kind: str, choice: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": f"chatcmpl-{uuid.uuid4().hex}",
+        "object": kind,
+        "created": int(time.time()),
+        "model": MODEL,
+        "choices": [{"index": 0, **choice}],
+    }
+
+
+def _usage(messages: Messages, text: str) -> dict[str, int]:
+    prompt = sum(len(str(message.get("content", ""))) for message in messages) // 4
+    completion = len(text) // 4
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+
+
+def _error(status: int, code: str, message: str) -> web.Response:
+    kind = "invalid_request_error"
+    return web.json_response(
+        {"error": {"message": message, "type": kind, "param": None, "code": code}}, status=status
+    )

@@ -1,0 +1,113 @@
+"""One machine with everything on it: the parts, the migrations, the bot and one worker, watched until Ctrl-C."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from bot.settings import Settings as BotSettings
+from generation.settings import load
+from sandbox.parts import Parts
+from sandbox.settings import SandboxSettings
+
+#: A process that ends is started again after this many seconds.
+RESTART_PAUSE = 1.0
+#: Longer than the processes' own SHUTDOWN_WAIT.
+STOP_SECONDS = 40
+
+PREPARATIONS = (["-m", "alembic", "upgrade", "head"], ["-m", "generation", "create-bucket"])
+COMMANDS = {
+    "bot": ["-m", "bot"],
+    "worker": ["-m", "arq", "generation.worker.WorkerSettings"],
+}
+
+
+async def run(settings: SandboxSettings, given: Mapping[str, str]) -> int:
+    """Start everything, say where it is, and stop it at SIGINT or SIGTERM. Returns the exit status."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        print("Starting ...", flush=True)
+        parts = Parts(settings, given, stack)
+        await parts.start()
+        os.environ.update(parts.environment)
+        # Said here once instead of by two processes that would be started again and again.
+        load(BotSettings)
+        for arguments in PREPARATIONS:
+            if await _finished(arguments):
+                print(f"`python {' '.join(arguments)}` failed; see above.", file=sys.stderr)
+                return 1
+        _introduce(parts)
+        watching = [
+            asyncio.create_task(_keep_running(name, arguments, stop)) for name, arguments in COMMANDS.items()
+        ]
+        await asyncio.wait([*watching, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
+        stop.set()
+        print("\nStopping ...", flush=True)
+        statuses = await asyncio.gather(*watching)
+    print("Stopped.", flush=True)
+    return max(statuses)
+
+
+def _introduce(parts: Parts) -> None:
+    lines = ["", "Vitte is running."]
+    for part in parts.parts:
+        lines.append(f"  {part.name:<15} {'STAND-IN: ' if part.stand_in else ''}{part.what}")
+    if parts.page:
+        lines += [
+            "",
+            f"  Chat page       {parts.page}/",
+            f"  Bot API         {parts.page}/bot<token>/  (token {parts.environment['BOT_TOKEN']})",
+            f"  Page API        {parts.page}/api/  (docs/telegram-stand-in.md)",
+        ]
+    else:
+        lines += ["", "  Write to your bot in Telegram."]
+    print("\n".join([*lines, "", "  Ctrl-C stops everything.", ""]), flush=True)
+
+
+async def _finished(arguments: list[str]) -> int:
+    process = await _spawn(arguments)
+    return await process.wait()
+
+
+async def _keep_running(name: str, arguments: list[str], stop: asyncio.Event) -> int:
+    """Run a process of the product until `stop`, starting it again when it dies."""
+    while True:
+        process = await _spawn(arguments)
+        ended = asyncio.create_task(process.wait())
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if stop.is_set():
+            await _stop(process)
+            return 0
+        print(f"The {name} ended with status {ended.result()}; starting it again.", file=sys.stderr, flush=True)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), RESTART_PAUSE)
+            return 0
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(signal.SIGTERM)
+    try:
+        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+async def _spawn(arguments: list[str]) -> asyncio.subprocess.Process:
+    # A session of its own: Ctrl-C in the terminal reaches only us, and we stop the others in order.
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *arguments,
+        cwd=Path(__file__).parent.parent,
+        stdin=asyncio.subprocess.DEVNULL,
+        start_new_session=True,
+    )

