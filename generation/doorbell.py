@@ -52,6 +52,8 @@ def connect(url: str, *, queue: str, retries: int, timeout: float = 2) -> ArqRed
         retry_on_error=[RedisConnectionError, RedisTimeoutError, OSError],
     )
     redis = ArqRedis(connection_pool=pool, default_queue_name=queue)
+    # Closing the client closes its connections too; redis-py does so only for pools it made itself.
+    redis.auto_close_connection_pool = True
     redis.job_serializer = serialize
     redis.job_deserializer = deserialize
     return redis

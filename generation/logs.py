@@ -6,13 +6,13 @@ from typing import Any
 
 import structlog
 
-
 #: Their info lines repeat what ours say, and could hold a prompt or a token in an address.
 LIBRARIES = ("arq.worker", "aiogram", "httpx", "httpx2", "openai", "botocore", "aiobotocore", "aiohttp.access")
 
 
 def quiet_libraries() -> None:
-    """Warnings only from the libraries; arq's own logging set-up leaves it so."""
+    """Warnings only from the libraries, and through our handler: arq's command line sets up its own."""
+    logging.getLogger("arq").handlers = []
     for name in LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -47,7 +47,5 @@ def configure(log_format: str, level: str, *, process: str) -> None:
     )
     logging.root.handlers = [handler]
     logging.root.setLevel(level.upper())
-    logging.getLogger("arq").handlers = []
-    logging.getLogger("arq").propagate = True
     quiet_libraries()
     structlog.contextvars.bind_contextvars(process=process)

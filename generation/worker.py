@@ -70,7 +70,7 @@ class Process:
     async def start(self, ctx: dict[str, Any]) -> None:
         """Build everything and put what jobs need into arq's context."""
         settings, redis = self._settings, ctx["redis"]
-        logs.configure(settings.log_format, settings.log_level, process="worker")
+        logs.quiet_libraries()
         name = f"{socket.gethostname()}:{os.getpid()}"
         database = Database(settings.database_url)
         self._stack.push_async_callback(database.close)
@@ -156,6 +156,7 @@ def worker_options(settings: Settings) -> dict[str, Any]:
 
 def __getattr__(name: str) -> Any:
     if name == "WorkerSettings":
-        logs.quiet_libraries()
-        return type("WorkerSettings", (), worker_options(load(Settings)))
+        settings = load(Settings)
+        logs.configure(settings.log_format, settings.log_level, process="worker")
+        return type("WorkerSettings", (), worker_options(settings))
     raise AttributeError(name)

@@ -39,6 +39,9 @@ class Postgres:
     def create_database(self, name: str, *, template: str = "template1") -> None:
         self._server.psql(f'CREATE DATABASE "{name}" TEMPLATE "{template}";')
 
+    def drop_database(self, name: str) -> None:
+        self._server.psql(f'DROP DATABASE "{name}" WITH (FORCE);')
+
     def ensure_database(self, name: str) -> None:
         known = self._server.psql("SELECT datname FROM pg_database;").split()
         if name not in known:

@@ -1,0 +1,199 @@
+"""Real PostgreSQL, Valkey and S3, started once; a database cloned for each test; stand-ins over real sockets."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from alembic import command
+from alembic.config import Config
+from arq import ArqRedis, Worker
+
+from bot.app import Application, running
+from bot.settings import Settings
+from generation import doorbell, storage
+from generation.database import Database
+from generation.storage import Storage
+from generation.worker import worker_options
+from sandbox.comfyui import ComfyUIServer, Cost
+from sandbox.llm import LanguageModelServer
+from sandbox.llm.server import API_KEY, MODEL
+from sandbox.servers import S3, Postgres, Valkey, remove, short_folder
+from sandbox.telegram import TOKEN, TelegramServer
+from tests.player import Player
+
+ROOT = Path(__file__).parent.parent
+TEMPLATE = "template_vitte"
+#: Milliseconds instead of seconds: what is tested is the order of things and not how long they take.
+COST = Cost(batch=(0.04, 0.06, 0.07, 0.08), swap=0.02)
+
+
+@dataclass(frozen=True)
+class Servers:
+    postgres: Postgres
+    valkey: Valkey
+    s3: S3
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def servers() -> AsyncIterator[Servers]:
+    folder = short_folder()
+    postgres = await asyncio.to_thread(Postgres, folder / "postgres")
+    try:
+        await asyncio.to_thread(_make_template, postgres)
+        async with Valkey(folder / "valkey") as valkey, S3(folder / "s3") as s3:
+            yield Servers(postgres, valkey, s3)
+    finally:
+        postgres.stop()
+        remove(folder)
+
+
+def _make_template(postgres: Postgres) -> None:
+    postgres.create_database(TEMPLATE)
+    command.upgrade(alembic_config(postgres.url(TEMPLATE)), "head")
+
+
+def alembic_config(url: str) -> Config:
+    config = Config(ROOT / "alembic.ini")
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    return config
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def database_url(servers: Servers) -> Iterator[str]:
+    name = f"test_{next(_numbers)}"
+    servers.postgres.create_database(name, template=TEMPLATE)
+    yield servers.postgres.url(name)
+    servers.postgres.drop_database(name)
+
+
+@pytest_asyncio.fixture
+async def comfyui(tmp_path: Path) -> AsyncIterator[ComfyUIServer]:
+    async with ComfyUIServer(tmp_path / "comfyui", cost=COST) as server:
+        yield server
+
+
+@pytest_asyncio.fixture
+async def telegram() -> AsyncIterator[TelegramServer]:
+    async with TelegramServer() as server:
+        yield server
+
+
+@pytest_asyncio.fixture
+async def llm() -> AsyncIterator[LanguageModelServer]:
+    async with LanguageModelServer() as server:
+        yield server
+
+
+@pytest.fixture
+def settings(
+    servers: Servers,
+    database_url: str,
+    comfyui: ComfyUIServer,
+    telegram: TelegramServer,
+    llm: LanguageModelServer,
+) -> Settings:
+    """Settings of the whole product on this test's own database, queue and stand-ins."""
+    return Settings.example(
+        database_url=database_url,
+        redis_url=servers.valkey.url,
+        arq_queue=f"test:{next(_numbers)}",
+        arq_poll_delay=0.01,
+        s3_endpoint_url=servers.s3.url,
+        s3_access_key=S3.access_key,
+        s3_secret_key=S3.secret_key,
+        s3_bucket="test-photos",
+        comfyui_url=comfyui.url,
+        bot_token=TOKEN,
+        telegram_api_url=telegram.url,
+        llm_base_url=llm.url,
+        llm_api_key=API_KEY,
+        llm_model=MODEL,
+        photo_retry_pause=0.05,
+        photo_cooldown=0,
+        sweep_every=1,
+        lease=2,
+        shutdown_wait=5,
+        premium_ids="1002",
+        admin_ids="1003",
+    )
+
+
+@pytest_asyncio.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """For looking at rows from outside, in a session of one's own."""
+    database = Database(database_url, pool_size=4)
+    yield database
+    await database.close()
+
+
+@pytest_asyncio.fixture
+async def redis(settings: Settings) -> AsyncIterator[ArqRedis]:
+    pool = doorbell.connect(settings.redis_url, queue=settings.arq_queue, retries=1)
+    yield pool
+    await pool.aclose()
+
+
+@pytest_asyncio.fixture
+async def bucket(settings: Settings) -> AsyncIterator[Storage]:
+    async with storage.opened(settings) as opened:
+        await opened.create_bucket()
+        yield opened
+
+
+@asynccontextmanager
+async def worker_running(settings: Settings) -> AsyncIterator[Worker]:
+    """An arq worker with the product's own wiring, in this process."""
+    worker = Worker(**worker_options(settings), handle_signals=False)
+    task = asyncio.create_task(worker.async_run())
+    try:
+        yield worker
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await worker.close()
+
+
+@asynccontextmanager
+async def bot_running(settings: Settings) -> AsyncIterator[Application]:
+    """The bot with the product's own wiring, in this process."""
+    async with running(settings) as application:
+        receiving = asyncio.create_task(application.receive())
+        try:
+            yield application
+        finally:
+            receiving.cancel()
+            await asyncio.gather(receiving, return_exceptions=True)
+
+
+@pytest_asyncio.fixture
+async def bot(settings: Settings, bucket: Storage) -> AsyncIterator[Application]:
+    async with bot_running(settings) as application:
+        yield application
+
+
+@pytest_asyncio.fixture
+async def worker(settings: Settings, bucket: Storage) -> AsyncIterator[Worker]:
+    async with worker_running(settings) as worker:
+        yield worker
+
+
+@pytest_asyncio.fixture
+async def anya(telegram: TelegramServer) -> AsyncIterator[Player]:
+    """Speaks Russian, has the free plan."""
+    async with Player(telegram.url, 1001) as player:
+        yield player
+
+
+@pytest_asyncio.fixture
+async def ben(telegram: TelegramServer) -> AsyncIterator[Player]:
+    """Speaks English, has premium."""
+    async with Player(telegram.url, 1002) as player:
+        yield player
