@@ -78,7 +78,8 @@ async def _enqueue(redis: ArqRedis, function: str, photo: Photo, defer: float) -
         await redis.enqueue_job(
             function,
             photo.id,
-            _job_id=f"{function}:{photo.id}:{photo.attempt}",
+            # arq's ids are global in a Redis, whatever the queue: two deployments may share one.
+            _job_id=f"{redis.default_queue_name}:{function}:{photo.id}:{photo.attempt}",
             _defer_by=timedelta(seconds=defer),
             _expires=_EXPIRES,
         )

@@ -241,12 +241,17 @@ class Pipeline:
 
 
 def _filling(photo: Photo) -> Filling:
+    """What this attempt puts into the graph.
+
+    Each attempt has its own seed and file: ComfyUI would answer the same graph from its cache, with the very
+    picture that was bad.
+    """
     return Filling(
         prompt=photo.prompt,
         negative_prompt=photo.negative_prompt,
-        seed=photo.seed,
+        seed=photo.seed + photo.attempt - 1,
         orientation=photo.orientation,
-        filename_prefix=f"vitte/{photo.key}",
+        filename_prefix=f"vitte/{photo.key}-{photo.attempt}",
     )
 
 

@@ -105,11 +105,12 @@ class Process:
     async def _sweep(self, ctx: dict[str, Any]) -> None:
         """arq's cron on a queue of its own: on the photos' queue it would wait behind every photo."""
         seconds = set(range(0, 60, self._settings.sweep_every))
+        queue = f"{self._settings.arq_queue}:sweep"
         while True:
-            redis = doorbell.connect(self._settings.redis_url, queue=f"{self._settings.arq_queue}:sweep", retries=3)
+            redis = doorbell.connect(self._settings.redis_url, queue=queue, retries=3)
             worker = Worker(
-                cron_jobs=[cron(sweep, second=seconds, timeout=30, keep_result=0)],
-                queue_name=f"{self._settings.arq_queue}:sweep",
+                cron_jobs=[cron(sweep, name=queue, second=seconds, timeout=30, keep_result=0)],
+                queue_name=queue,
                 redis_pool=redis,
                 handle_signals=False,
                 max_jobs=1,

@@ -55,7 +55,7 @@ class Workflow:
         self.output = description.output
         self.sizes = description.sizes
         self._inputs = description.inputs
-        self._graph = graph
+        self.graph = graph
         for address, value in description.values.items():
             node, name_of_input = address.split(".")
             graph[node]["inputs"][name_of_input] = value
@@ -75,7 +75,7 @@ class Workflow:
             "height": height,
             "filename_prefix": filling.filename_prefix,
         }
-        graph = copy.deepcopy(self._graph)
+        graph = copy.deepcopy(self.graph)
         for name, address in self._inputs.items():
             node, name_of_input = address.split(".")
             graph[node]["inputs"][name_of_input] = values[name]

@@ -40,6 +40,11 @@ class Faults:
     def clear(self) -> None:
         self._rules.clear()
 
+    @property
+    def pending(self) -> int:
+        """Rules that no request has met yet."""
+        return len(self._rules)
+
     def take(self, path: str, *kinds: str) -> Fault | None:
         """The next rule for this path (and one of `kinds`, if given), used up once."""
         for rule in self._rules:

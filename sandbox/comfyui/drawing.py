@@ -49,8 +49,9 @@ def draw(prompt: str, seed: int, width: int, height: int) -> Image.Image:
     return image
 
 
-def black(width: int, height: int) -> Image.Image:
-    return Image.new("RGB", (width, height))
+def filled(width: int, height: int, colour: int) -> Image.Image:
+    """One colour, 0xRRGGBB."""
+    return Image.new("RGB", (width, height), ((colour >> 16) & 255, (colour >> 8) & 255, colour & 255))
 
 
 def to_png(image: Image.Image, graph: dict[str, Any] | None) -> bytes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sandbox.comfyui.drawing import black, draw, to_png
+from sandbox.comfyui.drawing import draw, filled, to_png
 from sandbox.faults import Faults
 
 Graph = dict[str, Any]
@@ -131,7 +131,8 @@ class Executor:
                 await self._execute(prompt, node, client, states, outputs, cached=node in cached)
                 executed.append(node)
             self._tell(prompt, client, "execution_success", {})
-        except (Interrupted, NodeError) as error:
+        except Exception as error:
+            # Like the original: whatever a node raises ends this prompt and not the server.
             status = "error"
             self._tell_failure(prompt, client, node, executed, error)
         self._cache = (
@@ -236,7 +237,7 @@ class Executor:
         self._hear(client, name, data)
 
     def _tell_failure(
-        self, prompt: Prompt, client: str | None, node: str, executed: list[str], error: Interrupted | NodeError
+        self, prompt: Prompt, client: str | None, node: str, executed: list[str], error: Exception
     ) -> None:
         data: dict[str, Any] = {
             "node_id": node,
@@ -248,7 +249,7 @@ class Executor:
             return
         data |= {
             "exception_message": f"{error}\n",
-            "exception_type": error.kind,
+            "exception_type": error.kind if isinstance(error, NodeError) else type(error).__name__,
             "traceback": [],
             "current_inputs": {},
             "current_outputs": [],
@@ -327,10 +328,9 @@ def _pictures(graph: Graph, node: str) -> Iterator[_Source]:
 
 def _render(source: _Source, index: int, graph: Graph, *, is_black: bool) -> bytes:
     if is_black:
-        image = black(source.width, source.height)
+        image = filled(source.width, source.height, 0)
     elif source.colour is not None:
-        image = black(source.width, source.height)
-        image.paste(((source.colour >> 16) & 255, (source.colour >> 8) & 255, source.colour & 255), None)
+        image = filled(source.width, source.height, source.colour)
     else:
         # Like ComfyUI, one seed makes the noise of the whole batch: item k differs by its place.
         image = draw(source.prompt, source.seed + index * 1_000_003, source.width, source.height)

@@ -1,0 +1,88 @@
+"""Orders, and a ComfyUI client that listens."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from bot.settings import Settings
+from generation import doorbell, orders
+from generation.comfyui import ComfyUI
+from generation.database import Database
+from generation.models import Orientation, Photo
+from generation.orders import PhotoOrder, PhotoWords
+from sandbox.comfyui import ComfyUIServer
+
+WORDS = PhotoWords(failed="It failed.", unconfirmed="Lost?", send_again="Again", send_again_data="photo_again")
+_numbers = itertools.count(1)
+
+
+def an_order(**changes: Any) -> PhotoOrder:
+    values: dict[str, Any] = {
+        "dedup_key": f"test:{next(_numbers)}",
+        "chat_id": 1001,
+        "owner_id": 1001,
+        "reply_to_message_id": None,
+        "requested": True,
+        "premium": False,
+        "rule": "request",
+        "reason": "a test",
+        "workflow": "z-image-turbo",
+        "orientation": Orientation.PORTRAIT,
+        "prompt": "a woman by a window, soft light",
+        "negative_prompt": "",
+        "seed": 1,
+        "words": WORDS,
+    }
+    return PhotoOrder(**values | changes)
+
+
+PlaceOrder = Callable[..., Awaitable[Photo]]
+
+
+@pytest.fixture
+def place(database: Database) -> PlaceOrder:
+    """Write an order down without ringing."""
+
+    async def place(**changes: Any) -> Photo:
+        async with database.unit() as session:
+            return await orders.place(session, an_order(**changes), queue_limit=1000, premium_head_start=3600)
+
+    return place
+
+
+@pytest.fixture
+def order(place: PlaceOrder, settings: Settings, redis: Any) -> PlaceOrder:
+    """Write an order down and ring, as the bot does."""
+
+    async def order(**changes: Any) -> Photo:
+        photo = await place(**changes)
+        await doorbell.ring(redis, photo, premium_head_start=settings.premium_head_start)
+        return photo
+
+    return order
+
+
+@pytest_asyncio.fixture
+async def client(comfyui: ComfyUIServer) -> AsyncIterator[ComfyUI]:
+    async with aiohttp.ClientSession() as session:
+        client = ComfyUI(session, comfyui.url, poll=0.05)
+        listening = asyncio.create_task(client.listen())
+        yield client
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+
+
+async def settled(database: Database, photo: Photo, *statuses: str) -> Photo:
+    """The row once it has one of these statuses; PostgreSQL is asked until then."""
+    async with asyncio.timeout(20):
+        while True:
+            async with database.unit() as session:
+                row = await session.get_one(Photo, photo.id)
+            if row.status in statuses:
+                return row
+            await asyncio.sleep(0.02)

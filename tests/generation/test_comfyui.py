@@ -1,0 +1,145 @@
+"""The client finds out what became of a graph, whatever the server does."""
+
+import asyncio
+import uuid
+
+import pytest
+
+from generation import workflow
+from generation.comfyui import ComfyUI
+from generation.errors import (
+    ComfyUIUnreachable,
+    GraphRejected,
+    PromptLost,
+    RenderFailed,
+    RenderInterrupted,
+    RenderTimeout,
+)
+from generation.models import Orientation
+from generation.workflow import Filling, Graph
+from sandbox.comfyui import ComfyUIServer
+
+WORKFLOW = workflow.load_all()["z-image-turbo"]
+
+
+def graph(prompt: str = "a woman by the sea") -> Graph:
+    return WORKFLOW.fill(
+        Filling(
+            prompt=prompt,
+            negative_prompt="",
+            seed=uuid.uuid4().int % 2**40,
+            orientation=Orientation.PORTRAIT,
+            filename_prefix="vitte/test",
+        )
+    )
+
+
+async def render(client: ComfyUI, it: Graph | None = None, *, timeout: float = 10) -> bytes:
+    outputs = await client.render(it or graph(), prompt_id=str(uuid.uuid4()), timeout=timeout)
+    return await client.view(outputs[WORKFLOW.output][0])
+
+
+async def stalled(comfyui: ComfyUIServer) -> None:
+    """Until the sampler hangs, as a `stall` fault told it."""
+    while comfyui.faults.pending:
+        await asyncio.sleep(0.001)
+
+
+async def test_a_graph_is_rendered_and_its_picture_fetched(client: ComfyUI) -> None:
+    assert (await render(client)).startswith(b"\x89PNG")
+
+
+async def test_several_graphs_are_rendered_one_after_the_other(client: ComfyUI, comfyui: ComfyUIServer) -> None:
+    await asyncio.gather(*(render(client) for _ in range(4)))
+    assert comfyui.executor.renders == [1, 1, 1, 1]
+
+
+async def test_a_completion_event_that_never_comes_is_made_up_for_by_the_history(
+    client: ComfyUI, comfyui: ComfyUIServer
+) -> None:
+    comfyui.faults.add(path="render", kind="no_events")
+    assert (await render(client)).startswith(b"\x89PNG")
+
+
+async def test_a_websocket_that_breaks_off_loses_nothing(client: ComfyUI, comfyui: ComfyUIServer) -> None:
+    running = asyncio.create_task(render(client))
+    while comfyui.executor.running is None:
+        await asyncio.sleep(0.001)
+    comfyui.drop_sockets()
+    assert (await running).startswith(b"\x89PNG")
+
+
+async def test_a_refused_graph_brings_comfyuis_own_node_errors(client: ComfyUI) -> None:
+    it = graph()
+    it["1"]["inputs"]["unet_name"] = "missing.safetensors"
+    with pytest.raises(GraphRejected) as raised:
+        await render(client, it)
+    assert raised.value.node_errors["1"]["errors"][0]["type"] == "value_not_in_list"
+
+
+async def test_a_graph_with_one_bad_output_is_refused_although_comfyui_takes_it(client: ComfyUI) -> None:
+    it = graph()
+    it["11"] = {"class_type": "SaveImage", "inputs": {"filename_prefix": "x"}}
+    with pytest.raises(GraphRejected) as raised:
+        await render(client, it)
+    assert list(raised.value.node_errors) == ["11"]
+
+
+async def test_out_of_memory_is_a_failed_render_with_its_type(client: ComfyUI, comfyui: ComfyUIServer) -> None:
+    comfyui.faults.add(path="render", kind="out_of_memory")
+    with pytest.raises(RenderFailed) as raised:
+        await render(client)
+    assert raised.value.exception_type == "torch.OutOfMemoryError"
+
+
+async def test_an_interrupted_render_is_told_from_a_failed_one(client: ComfyUI, comfyui: ComfyUIServer) -> None:
+    comfyui.faults.add(path="render", kind="stall")
+    running = asyncio.create_task(render(client))
+    await stalled(comfyui)
+    comfyui.executor.interrupt(None)
+    with pytest.raises(RenderInterrupted):
+        await running
+
+
+async def test_a_render_without_end_is_stopped_at_its_time_limit(client: ComfyUI, comfyui: ComfyUIServer) -> None:
+    comfyui.faults.add(path="render", kind="stall")
+    with pytest.raises(RenderTimeout):
+        await render(client, timeout=0.3)
+    assert (await render(client)).startswith(b"\x89PNG")
+
+
+async def test_a_cancelled_render_frees_comfyui(client: ComfyUI, comfyui: ComfyUIServer) -> None:
+    comfyui.faults.add(path="render", kind="stall")
+    running = asyncio.create_task(render(client))
+    await stalled(comfyui)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert (await render(client)).startswith(b"\x89PNG")
+
+
+async def test_a_restart_that_forgets_the_graph_is_noticed(client: ComfyUI, comfyui: ComfyUIServer) -> None:
+    comfyui.faults.add(path="render", kind="stall")
+    running = asyncio.create_task(render(client))
+    await stalled(comfyui)
+    # What a restarted ComfyUI answers: an empty queue and an empty history.
+    comfyui.executor.running = None
+    with pytest.raises(PromptLost):
+        await running
+
+
+async def test_nobody_there_is_unreachable(client: ComfyUI, comfyui: ComfyUIServer) -> None:
+    await comfyui.stop()
+    with pytest.raises(ComfyUIUnreachable):
+        await client.system_stats()
+    with pytest.raises(ComfyUIUnreachable):
+        await render(client)
+
+
+@pytest.mark.parametrize("kind", ["drop", "status"])
+async def test_a_broken_answer_is_unreachable_and_not_a_crash(
+    client: ComfyUI, comfyui: ComfyUIServer, kind: str
+) -> None:
+    comfyui.faults.add(path="/prompt", kind=kind, status=502, text="<html>")
+    with pytest.raises(ComfyUIUnreachable):
+        await render(client)

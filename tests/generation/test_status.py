@@ -1,0 +1,101 @@
+"""Who may change a photo, and to what."""
+
+import asyncio
+import itertools
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, text, update
+
+from generation import status
+from generation.database import Database
+from generation.models import Photo, PhotoStatus
+from tests.generation.conftest import PlaceOrder
+
+
+async def claim(database: Database, worker: str = "w") -> Photo | None:
+    async with database.unit() as session:
+        return await status.claim(session, worker=worker, lease=10)
+
+
+async def test_premium_goes_first_and_equals_go_in_order(database: Database, place: PlaceOrder) -> None:
+    free = [await place() for _ in range(3)]
+    premium = [await place(premium=True) for _ in range(2)]
+    claimed = [await claim(database) for _ in range(5)]
+    assert [photo.id for photo in claimed if photo] == [photo.id for photo in premium + free]
+    assert await claim(database) is None
+
+
+async def test_a_free_photo_that_waited_longer_than_the_head_start_goes_before_premium(
+    database: Database, place: PlaceOrder
+) -> None:
+    old = await place()
+    async with database.unit() as session:
+        await session.execute(
+            update(Photo).where(Photo.id == old.id).values(rank_at=Photo.rank_at - timedelta(hours=2))
+        )
+    await place(premium=True)
+    claimed = await claim(database)
+    assert claimed is not None
+    assert claimed.id == old.id
+
+
+async def test_many_workers_never_claim_the_same_photo(database: Database, place: PlaceOrder) -> None:
+    for _ in range(20):
+        await place()
+    claimed = await asyncio.gather(*(claim(database, f"w{n}") for n in range(30)))
+    ids = [photo.id for photo in claimed if photo]
+    assert len(ids) == len(set(ids)) == 20
+
+
+async def test_a_worker_that_lost_its_photo_changes_nothing(database: Database, place: PlaceOrder) -> None:
+    await place()
+    first = await claim(database)
+    assert first is not None
+    async with database.unit() as session:
+        await session.execute(update(Photo).values(status=PhotoStatus.QUEUED))
+    second = await claim(database)
+    assert second is not None
+    assert second.attempt == first.attempt + 1
+    async with database.unit() as session:
+        assert not await status.move(session, first, PhotoStatus.STORED, object_key="late")
+    async with database.unit() as session:
+        assert await status.move(session, second, PhotoStatus.STORED, object_key="mine")
+    assert second.object_key == "mine"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pair
+        for pair in itertools.product(PhotoStatus, PhotoStatus)
+        if pair[1] not in status.TRANSITIONS.get(pair[0], ())
+    ],
+)
+async def test_a_transition_that_is_not_in_the_table_is_a_bug(before: PhotoStatus, after: PhotoStatus) -> None:
+    photo = Photo(id=1, attempt=1, status=before)
+    with pytest.raises(ValueError, match="cannot go"):
+        await status.move(None, photo, after)  # type: ignore[arg-type]
+
+
+def test_every_status_can_be_reached_and_every_end_is_an_end() -> None:
+    reached = set().union(*status.TRANSITIONS.values()) | {PhotoStatus.QUEUED}
+    assert reached == set(PhotoStatus)
+    assert set(PhotoStatus) - set(status.TRANSITIONS) == {PhotoStatus.DELIVERED, PhotoStatus.FAILED}
+
+
+async def test_only_leases_of_the_own_attempt_are_renewed(database: Database, place: PlaceOrder) -> None:
+    await place()
+    await place()
+    mine, lost = await claim(database), await claim(database)
+    assert mine is not None
+    assert lost is not None
+    async with database.unit() as session:
+        await session.execute(update(Photo).values(lease_until=func.now() - timedelta(seconds=5)))
+        await status.keep_alive(session, {mine.id: mine.attempt, lost.id: lost.attempt - 1}, lease=10)
+    async with database.unit() as session:
+        alive = {
+            photo_id: alive
+            for photo_id, alive in await session.execute(text("SELECT id, lease_until > now() FROM photos"))
+        }
+    assert alive == {mine.id: True, lost.id: False}

@@ -1,0 +1,87 @@
+"""Workflows are data: two files each, checked when they are read."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from generation import workflow
+from generation.errors import WorkflowError
+from generation.models import Orientation
+from generation.workflow import Filling
+
+WORKFLOWS = workflow.load_all()
+
+
+def filling(**changes: object) -> Filling:
+    values = {"prompt": "p", "negative_prompt": "n", "seed": 7, "filename_prefix": "vitte/x"}
+    return Filling(**{**values, "orientation": Orientation.PORTRAIT, **changes})  # type: ignore[arg-type]
+
+
+def test_z_image_turbo_has_the_settings_of_the_research() -> None:
+    graph = WORKFLOWS["z-image-turbo"].fill(filling())
+    sampler = graph["8"]["inputs"]
+    assert (sampler["steps"], sampler["cfg"], sampler["sampler_name"], sampler["scheduler"]) == (
+        8, 1.0, "euler", "simple",
+    )  # fmt: skip
+    assert graph["1"]["inputs"]["weight_dtype"] == "fp8_e4m3fn"
+    assert graph["2"]["inputs"]["device"] == "cpu"
+
+
+@pytest.mark.parametrize("name", sorted(WORKFLOWS))
+def test_a_photo_fills_prompt_seed_size_and_file_name(name: str) -> None:
+    loaded = WORKFLOWS[name]
+    tall = loaded.fill(filling(orientation=Orientation.PORTRAIT))
+    wide = loaded.fill(filling(orientation=Orientation.LANDSCAPE))
+    text = json.dumps(tall)
+    assert '"text": "p"' in text
+    assert '"seed": 7' in text
+    assert tall[loaded.output]["inputs"]["filename_prefix"] == "vitte/x"
+    sizes = [
+        next((n["inputs"]["width"], n["inputs"]["height"]) for n in graph.values() if "width" in n["inputs"])
+        for graph in (tall, wide)
+    ]
+    assert sizes[0] == sizes[1][::-1]
+
+
+@given(st.text())
+def test_no_prompt_changes_anything_but_its_own_input(prompt: str) -> None:
+    loaded = WORKFLOWS["sdxl"]
+    graph = loaded.fill(filling(prompt=prompt))
+    assert graph["2"]["inputs"].pop("text") == prompt
+    other = loaded.fill(filling())
+    other["2"]["inputs"].pop("text")
+    assert graph == other
+
+
+def test_filling_leaves_the_workflow_as_it_was() -> None:
+    loaded = WORKFLOWS["sdxl"]
+    before = json.dumps(loaded.graph)
+    loaded.fill(filling(prompt="changed"))
+    assert json.dumps(loaded.graph) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (('prompt = "2.text"', 'prompt = "2.words"'), "2.words is no input"),
+        (('output = "7"', 'output = "99"'), "output node 99"),
+        (("portrait = [832, 1216]", "portrait = [833, 1216]"), "multiple of 8"),
+        (("landscape = [1216, 832]", ""), "lacks landscape"),
+        (('seed = "5.seed"', ""), "where the seed goes"),
+        (('title = "SDXL"', 'titel = "SDXL"'), "titel"),
+        (('graph = "sdxl.json"', 'graph = "gone.json"'), "gone.json"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_its_name_and_what_is_wrong(
+    tmp_path: Path, change: tuple[str, str], complaint: str
+) -> None:
+    source = (workflow.FOLDER / "sdxl.toml").read_text()
+    assert change[0] in source
+    (tmp_path / "sdxl.toml").write_text(source.replace(*change))
+    (tmp_path / "sdxl.json").write_text((workflow.FOLDER / "sdxl.json").read_text())
+    with pytest.raises(WorkflowError, match="sdxl.toml") as raised:
+        workflow.load_all(tmp_path)
+    assert complaint in str(raised.value)
