@@ -122,7 +122,7 @@ async def running(settings: Settings) -> AsyncIterator[Application]:
     async with AsyncExitStack() as stack:
         database = Database(settings.database_url)
         stack.push_async_callback(database.close)
-        redis = doorbell.connect(settings.redis_url, queue=settings.arq_queue, retries=1, timeout=1)
+        redis = doorbell.connect(settings.redis_url, queue=settings.arq_queue, retries=1)
         stack.push_async_callback(redis.aclose)
         bot = telegram.connect(settings)
         bot.session.middleware(ObeyTelegram())

@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 from aiogram.types import Update
+from aiogram.types.update import UpdateTypeLookupError
 from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
@@ -56,7 +57,7 @@ class Inbox:
                 "bot_id": self._bot_id,
                 "update_id": received.update_id,
                 "chat_id": chat_of(received),
-                "payload": received.model_dump(mode="json", exclude_unset=True),
+                "payload": _storable(received.model_dump(mode="json", exclude_unset=True)),
             }
             for received in updates
         ]
@@ -213,10 +214,25 @@ class Inbox:
 
 def chat_of(received: Update) -> int:
     """What an update is ordered by: its chat, or the person where there is none; 0 where there is neither."""
-    event = received.event
+    try:
+        event = received.event
+    except UpdateTypeLookupError:
+        return 0
     message = getattr(event, "message", None)
     chat = getattr(event, "chat", None) or getattr(message, "chat", None)
     if chat is not None:
         return int(chat.id)
     user = getattr(event, "from_user", None) or getattr(event, "user", None)
     return int(user.id) if user is not None else 0
+
+
+def _storable(value: Any) -> Any:
+    """Without NUL characters, which PostgreSQL takes in no text: one of them must not stop all updates."""
+    match value:
+        case str():
+            return value.replace("\0", "")
+        case dict():
+            return {key: _storable(inner) for key, inner in value.items()}
+        case list():
+            return [_storable(inner) for inner in value]
+    return value

@@ -49,6 +49,8 @@ class Scene(BaseModel):
 
 def split_answer(raw: str) -> tuple[str, Scene | None]:
     """What the person reads, and the scene if the model gave a usable one."""
+    # PostgreSQL takes no NUL character in a text.
+    raw = raw.replace("\0", "")
     for pattern in (_LINE, _BARE_JSON):
         if found := pattern.search(raw):
             text = raw[: found.start()]
@@ -74,4 +76,4 @@ def _parse(source: str) -> Scene | None:
 
 
 def _field(value: Any) -> Any:
-    return " ".join(value.split())[:MAX_FIELD] if isinstance(value, str) else value
+    return " ".join(value.replace("\0", "").split())[:MAX_FIELD] if isinstance(value, str) else value

@@ -3,6 +3,7 @@
 So a lost or a doubled job does no harm. A job's only argument is the row's id.
 """
 
+import asyncio
 import json
 from datetime import timedelta
 from typing import Any
@@ -23,6 +24,8 @@ log = structlog.get_logger(__name__)
 RENDER = "render_photo"
 DELIVER = "deliver_photo"
 
+#: Seconds that a caller waits for Redis at most. A TimeoutError is an OSError.
+TIMEOUT = 2
 #: A token outlives every reasonable queue; the sweeper replaces one that ran out.
 _EXPIRES = timedelta(hours=24)
 
@@ -37,17 +40,17 @@ def deserialize(data: bytes) -> dict[str, Any]:
     return job
 
 
-def connect(url: str, *, queue: str, retries: int, timeout: float = 2) -> ArqRedis:
-    """A pool whose every command ends within `timeout` seconds, tried again `retries` times.
+def connect(url: str, *, queue: str, retries: int) -> ArqRedis:
+    """A pool that gets over a Redis that is away, as long as `retries` last; connects on first use.
 
-    arq's own pool has no socket time limit, so a hung Redis would hang its caller for ever; and
-    redis-py raises a bare OSError when a connection is refused, so OSError is among the retried ones.
-    Connects on first use.
+    redis-py raises a bare OSError when a connection is refused, so OSError is among the retried ones. It has
+    no socket time limit on purpose: redis-py then sends under `asyncio.wait_for`, which in Python 3.11 can
+    swallow a cancellation, and arq cancels its main task only once. Callers here set their own limit.
     """
     pool = ConnectionPool.from_url(
         url,
-        socket_connect_timeout=timeout,
-        socket_timeout=timeout,
+        socket_connect_timeout=2,
+        socket_keepalive=True,
         retry=Retry(ExponentialBackoff(cap=2, base=0.05), retries),
         retry_on_error=[RedisConnectionError, RedisTimeoutError, OSError],
     )
@@ -75,15 +78,26 @@ async def ring_delivery(redis: ArqRedis, photo: Photo) -> bool:
 
 async def _enqueue(redis: ArqRedis, function: str, photo: Photo, defer: float) -> bool:
     try:
-        await redis.enqueue_job(
-            function,
-            photo.id,
-            # arq's ids are global in a Redis, whatever the queue: two deployments may share one.
-            _job_id=f"{redis.default_queue_name}:{function}:{photo.id}:{photo.attempt}",
-            _defer_by=timedelta(seconds=defer),
-            _expires=_EXPIRES,
-        )
+        async with asyncio.timeout(TIMEOUT):
+            await redis.enqueue_job(
+                function,
+                photo.id,
+                # arq's ids are global in a Redis, whatever the queue: two deployments may share one.
+                _job_id=f"{redis.default_queue_name}:{function}:{photo.id}:{photo.attempt}",
+                _defer_by=timedelta(seconds=defer),
+                _expires=_EXPIRES,
+            )
     except (RedisError, OSError) as error:
         log.warning("doorbell.unheard", photo_id=photo.id, error=repr(error))
         return False
     return True
+
+
+async def jobs_waiting(redis: ArqRedis) -> int | None:
+    """How many jobs the queue holds, running ones included; None when Redis does not answer."""
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            return int(await redis.zcard(redis.default_queue_name))
+    except (RedisError, OSError) as error:
+        log.warning("doorbell.unheard", error=repr(error))
+        return None

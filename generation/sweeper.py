@@ -7,7 +7,6 @@ take all show as rows, and each finding below is one indexed query over rows tha
 import structlog
 from aiogram import Bot
 from arq import ArqRedis
-from redis.exceptions import RedisError
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -72,10 +71,8 @@ class Sweeper:
 
     async def _without_job(self) -> list[Photo]:
         """Waiting photos, when Redis holds fewer jobs than photos wait."""
-        try:
-            jobs = await self._redis.zcard(self._settings.arq_queue)
-        except (RedisError, OSError) as error:
-            log.warning("sweeper.redis_away", error=repr(error))
+        jobs = await doorbell.jobs_waiting(self._redis)
+        if jobs is None:
             return []
         async with self._database.unit() as session:
             waiting = await session.scalars(

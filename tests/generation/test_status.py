@@ -94,8 +94,5 @@ async def test_only_leases_of_the_own_attempt_are_renewed(database: Database, pl
         await session.execute(update(Photo).values(lease_until=func.now() - timedelta(seconds=5)))
         await status.keep_alive(session, {mine.id: mine.attempt, lost.id: lost.attempt - 1}, lease=10)
     async with database.unit() as session:
-        alive = {
-            photo_id: alive
-            for photo_id, alive in await session.execute(text("SELECT id, lease_until > now() FROM photos"))
-        }
-    assert alive == {mine.id: True, lost.id: False}
+        rows = (await session.execute(text("SELECT id, lease_until > now() FROM photos ORDER BY id"))).all()
+    assert [tuple(row) for row in rows] == [(mine.id, True), (lost.id, False)]

@@ -82,6 +82,6 @@ def test_a_wrong_file_is_refused_with_its_name_and_what_is_wrong(
     assert change[0] in source
     (tmp_path / "sdxl.toml").write_text(source.replace(*change))
     (tmp_path / "sdxl.json").write_text((workflow.FOLDER / "sdxl.json").read_text())
-    with pytest.raises(WorkflowError, match="sdxl.toml") as raised:
+    with pytest.raises(WorkflowError, match=r"sdxl\.toml") as raised:
         workflow.load_all(tmp_path)
     assert complaint in str(raised.value)

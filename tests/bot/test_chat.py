@@ -1,0 +1,250 @@
+"""Talking with the bot, through the whole dispatcher, on the local Bot API."""
+
+import asyncio
+
+from sqlalchemy import func, select
+
+from bot.app import Application
+from bot.models import Dialogue, Message, Person, ReceivedUpdate, Role
+from bot.settings import Settings
+from generation.database import Database
+from generation.models import Photo
+from sandbox.llm import LanguageModelServer
+from sandbox.telegram import TelegramServer
+from tests.conftest import bot_running
+from tests.player import Player, has_buttons, has_text, says
+
+
+async def test_start_asks_for_the_age_then_shows_the_personas_then_the_persona_begins(
+    bot: Application, anya: Player
+) -> None:
+    await anya.say("/start")
+    question = await anya.hears(has_buttons)
+    assert "Привет, Аня!" in question["text"]
+    await anya.press(question, "Мне есть 18")
+    gallery = await anya.hears(has_buttons)
+    assert all(name in gallery["text"] for name in ("Алиса", "Марк", "Вера", "Даниэль"))
+    await anya.press(gallery, "Марк")
+    await anya.hears(says("Марк · Приют на перевале"))
+    assert "печки" in (await anya.hears(has_text))["text"]
+
+
+async def test_nobody_gets_in_without_confirming_the_age(bot: Application, ben: Player, database: Database) -> None:
+    await ben.say("Hello, send me a photo")
+    await ben.hears(says("confirm first"))
+    await ben.say("/start")
+    question = await ben.hears(has_buttons)
+    await ben.press(question, "No")
+    await ben.hears(says("not for you yet"))
+    await ben.press_data(question, "persona:alisa")
+    await ben.notices("answer", lambda it: "confirm" in it["text"])
+    async with database.unit() as session:
+        assert await session.scalar(select(func.count()).select_from(Dialogue)) == 0
+
+
+async def test_the_answer_comes_in_the_persons_language_without_the_scene_line(
+    bot: Application, anya: Player, ben: Player, database: Database
+) -> None:
+    await anya.enter("Алиса")
+    await ben.enter("Alisa")
+    await anya.say("Как дела?")
+    await ben.say("How are you?")
+    for player, letters in ((anya, "абвгд"), (ben, "abcde")):
+        text = (await player.hears(has_text))["text"]
+        assert any(letter in text for letter in letters)
+        assert "scene" not in text
+        assert "{" not in text
+    async with database.unit() as session:
+        scene = (await session.scalars(select(Dialogue.scene).where(Dialogue.person_id == anya.id))).one()
+    assert scene["place"]
+
+
+async def test_a_model_that_gives_no_scene_line_still_works(
+    bot: Application, llm: LanguageModelServer, ben: Player
+) -> None:
+    await ben.enter("Alisa")
+    for kind in ("no_scene", "broken_scene"):
+        llm.faults.add(path="completion", kind=kind)
+        await ben.say("Hello!")
+        assert "[scene]" not in (await ben.hears(has_text))["text"]
+
+
+async def test_an_answer_over_4096_characters_comes_in_parts(
+    bot: Application, llm: LanguageModelServer, ben: Player
+) -> None:
+    await ben.enter("Alisa")
+    llm.faults.add(path="completion", kind="say", text="A rather long sentence. " * 400)
+    await ben.say("Tell me everything")
+    first, second, third = [await ben.hears(has_text) for _ in range(3)]
+    assert len(first["text"] + second["text"] + third["text"]) > 9500
+
+
+async def test_messages_of_one_chat_are_answered_in_order(
+    bot: Application, llm: LanguageModelServer, ben: Player
+) -> None:
+    await ben.enter("Alisa")
+    for number in range(5):
+        llm.faults.add(path="completion", kind="say", text=f"answer {number}")
+    for number in range(5):
+        await ben.api("POST", f"/people/{ben.id}/chats/{ben.id}/messages", {"text": f"message {number}"})
+    for number in range(5):
+        await ben.hears(says(f"answer {number}"))
+    asked = [request["messages"][-1]["content"] for request in llm.requests]
+    assert asked == [f"message {number}" for number in range(5)]
+
+
+async def test_one_chat_does_not_wait_for_another(
+    bot: Application, llm: LanguageModelServer, anya: Player, ben: Player
+) -> None:
+    await anya.enter("Алиса")
+    await ben.enter("Alisa")
+    llm.faults.add(path="completion", kind="delay", seconds=5)
+    await anya.say("Как дела?")
+    await anya.notices("action", lambda it: it["action"] == "typing")
+    while llm.faults.pending:
+        await asyncio.sleep(0.01)
+    await ben.say("How are you?")
+    await ben.hears(has_text)
+    assert len(await anya.messages()) == len([it for it in await anya.messages() if "text" in it])
+    assert (await anya.messages())[-1]["from"]["id"] == anya.id
+
+
+async def test_when_the_model_is_down_the_person_is_told_and_nothing_is_lost(
+    bot: Application, llm: LanguageModelServer, anya: Player
+) -> None:
+    await anya.enter("Алиса")
+    llm.faults.add(path="completions", kind="status", status=500, times=3)
+    await anya.say("Меня зовут Аня, я пилот")
+    await anya.hears(says("Твоё сообщение сохранено"))
+    await anya.say("Ты тут?")
+    await anya.hears(has_text)
+    given = [message["content"] for message in llm.requests[-1]["messages"]]
+    assert "Меня зовут Аня, я пилот" in given
+
+
+async def test_old_messages_go_into_a_summary_that_the_model_is_given(
+    settings: Settings, bucket: object, llm: LanguageModelServer, ben: Player, database: Database
+) -> None:
+    async with bot_running(settings.model_copy(update={"memory_tokens": 400})):
+        await ben.enter("Alisa")
+        for number in range(10):
+            await ben.say(f"My secret number {number} is told in a rather long sentence about nothing at all")
+            await ben.hears(has_text)
+        async with asyncio.timeout(10):
+            while True:
+                async with database.unit() as session:
+                    dialogue = (await session.scalars(select(Dialogue))).one()
+                if dialogue.summary:
+                    break
+                await asyncio.sleep(0.02)
+        await ben.say("Do you remember?")
+        await ben.hears(has_text)
+    assert "secret number 0" in dialogue.summary
+    assert dialogue.summary[:40] in llm.requests[-1]["messages"][0]["content"]
+
+
+async def test_reset_forgets_the_dialogue(bot: Application, llm: LanguageModelServer, ben: Player) -> None:
+    await ben.enter("Alisa")
+    await ben.say("Remember the word pineapple")
+    await ben.hears(has_text)
+    await ben.say("/reset")
+    await ben.hears(says("remembers nothing"))
+    await ben.hears(says("Rain is drumming"))
+    await ben.say("Hello")
+    await ben.hears(has_text)
+    assert "pineapple" not in str(llm.requests[-1])
+
+
+async def test_a_new_story_changes_the_scene_and_brings_a_photo(
+    bot: Application, ben: Player, database: Database
+) -> None:
+    await ben.enter("Alisa")
+    await ben.say("/story")
+    await ben.press(await ben.hears(has_buttons), "sea")
+    await ben.hears(says("Imagine"))
+    await ben.say("Interesting")
+    await ben.hears(has_text)
+    async with database.unit() as session:
+        photo = (await session.scalars(select(Photo))).one()
+    assert photo.rule == "story_change"
+    assert "promenade" in photo.prompt
+    assert "mustard raincoat" in photo.prompt
+
+
+async def test_photo_with_a_wish_orders_a_photo_after_the_answer(
+    bot: Application, llm: LanguageModelServer, ben: Player, database: Database
+) -> None:
+    await ben.enter("Alisa")
+    await ben.say("/photo by the window")
+    await ben.hears(has_text)
+    assert llm.requests[-1]["messages"][-1]["content"] == "Send me a photo. by the window"
+    async with database.unit() as session:
+        photo = (await session.scalars(select(Photo))).one()
+        answer = (await session.scalars(select(Message).where(Message.photo_id == photo.id))).one()
+    assert photo.requested
+    assert photo.premium, "Ben has premium"
+    assert answer.role is Role.PERSONA
+
+
+async def test_a_full_queue_is_said_for_a_wish_and_kept_quiet_for_an_automatic_photo(
+    settings: Settings, bucket: object, llm: LanguageModelServer, ben: Player, anya: Player, database: Database
+) -> None:
+    async with bot_running(settings.model_copy(update={"queue_limit": 1})):
+        await anya.enter("Алиса")
+        await anya.say("/photo")
+        await anya.hears(has_text)
+        await ben.enter("Alisa")
+        await ben.say("/photo")
+        await ben.hears(says("Too many people"))
+        await ben.say("how are you?")
+        await ben.hears(has_text)
+        await ben.say("/help")
+        await ben.hears(says("/photo"))
+    async with database.unit() as session:
+        assert await session.scalar(select(func.count()).select_from(Photo)) == 1
+    assert sum("Too many" in it.get("text", "") for it in await ben.messages()) == 1
+
+
+async def test_nobody_fills_the_queue_with_wishes(bot: Application, ben: Player, database: Database) -> None:
+    await ben.enter("Alisa")
+    for _ in range(3):
+        await ben.say("/photo")
+        await ben.hears(has_text)
+    await ben.hears(says("already"))
+    async with database.unit() as session:
+        assert await session.scalar(select(func.count()).select_from(Photo)) == 2
+
+
+async def test_what_the_person_wrote_leaves_the_inbox_once_it_is_handled(
+    bot: Application, ben: Player, database: Database
+) -> None:
+    await ben.enter("Alisa")
+    await ben.say("a private matter")
+    await ben.hears(has_text)
+    async with asyncio.timeout(10):
+        while True:
+            async with database.unit() as session:
+                rows = (await session.scalars(select(ReceivedUpdate))).all()
+            if all(row.handled_at for row in rows):
+                break
+            await asyncio.sleep(0.02)
+    assert all(row.payload is None for row in rows)
+
+
+async def test_a_person_who_blocks_the_bot_is_remembered_and_welcomed_back(
+    bot: Application, ben: Player, database: Database, telegram: TelegramServer
+) -> None:
+    await ben.enter("Alisa")
+
+    async def blocked() -> bool:
+        async with database.unit() as session:
+            return (await session.get_one(Person, ben.id)).blocked_at is not None
+
+    await ben.block()
+    async with asyncio.timeout(10):
+        while not await blocked():
+            await asyncio.sleep(0.02)
+    await ben.unblock()
+    await ben.say("/start")
+    await ben.hears(says("Who would you like"))
+    assert not await blocked()

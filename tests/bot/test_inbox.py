@@ -1,0 +1,129 @@
+"""An update is written down before it counts as received, and handled once and in order."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+from aiogram.types import Update
+from sqlalchemy import select
+
+from bot.inbox import TRIES, Inbox, TryAgain, chat_of
+from bot.models import ReceivedUpdate
+from generation.database import Database
+
+
+def update(number: int, chat_id: int = 1) -> Update:
+    chat = {"id": chat_id, "type": "private", "first_name": "A"}
+    sender = {"id": chat_id, "is_bot": False, "first_name": "A"}
+    message = {"message_id": number, "date": 0, "chat": chat, "from": sender, "text": f"m{number}"}
+    return Update.model_validate({"update_id": number, "message": message})
+
+
+class Desk:
+    """Handles updates as it is told to."""
+
+    def __init__(self) -> None:
+        self.handled: list[int] = []
+        self.failures = 0
+        self.stuck: asyncio.Event | None = None
+
+    async def __call__(self, it: Update) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise TryAgain("told to")
+        if self.stuck:
+            await self.stuck.wait()
+        self.handled.append(it.update_id)
+
+    async def until(self, count: int) -> list[int]:
+        async with asyncio.timeout(15):
+            while len(self.handled) < count:
+                await asyncio.sleep(0.01)
+        return self.handled
+
+
+@pytest_asyncio.fixture
+async def desk() -> Desk:
+    return Desk()
+
+
+@pytest_asyncio.fixture
+async def inbox(database: Database, desk: Desk) -> AsyncIterator[Inbox]:
+    inbox = Inbox(database, bot_id=1, replica="a", handle=desk)
+    yield inbox
+    await inbox.finish(5)
+
+
+async def rows(database: Database) -> list[ReceivedUpdate]:
+    async with database.unit() as session:
+        return list(await session.scalars(select(ReceivedUpdate).order_by(ReceivedUpdate.update_id)))
+
+
+async def test_a_redelivered_update_is_handled_once(inbox: Inbox, desk: Desk) -> None:
+    for _ in range(3):
+        await inbox.receive([update(1), update(2)])
+    await inbox.receive([update(3)])
+    assert await desk.until(3) == [1, 2, 3]
+
+
+async def test_it_is_in_the_table_before_receive_returns(database: Database, inbox: Inbox, desk: Desk) -> None:
+    desk.stuck = asyncio.Event()
+    await inbox.receive([update(1)])
+    assert [row.update_id for row in await rows(database)] == [1]
+    desk.stuck.set()
+    await desk.until(1)
+
+
+async def test_a_fault_that_passes_keeps_the_order(inbox: Inbox, desk: Desk) -> None:
+    desk.failures = 2
+    await inbox.receive([update(1), update(2), update(3)])
+    assert await desk.until(3) == [1, 2, 3]
+
+
+async def test_an_update_that_never_works_is_given_up_and_the_next_is_handled(inbox: Inbox, desk: Desk) -> None:
+    desk.failures = TRIES
+    await inbox.receive([update(1)])
+    async with asyncio.timeout(30):
+        while desk.failures:
+            await asyncio.sleep(0.05)
+    await inbox.receive([update(2)])
+    assert await desk.until(1) == [2]
+
+
+async def test_what_a_killed_bot_left_behind_is_handled_after_the_start(database: Database, desk: Desk) -> None:
+    hanging = Desk()
+    hanging.stuck = asyncio.Event()
+    dead = Inbox(database, bot_id=1, replica="dead", handle=hanging)
+    await dead.receive([update(1), update(2, chat_id=2)])
+    await asyncio.sleep(0.1)
+    await dead.finish(0)
+    heir = Inbox(database, bot_id=1, replica="heir", handle=desk)
+    await heir.take_over()
+    looking = asyncio.create_task(heir.run())
+    assert sorted(await desk.until(2)) == [1, 2]
+    looking.cancel()
+    await heir.finish(5)
+
+
+async def test_a_replica_leaves_a_chat_alone_that_a_living_one_has(database: Database, desk: Desk) -> None:
+    busy = Desk()
+    busy.stuck = asyncio.Event()
+    first = Inbox(database, bot_id=1, replica="first", handle=busy)
+    second = Inbox(database, bot_id=1, replica="second", handle=desk)
+    await first.receive([update(1)])
+    await asyncio.sleep(0.1)
+    await second.receive([update(2), update(3, chat_id=3)])
+    assert await desk.until(1) == [3]
+    busy.stuck.set()
+    await first.receive([update(4)])
+    assert await busy.until(3) == [1, 2, 4]
+    await first.finish(5)
+    await second.finish(5)
+
+
+def test_updates_are_ordered_by_chat_or_person() -> None:
+    assert chat_of(update(1, chat_id=5)) == 5
+    user = {"id": 9, "is_bot": False, "first_name": "B"}
+    query = {"id": "1", "from": user, "currency": "XTR", "total_amount": 1, "invoice_payload": "x"}
+    assert chat_of(Update.model_validate({"update_id": 1, "pre_checkout_query": query})) == 9
+    assert chat_of(Update.model_validate({"update_id": 1})) == 0

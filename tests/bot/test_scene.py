@@ -1,0 +1,70 @@
+"""The person never sees the scene line, whatever a model makes of it."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.scene import MAX_FIELD, Scene, split_answer
+
+LINE = (
+    '{"place": "kitchen", "outfit": "apron", "action": "cooking", "camera": "close-up", "atmosphere": "cosy",'
+    ' "visual": true}'
+)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        f"Hello!\n[scene] {LINE}",
+        f"Hello!\n\n[Scene]: {LINE}\n",
+        f"Hello!\n**[scene]** {LINE}",
+        f"Hello!\nscene: {LINE}",
+        f"Hello!\n{LINE}",
+        f"Hello!\n```json\n{LINE}\n```",
+        f"Hello!\n[scene] {LINE} trailing words",
+    ],
+)
+def test_the_line_is_found_in_every_shape(raw: str) -> None:
+    text, scene = split_answer(raw)
+    assert text == "Hello!"
+    assert scene == Scene.model_validate_json(LINE)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "Hello!",
+        "Hello!\n[scene] place: kitchen, outfit: apron",
+        f"Hello!\n[scene] {LINE[:40]}",
+        'Hello!\n[scene] {"visual": "perhaps", "place": ["x"]}',
+        "Hello!\n[scene] [1, 2]",
+    ],
+)
+def test_a_missing_or_broken_line_costs_the_scene_and_nothing_else(raw: str) -> None:
+    assert split_answer(raw) == ("Hello!", None)
+
+
+def test_words_about_a_scene_stay_in_the_text() -> None:
+    text = "What a scene that was! She said {nothing}."
+    assert split_answer(text) == (text, None)
+
+
+@given(st.text(), st.dictionaries(st.text(max_size=8), st.text() | st.integers() | st.none()))
+def test_no_answer_shows_the_marker_or_breaks(text: str, values: dict[str, object]) -> None:
+    shown, _ = split_answer(f"{text}\n[scene] {json.dumps(values)}")
+    assert not shown.endswith("}") or "[scene]" not in shown.splitlines()[-1]
+
+
+def test_fields_are_bounded_and_on_one_line() -> None:
+    _, scene = split_answer(f'x\n[scene] {{"place": "{"a " * 500}", "outfit": "red\\ndress"}}')
+    assert scene is not None
+    assert len(scene.place) <= MAX_FIELD
+    assert scene.outfit == "red dress"
+
+
+def test_what_lasts_is_taken_over_and_what_is_of_the_moment_is_not() -> None:
+    before = Scene(place="attic", outfit="sweater", atmosphere="cosy", action="drawing", camera="close")
+    after = Scene(outfit="raincoat", action="running").after(before)
+    assert after == Scene(place="attic", outfit="raincoat", atmosphere="cosy", action="running")
