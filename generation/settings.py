@@ -82,12 +82,13 @@ def load(model: type[Model]) -> Model:
     try:
         return model()
     except ValidationError as error:
-        raise WrongSettings("\n".join(_sentence(dict(problem)) for problem in error.errors())) from None
+        prefix = model.model_config.get("env_prefix") or ""
+        raise WrongSettings("\n".join(_sentence(dict(problem), prefix) for problem in error.errors())) from None
 
 
-def _sentence(problem: dict[str, object]) -> str:
+def _sentence(problem: dict[str, object], prefix: str) -> str:
     location = problem["loc"]
-    name = str(location[0]).upper() if isinstance(location, tuple) and location else "settings"
+    name = f"{prefix}{location[0]}".upper() if isinstance(location, tuple) and location else "settings"
     if problem["type"] == "missing":
         return f"{name} is not set: set it in the environment or in .env (see .env.example)."
     return f"{name} is wrong: {str(problem['msg']).removeprefix('Value error, ')}."

@@ -17,6 +17,7 @@ from bot.app import Application, running
 from bot.settings import Settings
 from generation import doorbell, storage
 from generation.database import Database
+from generation.models import Photo
 from generation.storage import Storage
 from generation.worker import worker_options
 from sandbox.comfyui import ComfyUIServer, Cost
@@ -197,3 +198,14 @@ async def ben(telegram: TelegramServer) -> AsyncIterator[Player]:
     """Speaks English, has premium."""
     async with Player(telegram.url, 1002) as player:
         yield player
+
+
+async def settled(database: Database, photo_id: int, *statuses: str) -> Photo:
+    """The row once it has one of these statuses; PostgreSQL is asked until then."""
+    async with asyncio.timeout(20):
+        while True:
+            async with database.unit() as session:
+                row = await session.get_one(Photo, photo_id)
+            if row.status in statuses:
+                return row
+            await asyncio.sleep(0.02)

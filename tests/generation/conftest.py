@@ -75,14 +75,3 @@ async def client(comfyui: ComfyUIServer) -> AsyncIterator[ComfyUI]:
         yield client
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
-
-
-async def settled(database: Database, photo: Photo, *statuses: str) -> Photo:
-    """The row once it has one of these statuses; PostgreSQL is asked until then."""
-    async with asyncio.timeout(20):
-        while True:
-            async with database.unit() as session:
-                row = await session.get_one(Photo, photo.id)
-            if row.status in statuses:
-                return row
-            await asyncio.sleep(0.02)

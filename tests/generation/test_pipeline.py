@@ -13,8 +13,8 @@ from generation.models import Photo, PhotoStatus
 from generation.storage import Storage
 from sandbox.comfyui import ComfyUIServer
 from sandbox.telegram import TelegramServer
-from tests.conftest import worker_running
-from tests.generation.conftest import PlaceOrder, settled
+from tests.conftest import settled, worker_running
+from tests.generation.conftest import PlaceOrder
 from tests.player import Player, says
 
 
@@ -24,7 +24,7 @@ async def test_premium_overtakes_the_free_photos_that_wait(
     free = [await order() for _ in range(6)]
     premium = await order(premium=True, chat_id=1002, owner_id=1002)
     async with worker_running(settings):
-        rows = [await settled(database, photo, "delivered") for photo in [*free, premium]]
+        rows = [await settled(database, photo.id, "delivered") for photo in [*free, premium]]
     claimed = sorted(rows, key=lambda row: (row.claimed_at is None, row.claimed_at))
     assert claimed[0].id == premium.id
     assert [row.id for row in claimed[1:]] == [photo.id for photo in free]
@@ -35,7 +35,7 @@ async def test_each_job_ends_and_leaves_nothing_in_redis(
 ) -> None:
     photos = [await order() for _ in range(5)]
     for photo in photos:
-        await settled(database, photo, "delivered")
+        await settled(database, photo.id, "delivered")
     async with asyncio.timeout(10):
         while await redis.zcard(settings.arq_queue):
             await asyncio.sleep(0.02)
@@ -64,7 +64,7 @@ async def test_a_fault_of_one_attempt_costs_an_attempt_and_no_photo(
     kind: str,
 ) -> None:
     comfyui.faults.add(path=path, kind=kind)
-    photo = await settled(database, await order(), "delivered", "failed")
+    photo = await settled(database, (await order()).id, "delivered", "failed")
     assert photo.status is PhotoStatus.DELIVERED
     assert len(await anya.photos()) == 1
 
@@ -73,7 +73,7 @@ async def test_after_three_failed_attempts_the_person_is_told_once(
     worker: Worker, comfyui: ComfyUIServer, order: PlaceOrder, database: Database, anya: Player
 ) -> None:
     comfyui.faults.add(path="render", kind="out_of_memory", times=3)
-    photo = await settled(database, await order(), "failed")
+    photo = await settled(database, (await order()).id, "failed")
     await anya.hears(says("It failed."))
     assert (photo.failures, photo.attempt) == (3, 3)
     assert "OutOfMemory" in (photo.error or "")
@@ -84,7 +84,7 @@ async def test_after_three_failed_attempts_the_person_is_told_once(
 async def test_a_graph_that_comfyui_refuses_is_not_tried_again_and_the_person_is_told(
     worker: Worker, settings: Settings, order: PlaceOrder, database: Database, anya: Player
 ) -> None:
-    photo = await settled(database, await order(workflow="not-there"), "failed")
+    photo = await settled(database, (await order(workflow="not-there")).id, "failed")
     await anya.hears(says("It failed."))
     assert photo.attempt == 1
 
@@ -93,7 +93,7 @@ async def test_a_comfyui_that_is_away_lets_photos_wait_and_counts_nothing(
     worker: Worker, comfyui: ComfyUIServer, order: PlaceOrder, database: Database, anya: Player
 ) -> None:
     comfyui.faults.add(path="/system_stats", kind="status", status=503, times=1)
-    photo = await settled(database, await order(), "delivered")
+    photo = await settled(database, (await order()).id, "delivered")
     assert photo.failures == 0
 
 
@@ -103,14 +103,14 @@ async def test_s3_that_is_away_for_a_moment_costs_no_render(
     away = settings.model_copy(update={"s3_bucket": "not-yet-there"})
     async with worker_running(away):
         photo = await order()
-        await settled(database, photo, "rendering")
+        await settled(database, photo.id, "rendering")
         while not comfyui.executor.renders:
             await asyncio.sleep(0.01)
         from generation import storage  # noqa: PLC0415 - a second bucket is this test's own affair
 
         async with storage.opened(away) as opened:
             await opened.create_bucket()
-        await settled(database, photo, "delivered")
+        await settled(database, photo.id, "delivered")
     assert comfyui.executor.renders == [1]
 
 
@@ -121,7 +121,7 @@ async def test_a_429_is_obeyed_and_the_photo_is_sent_once(
     telegram.faults.add(
         path="/sendPhoto", kind="status", status=429, body=body | {"parameters": {"retry_after": 1}}
     )
-    photo = await settled(database, await order(), "delivered")
+    photo = await settled(database, (await order()).id, "delivered")
     assert photo.stored_at is not None
     assert photo.delivered_at is not None
     assert (photo.delivered_at - photo.stored_at).total_seconds() < 5
@@ -132,7 +132,7 @@ async def test_server_errors_of_telegram_are_tried_again(
     worker: Worker, telegram: TelegramServer, order: PlaceOrder, database: Database, anya: Player
 ) -> None:
     telegram.faults.add(path="/sendPhoto", kind="status", status=502, text="<html>Bad Gateway</html>")
-    await settled(database, await order(), "delivered")
+    await settled(database, (await order()).id, "delivered")
     assert len(await anya.photos()) == 1
 
 
@@ -140,7 +140,7 @@ async def test_a_photo_whose_answer_got_lost_is_never_sent_twice_and_the_person_
     worker: Worker, telegram: TelegramServer, order: PlaceOrder, database: Database, anya: Player
 ) -> None:
     telegram.faults.add(path="/sendPhoto", kind="lose_answer")
-    await settled(database, await order(), "unconfirmed")
+    await settled(database, (await order()).id, "unconfirmed")
     question = await anya.hears(says("Lost?"))
     assert question["reply_markup"]["inline_keyboard"][0][0]["text"] == "Again"
     assert len(await anya.photos()) == 1
@@ -150,28 +150,28 @@ async def test_a_person_who_blocked_the_bot_gets_nothing_and_the_row_says_why(
     worker: Worker, order: PlaceOrder, database: Database, anya: Player
 ) -> None:
     await anya.block()
-    photo = await settled(database, await order(), "failed")
+    photo = await settled(database, (await order()).id, "failed")
     assert "blocked" in (photo.error or "")
     assert photo.told_at is not None
     assert await anya.messages() == []
 
 
 async def test_a_chat_that_is_gone_ends_the_photo(worker: Worker, order: PlaceOrder, database: Database) -> None:
-    photo = await settled(database, await order(chat_id=424242), "failed")
+    photo = await settled(database, (await order(chat_id=424242)).id, "failed")
     assert "chat not found" in (photo.error or "")
 
 
 async def test_the_reply_survives_a_message_that_was_deleted(
     worker: Worker, order: PlaceOrder, database: Database, anya: Player
 ) -> None:
-    await settled(database, await order(reply_to_message_id=777), "delivered")
+    await settled(database, (await order(reply_to_message_id=777)).id, "delivered")
     assert "reply_to_message" not in (await anya.photos())[0]
 
 
 async def test_a_job_that_redis_lost_is_rung_for_again(
     worker: Worker, settings: Settings, place: PlaceOrder, database: Database, anya: Player
 ) -> None:
-    await settled(database, await place(), "delivered")
+    await settled(database, (await place()).id, "delivered")
 
 
 @pytest.mark.parametrize("status", ["rendering", "stored"])
@@ -181,7 +181,7 @@ async def test_the_photo_of_a_dead_worker_is_taken_over(
     done = await place()
     async with worker_running(settings):
         await doorbell_of(settings, done)
-        row = await settled(database, done, "delivered")
+        row = await settled(database, done.id, "delivered")
     orphan = await place()
     async with database.unit() as session:
         await session.execute(
@@ -190,7 +190,7 @@ async def test_the_photo_of_a_dead_worker_is_taken_over(
             .values(status=status, attempt=1, worker="dead", lease_until=None, object_key=row.object_key)
         )
     async with worker_running(settings):
-        taken = await settled(database, orphan, "delivered")
+        taken = await settled(database, orphan.id, "delivered")
     assert taken.attempt == 2
     assert len(await anya.photos()) == 2
 
@@ -203,7 +203,7 @@ async def test_a_worker_that_died_while_sending_never_leads_to_a_second_photo(
         await session.execute(update(Photo).values(status="sending", attempt=1, worker="dead", lease_until=None))
     async with worker_running(settings):
         await anya.hears(says("Lost?"))
-        assert (await settled(database, photo, "unconfirmed")).told_at is not None
+        assert (await settled(database, photo.id, "unconfirmed")).told_at is not None
     assert await anya.photos() == []
 
 
@@ -216,7 +216,7 @@ async def test_a_photo_that_kills_its_worker_each_time_comes_to_an_end(
             update(Photo).values(status="rendering", attempt=3, failures=2, worker="dead", lease_until=None)
         )
     async with worker_running(settings):
-        await settled(database, photo, "failed")
+        await settled(database, photo.id, "failed")
         await anya.hears(says("It failed."))
 
 
@@ -226,7 +226,7 @@ async def test_two_workers_share_one_queue_and_make_each_photo_once(
     photos = [await order(chat_id=1001 + n % 2) for n in range(10)]
     async with worker_running(settings), worker_running(settings):
         for photo in photos:
-            await settled(database, photo, "delivered")
+            await settled(database, photo.id, "delivered")
     assert len(await anya.photos()) == len(await ben.photos()) == 5
 
 

@@ -1,13 +1,12 @@
 """The product's main job, from /start to a photo in the chat, on real parts."""
 
 from arq import Worker
-from sqlalchemy import select
 
 from bot.app import Application
 from generation.database import Database
-from generation.models import Photo, PhotoStatus
 from generation.storage import Storage
 from sandbox.telegram import TelegramServer
+from tests.conftest import settled
 from tests.player import Player, has_text
 
 
@@ -22,9 +21,7 @@ async def test_a_person_chats_and_a_photo_arrives_as_a_reply(
     assert "[scene]" not in answer["text"]
     assert photo["reply_to_message"]["message_id"] == asked["message_id"]
     assert photo["message_id"] > answer["message_id"]
-    async with database.unit() as session:
-        row = (await session.scalars(select(Photo))).one()
-    assert row.status is PhotoStatus.DELIVERED
+    row = await settled(database, 1, "delivered")
     assert row.telegram_message_id == photo["message_id"]
     assert row.file_id == photo["photo"][-1]["file_id"]
     assert row.object_key is not None

@@ -3,7 +3,7 @@
 
 const $ = (id) => document.getElementById(id);
 const ACTIONS = { typing: "typing…", upload_photo: "sending a photo…", upload_document: "sending a file…" };
-const OTHER = { sticker: "Sticker 👋", voice: "Voice message, 0:03", document: "notes.pdf", location: "Location", photo: "Photo" };
+const OTHER = { sticker: "Sticker", voice: "Voice message, 0:03", document: "notes.pdf", location: "Location", photo: "Photo" };
 const ACTION_SECONDS = 5;
 
 let people = [];
@@ -125,7 +125,7 @@ function chatRow(item, last) {
     "li",
     { tabIndex: 0, onclick: () => openChat(item), onkeydown: (event) => event.key === "Enter" && openChat(item) },
     avatar(titleOf(item), idOf(item)),
-    element("div", { className: "preview" }, element("b", { textContent: titleOf(item) }), element("small", { textContent: last ? preview(last) : "Write /start" })),
+    element("div", { className: "preview" }, element("b", { textContent: titleOf(item) }), element("small", { textContent: last ? preview(last) : item.type === "private" ? "Write /start" : "No messages yet" })),
     last ? element("time", { textContent: clock(last.date) }) : null,
     count ? element("span", { className: "badge", textContent: count }) : null,
   );
@@ -135,7 +135,7 @@ function chatRow(item, last) {
 
 function preview(message) {
   if (message.text) return message.text;
-  if (message.photo) return message.caption || "🖼 Photo";
+  if (message.photo) return message.caption || "Photo";
   return OTHER[Object.keys(OTHER).find((kind) => kind in message)] || "";
 }
 
@@ -203,7 +203,6 @@ function quote(reply) {
 function photo(message) {
   const largest = message.photo.at(-1);
   const image = element("img", { src: `/api/files/${largest.file_id}`, alt: message.caption || "Photo", width: largest.width, height: largest.height, loading: "lazy" });
-  image.style.height = "auto";
   image.onload = () => $("messages").scrollHeight - $("messages").scrollTop - $("messages").clientHeight < 600 && scrollDown();
   image.onclick = () => {
     $("viewer").querySelector("img").src = image.src;

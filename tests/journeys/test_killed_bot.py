@@ -1,0 +1,182 @@
+"""kill -9 of real processes: answered once, and every photo arrives once."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from pydantic import SecretStr
+
+from bot.settings import Settings
+from generation.database import Database
+from generation.storage import Storage
+from sandbox.comfyui import ComfyUIServer
+from sandbox.llm import LanguageModelServer
+from sandbox.telegram import TelegramServer
+from tests.conftest import settled
+from tests.player import Player, has_text
+
+ROOT = Path(__file__).parents[2]
+Spawn = Callable[..., "asyncio.Task[asyncio.subprocess.Process]"]
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The settings as a process reads them."""
+    variables = {}
+    for name, value in settings.model_dump().items():
+        if isinstance(value, SecretStr):
+            value = value.get_secret_value()  # noqa: PLW2901
+        if isinstance(value, frozenset):
+            value = ",".join(map(str, value))  # noqa: PLW2901
+        if value is not None:
+            variables[name.upper()] = str(value)
+    return {**os.environ, **variables, "LOG_FORMAT": "json"}
+
+
+class Processes:
+    """Real processes of the product, all killed at the end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._environment = environment(settings)
+        self._running: list[asyncio.subprocess.Process] = []
+
+    async def bot(self) -> asyncio.subprocess.Process:
+        return await self._spawn("-m", "bot")
+
+    async def worker(self) -> asyncio.subprocess.Process:
+        return await self._spawn("-m", "arq", "generation.worker.WorkerSettings")
+
+    async def _spawn(self, *arguments: str) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *arguments, env=self._environment, cwd=ROOT, stderr=asyncio.subprocess.DEVNULL
+        )
+        self._running.append(process)
+        return process
+
+    async def end(self) -> None:
+        for process in self._running:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+
+@pytest_asyncio.fixture
+async def processes(settings: Settings, bucket: Storage) -> AsyncIterator[Processes]:
+    processes = Processes(settings)
+    yield processes
+    await processes.end()
+
+
+async def kill(process: asyncio.subprocess.Process) -> None:
+    process.send_signal(signal.SIGKILL)
+    await process.wait()
+
+
+async def test_a_bot_killed_between_message_and_answer_answers_once_after_its_restart(
+    processes: Processes, llm: LanguageModelServer, ben: Player
+) -> None:
+    bot = await processes.bot()
+    await ben.enter("Alisa")
+    llm.faults.add(path="completion", kind="hang")
+    await ben.say("Are you there?")
+    while llm.faults.pending:
+        await asyncio.sleep(0.02)
+    await kill(bot)
+    await processes.bot()
+    await ben.hears(has_text)
+    await ben.say("/help")
+    await ben.hears(lambda it: "/photo" in it["text"])
+    texts = [it["text"] for it in await ben.messages()]
+    assert len(texts[texts.index("Are you there?") + 1 : texts.index("/help")]) == 1
+
+
+@pytest.mark.parametrize("stage", ["rendering", "storing"])
+async def test_a_worker_killed_at_work_loses_no_photo_and_sends_none_twice(
+    processes: Processes,
+    comfyui: ComfyUIServer,
+    database: Database,
+    ben: Player,
+    stage: str,
+) -> None:
+    await processes.bot()
+    worker = await processes.worker()
+    await ben.enter("Alisa")
+    comfyui.faults.add(
+        path="render" if stage == "rendering" else "/view", kind="stall" if stage == "rendering" else "hang"
+    )
+    await ben.say("send me a photo")
+    async with asyncio.timeout(20):
+        while comfyui.faults.pending:
+            await asyncio.sleep(0.02)
+    await kill(worker)
+    # The stalled graph would hold the stand-in's only place for ever, as a hanging GPU would.
+    comfyui.executor.interrupt(None)
+    await processes.worker()
+    await ben.photo()
+    row = await settled(database, 1, "delivered")
+    assert row.attempt == 2
+    assert len(await ben.photos()) == 1
+
+
+async def test_a_deploy_in_the_middle_of_a_render_delivers_the_photo(
+    processes: Processes, comfyui: ComfyUIServer, ben: Player
+) -> None:
+    await processes.bot()
+    worker = await processes.worker()
+    await ben.enter("Alisa")
+    comfyui.faults.add(path="/view", kind="delay", seconds=1)
+    await ben.say("send me a photo")
+    async with asyncio.timeout(20):
+        while comfyui.faults.pending:
+            await asyncio.sleep(0.02)
+    worker.terminate()
+    assert await asyncio.wait_for(worker.wait(), 20) == 0
+    assert len(await ben.photos()) == 1
+
+
+async def test_sigterm_stops_both_processes_cleanly(processes: Processes, ben: Player) -> None:
+    bot, worker = await processes.bot(), await processes.worker()
+    await ben.enter("Alisa")
+    await ben.say("send me a photo")
+    await ben.photo()
+    for process in (bot, worker):
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+
+
+async def test_no_chat_text_prompt_or_token_is_logged(
+    settings: Settings, bucket: Storage, ben: Player, telegram: TelegramServer, llm: LanguageModelServer
+) -> None:
+    started = [
+        await asyncio.create_subprocess_exec(
+            sys.executable,
+            *arguments,
+            env=environment(settings) | {"LOG_LEVEL": "debug"},
+            cwd=ROOT,
+            stderr=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        for arguments in (["-m", "bot"], ["-m", "arq", "generation.worker.WorkerSettings"])
+    ]
+    await ben.enter("Alisa")
+    llm.faults.add(path="completions", kind="status", status=500, times=3)
+    telegram.faults.add(path="/sendPhoto", kind="status", status=502, text="<html>")
+    await ben.say("my very private words")
+    await ben.hears(has_text)
+    await ben.say("send me a photo of my very private words")
+    answer = (await ben.hears(has_text))["text"]
+    await ben.photo()
+    logs = b""
+    for process in started:
+        process.terminate()
+        output, errors = await process.communicate()
+        logs += output + errors
+    shown = logs.decode()
+    assert "photo.delivered" in shown
+    prompt_words = ("chestnut", "soft light")
+    for secret in ("private", answer, *prompt_words, settings.bot_token.get_secret_value(), "sandbox-secret-key"):
+        assert secret not in shown
