@@ -2,16 +2,18 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from bot.settings import Settings as BotSettings
 from generation.settings import load
 from sandbox.parts import Parts
+from sandbox.servers import end_with_parent
 from sandbox.settings import SandboxSettings
 
 #: A process that ends is started again after this many seconds.
@@ -32,6 +34,7 @@ async def run(settings: SandboxSettings, given: Mapping[str, str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
+        stack.enter_context(_alone(settings.data))
         print("Starting ...", flush=True)
         parts = Parts(settings, given, stack)
         await parts.start()
@@ -52,6 +55,18 @@ async def run(settings: SandboxSettings, given: Mapping[str, str]) -> int:
         statuses = await asyncio.gather(*watching)
     print("Stopped.", flush=True)
     return max(statuses)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two machines over one folder would ruin each other's files. Raises SystemExit with a sentence."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SystemExit(f"Another `make run` uses {folder}: stop it, or set SANDBOX_DATA.") from None
+        yield
 
 
 def _introduce(parts: Parts) -> None:
@@ -110,4 +125,5 @@ async def _spawn(arguments: list[str]) -> asyncio.subprocess.Process:
         cwd=Path(__file__).parent.parent,
         stdin=asyncio.subprocess.DEVNULL,
         start_new_session=True,
+        preexec_fn=end_with_parent,
     )

@@ -1,9 +1,11 @@
 """The real servers: PostgreSQL, Valkey and an S3 server, each from a wheel, each over a folder."""
 
 import contextlib
+import ctypes
 import shutil
 import signal
 import subprocess
+import sys
 import sysconfig
 import tempfile
 import warnings
@@ -51,6 +53,19 @@ class Postgres:
         self._server.cleanup()
 
 
+_LIBC = ctypes.CDLL(None)
+
+
+def end_with_parent() -> None:
+    """Runs in a new process: a parent that was killed leaves no server behind (Linux; elsewhere nothing).
+
+    A second server over the folder of a forgotten one would ruin its files.
+    """
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        _LIBC.prctl(pr_set_pdeathsig, signal.SIGTERM)
+
+
 class Process:
     """A server program in the foreground of its own session, so that Ctrl-C reaches us first."""
 
@@ -62,7 +77,12 @@ class Process:
     def start(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+                self._command,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                preexec_fn=end_with_parent,  # noqa: PLW1509 - one call into a library that is loaded already
             )
 
     @property

@@ -16,6 +16,17 @@ from tests.player import Player, has_text
 ROOT = Path(__file__).parents[2]
 
 
+async def start(folder: Path, **variables: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "sandbox",
+        cwd=ROOT,
+        env={**os.environ, "SANDBOX_DATA": str(folder)} | variables,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
 @asynccontextmanager
 async def machine(folder: Path, **variables: str) -> AsyncIterator[tuple[str, list[str]]]:
     """A running machine; yields its address and what it printed. Ctrl-C and exit status 0 are part of it."""
@@ -77,6 +88,9 @@ async def test_it_runs_says_what_is_a_stand_in_and_remembers_after_a_restart() -
                 await anya.say("Пришли фото")
                 await anya.photo()
                 before = await anya.messages()
+            second = await start(folder)
+            _, said = await asyncio.wait_for(second.communicate(), 30)
+            assert said.decode().startswith("Another `make run` uses")
         async with machine(folder, SANDBOX_PORT="0") as (address, _), Player(address, 1001) as anya:
             assert await anya.messages() == before
             await anya.say("Ты меня помнишь?")
@@ -87,14 +101,7 @@ async def test_it_runs_says_what_is_a_stand_in_and_remembers_after_a_restart() -
 
 
 async def test_a_wrong_setting_stops_it_with_the_sentence() -> None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "sandbox",
-        cwd=ROOT,
-        env={**os.environ, "SANDBOX_PORT": "hello"},
-        stderr=asyncio.subprocess.PIPE,
-    )
+    process = await start(Path("unused"), SANDBOX_PORT="hello")
     _, said = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == 1
     assert said.decode().startswith("SANDBOX_PORT is wrong")
