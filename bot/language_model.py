@@ -1,5 +1,6 @@
 """The language model behind any OpenAI-compatible server, through the official client."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Literal, TypedDict
 
@@ -24,13 +25,14 @@ class LanguageModelUnavailable(Exception):
 class LanguageModel:
     """One client for the life of the process.
 
-    One answer may take `llm_timeout` seconds. 429, 5xx and broken connections are tried twice more by the
-    client itself, which obeys `Retry-After`.
+    One answer may take `llm_timeout` seconds, retries included. 429, 5xx and broken connections are tried
+    twice more by the client itself, which obeys `Retry-After`.
     """
 
     def __init__(self, settings: Settings, *, retries: int = 2) -> None:
         self._model = settings.llm_model
         self._max_tokens = settings.llm_max_tokens
+        self._timeout = settings.llm_timeout
         self._client = AsyncOpenAI(
             base_url=settings.llm_base_url,
             api_key=settings.llm_api_key.get_secret_value(),
@@ -41,13 +43,14 @@ class LanguageModel:
     async def answer(self, messages: Sequence[ChatMessage]) -> str:
         """The model's text. Raises LanguageModelUnavailable."""
         try:
-            completion = await self._client.chat.completions.create(
-                model=self._model,
-                messages=list(messages),  # type: ignore[arg-type]
-                max_tokens=self._max_tokens,
-                temperature=0.9,
-            )
-        except openai.OpenAIError as error:
+            async with asyncio.timeout(self._timeout):
+                completion = await self._client.chat.completions.create(
+                    model=self._model,
+                    messages=list(messages),  # type: ignore[arg-type]
+                    max_tokens=self._max_tokens,
+                    temperature=0.9,
+                )
+        except (openai.OpenAIError, TimeoutError) as error:
             # The body of an error can repeat the chat: only its kind and status are logged.
             status = getattr(error, "status_code", None)
             log.warning("language_model.unavailable", error=type(error).__name__, status=status)

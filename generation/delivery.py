@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 
 #: Sends of one photo in a row before it is left to the sweeper.
 SENDS = 5
+#: Longest pause, in seconds, that a worker waits with a photo in its hands.
+LONGEST_PAUSE = 10
 
 
 class Delivery:
@@ -42,6 +44,10 @@ class Delivery:
                     return
                 case telegram.NotTaken(pause, why):
                     log.warning("photo.not_taken", why=why, pause=pause)
+                    if pause > LONGEST_PAUSE:
+                        # Nobody holds it meanwhile: when this lease ends, the sweeper has it delivered.
+                        await self._move(photo, PhotoStatus.STORED, lease=pause)
+                        return
                     await self._move(photo, PhotoStatus.STORED, lease=self._lease)
                     await asyncio.sleep(pause)
                 case telegram.Refused(why, reachable):

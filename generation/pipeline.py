@@ -7,7 +7,7 @@ says whose it is. The arq job lasts as long as the GPU works; what comes after r
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -96,9 +96,7 @@ class Pipeline:
                 return
             kept = place.pop_all()
         rendered = asyncio.Event()
-        life = asyncio.create_task(self._live(photo, rendered, kept))
-        self._lives.add(life)
-        life.add_done_callback(self._lives.discard)
+        life = self._begin(self._live(photo, rendered, kept))
         try:
             await rendered.wait()
         except asyncio.CancelledError:
@@ -112,9 +110,8 @@ class Pipeline:
             photo = await status.adopt(session, photo_id, worker=self._worker, lease=self._settings.lease)
         if photo is None or photo.object_key is None:
             return
-        async with self._in_hand(photo):
-            original = await self._storage.get(photo.object_key)
-            await self._delivery.deliver(photo, await asyncio.to_thread(jpeg_of, original))
+        # Beside the job, like every delivery: Telegram's pauses must not keep the GPU's place.
+        self._begin(self._deliver_stored(photo, photo.object_key))
 
     async def keep_alive(self) -> None:
         """Renew the leases of all photos in hand, for as long as the process lives."""
@@ -135,11 +132,28 @@ class Pipeline:
 
     # -- one photo -------------------------------------------------------------------------------------
 
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Let a photo live on beside the arq job; `finish` waits for it."""
+        life = asyncio.create_task(work)
+        self._lives.add(life)
+        life.add_done_callback(self._lives.discard)
+        return life
+
     async def _live(self, photo: Photo, rendered: asyncio.Event, place: AsyncExitStack) -> None:
         """The outermost frame of a photo: whatever happens, its row is left in a legal state."""
         structlog.contextvars.bind_contextvars(photo_id=photo.id, attempt=photo.attempt)
         try:
-            async with place, self._in_hand(photo):
+            async with place:
+                await self._make(photo, rendered)
+        except Exception:
+            # The lease runs out and the sweeper decides.
+            log.exception("photo.crashed")
+        finally:
+            rendered.set()
+
+    async def _make(self, photo: Photo, rendered: asyncio.Event) -> None:
+        try:
+            async with self._in_hand(photo):
                 image, stamps = await self._render(photo)
                 rendered.set()
                 picture = await self._download(image)
@@ -150,11 +164,18 @@ class Pipeline:
         except asyncio.CancelledError:
             await self._give_back(photo, WorkerStopped("the worker was stopped"))
             raise
+
+    async def _deliver_stored(self, photo: Photo, key: str) -> None:
+        structlog.contextvars.bind_contextvars(photo_id=photo.id, attempt=photo.attempt)
+        try:
+            async with self._places, self._in_hand(photo):
+                original = await self._storage.get(key)
+                await self._delivery.deliver(photo, await asyncio.to_thread(jpeg_of, original))
+        except GenerationError as error:
+            # The lease runs out and the sweeper rings again.
+            log.warning("photo.not_deliverable", error=str(error))
         except Exception:
-            # The lease runs out and the sweeper decides.
             log.exception("photo.crashed")
-        finally:
-            rendered.set()
 
     async def _render(self, photo: Photo) -> tuple[ImageFile, dict[str, Any]]:
         claimed_at = photo.claimed_at

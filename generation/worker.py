@@ -46,11 +46,7 @@ async def render_photo(ctx: dict[str, Any], _photo_id: int) -> None:
 async def deliver_photo(ctx: dict[str, Any], photo_id: int) -> None:
     """Deliver a stored photo that its worker left behind."""
     pipeline: Pipeline = ctx["pipeline"]
-    try:
-        await pipeline.deliver_stored(photo_id)
-    except GenerationError as error:
-        # The lease runs out and the sweeper rings again.
-        log.warning("photo.not_deliverable", photo_id=photo_id, error=str(error))
+    await pipeline.deliver_stored(photo_id)
 
 
 async def sweep(ctx: dict[str, Any]) -> None:

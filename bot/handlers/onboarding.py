@@ -17,6 +17,9 @@ from bot.settings import Settings
 from bot.texts import Say
 from generation.database import Database
 
+#: Seconds within which a second press of a persona's button is the same press.
+PRESSED_TWICE = 5
+
 
 def age_router() -> Router:
     """What works before the age is confirmed."""
@@ -113,6 +116,8 @@ async def choose_persona(
         await query.answer(say("stale-button"))
         return
     await query.answer()
+    if await _just_begun(database, person, callback_data.key):
+        return
     story_key, story = next(iter(persona.stories.items()))
     await _begin(database, person, callback_data.key, story_key, story, settings, rng)
     await _open_scene(query, person, persona, story)
@@ -183,6 +188,16 @@ async def reset(
 async def _current(database: Database, person: Person) -> Dialogue | None:
     async with database.unit() as session:
         return await dialogues.current(session, person.id)
+
+
+async def _just_begun(database: Database, person: Person, persona_key: str) -> bool:
+    """The button was pressed twice: the persona is saying her opening words already."""
+    async with database.unit() as session:
+        dialogue = await dialogues.current(session, person.id)
+        if dialogue is None or dialogue.persona != persona_key or dialogue.answers:
+            return False
+        age = await dialogues.database_now(session) - dialogue.created_at
+        return age.total_seconds() < PRESSED_TWICE
 
 
 async def _begin(

@@ -248,3 +248,14 @@ async def test_a_person_who_blocks_the_bot_is_remembered_and_welcomed_back(
     await ben.say("/start")
     await ben.hears(says("Who would you like"))
     assert not await blocked()
+
+
+async def test_pressing_a_persona_many_times_begins_one_dialogue(bot: Application, ben: Player) -> None:
+    await ben.say("/start")
+    await ben.press(await ben.hears(has_buttons), "18")
+    gallery = await ben.hears(has_buttons)
+    for _ in range(4):
+        await ben.press(gallery, "Alisa")
+    await ben.say("/help")
+    await ben.hears(says("/photo"))
+    assert sum("Rain is drumming" in it.get("text", "") for it in await ben.messages()) == 1
