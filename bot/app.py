@@ -7,12 +7,15 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import structlog
 from aiogram import Bot, Dispatcher
 from aiogram.exceptions import (
+    ClientDecodeError,
     TelegramAPIError,
     TelegramBadRequest,
     TelegramForbiddenError,
@@ -45,6 +48,7 @@ PASSING = (
     TelegramNetworkError,
     TelegramServerError,
     TelegramRetryAfter,
+    ClientDecodeError,
     DBAPIError,
     InterfaceError,
     PoolTimeout,
@@ -105,7 +109,7 @@ class Application:
                     await self.bot.set_my_commands(
                         self._commands(locale), language_code=None if locale == DEFAULT else locale
                     )
-            except TelegramAPIError as error:
+            except (TelegramAPIError, ClientDecodeError) as error:
                 log.warning("bot.commands_not_set", error=type(error).__name__)
                 await asyncio.sleep(10)
             else:
@@ -161,10 +165,15 @@ async def running(settings: Settings) -> AsyncIterator[Application]:
             handle=_handler(bot, dispatcher, texts),
         )
         application = Application(settings, bot, dispatcher, inbox, texts)
-        background(inbox.run())
+        background(inbox.run(partial(_touch, settings.health_file)))
         background(application.introduce())
         yield application
         await inbox.finish(settings.shutdown_wait)
+
+
+def _touch(file: Path | None) -> None:
+    if file is not None:
+        file.touch()
 
 
 def _handler(bot: Bot, dispatcher: Dispatcher, texts: Texts) -> Any:
@@ -195,7 +204,7 @@ async def _apologise(bot: Bot, update: Update, texts: Texts) -> None:
     say = texts.in_locale(texts.locale_of(user.language_code if user else None))
     try:
         await bot.send_message(chat_id, say("went-wrong"))
-    except TelegramAPIError as error:
+    except (TelegramAPIError, ClientDecodeError) as error:
         log.warning("update.no_apology", error=type(error).__name__)
 
 

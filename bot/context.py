@@ -8,8 +8,9 @@ from bot.language_model import ChatMessage
 from bot.persona import Persona, Story
 from bot.scene import MARKER, Scene
 
-#: Messages kept word for word when older ones go into the summary.
-KEPT_WORD_FOR_WORD = 8
+#: Parts of the budget: over the first one the older messages go into the summary, down to the second. The rest
+#: is room for the turns until the summary is written, so that no message is ever in neither.
+SUMMARISE_OVER, KEEP = 0.75, 0.5
 _BYTES_PER_TOKEN = 3
 _MESSAGE_OVERHEAD = 4
 
@@ -84,10 +85,11 @@ def newest_within(history: Sequence[Said], budget: int) -> list[Said]:
 
 
 def to_summarise(history: Sequence[Said], *, budget: int) -> list[Said]:
-    """The older messages that should go into the summary now; none while all of it fits into `budget`."""
-    if sum(estimate_tokens(said.text) for said in history) <= budget:
+    """The older messages that should go into the summary now; none while there is room in `budget`."""
+    if sum(estimate_tokens(said.text) for said in history) <= budget * SUMMARISE_OVER:
         return []
-    return list(history[:-KEPT_WORD_FOR_WORD])
+    kept = newest_within(history, int(budget * KEEP))
+    return list(history[: len(history) - len(kept)])
 
 
 def for_summary(summary: str, older: Sequence[Said], *, budget: int) -> list[ChatMessage]:

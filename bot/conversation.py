@@ -24,7 +24,7 @@ from bot.scene import Scene, split_answer
 from bot.sending import send_text
 from bot.settings import Settings
 from bot.texts import Say
-from generation import doorbell
+from generation import doorbell, orders
 from generation.database import Database
 from generation.errors import QueueFull
 from generation.models import Photo
@@ -179,14 +179,11 @@ class Conversation:
         self, session: AsyncSession, turn: _Turn, text: str, spoken: Scene | None, *, changed: bool
     ) -> Moment:
         dialogue = turn.dialogue
-        since = None
-        if dialogue.photo_at:
-            since = (await dialogues.database_now(session) - dialogue.photo_at).total_seconds()
         return Moment(
             answer_number=dialogue.answers + 1,
             answers_since_photo=dialogue.answers_since_photo + 1,
             gap=dialogue.gap,
-            seconds_since_photo=since,
+            seconds_since_photo=await photos.seconds_since_automatic(session, turn.person.id),
             cooldown=self._settings.photo_cooldown,
             photo_waiting=await photos.on_the_way(session, turn.person.id, requested=False) > 0,
             asked_by_command=turn.incoming.wants_photo,
@@ -227,8 +224,6 @@ class Conversation:
             return
         turn.dialogue.answers_since_photo = 0
         turn.dialogue.gap = draw_gap(self._rng, premium=premium)
-        if not requested:
-            turn.dialogue.photo_at = now
 
     async def _send(self, turn: _Turn) -> None:
         """Send the words, then ring for the photo, so that it never comes before them."""
@@ -241,6 +236,8 @@ class Conversation:
                 await send_text(self._bot, turn.incoming.chat_id, turn.afterword)
             async with self._database.unit() as session:
                 await dialogues.mark_sent(session, answer.id)
+                if turn.photo is not None:
+                    await orders.release(session, turn.photo.id)
         if turn.photo is not None:
             await doorbell.ring(self._redis, turn.photo, premium_head_start=self._settings.premium_head_start)
         if turn.dialogue.id not in self._summarising:

@@ -6,13 +6,16 @@ restart, and Telegram's redeliveries are recognised by their `update_id`.
 """
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from aiogram.types import Update
 from aiogram.types.update import UpdateTypeLookupError
-from sqlalchemy import and_, delete, func, or_, select, update
+from pydantic import ValidationError
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.models import ReceivedUpdate
@@ -25,9 +28,10 @@ log = structlog.get_logger(__name__)
 CHATS_AT_ONCE = 1000
 #: Seconds that a replica may be silent before another one takes its updates over.
 LEASE = 30.0
-#: Tries of an update whose handling broke on the network or the database, and the first pause in seconds.
-TRIES = 5
-PAUSE = 0.5
+#: Pauses between tries of an update whose handling broke on the network or the database, in seconds.
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 20.0
+#: Seconds for which it is tried; an older answer would only startle.
+PATIENCE = 3600.0
 #: Telegram redelivers for 24 h at most, so older rows tell nothing.
 KEPT_HOURS = 48
 
@@ -41,11 +45,16 @@ class TryAgain(Exception):
 class Inbox:
     """The updates of one bot on one replica. Built by `bot.app`; `run` lives as long as the process."""
 
-    def __init__(self, database: Database, *, bot_id: int, replica: str, handle: Handle) -> None:
+    def __init__(
+        self, database: Database, *, bot_id: int, replica: str, handle: Handle, patience: float = PATIENCE
+    ) -> None:
         self._database = database
         self._bot_id = bot_id
-        self._replica = replica
+        # A restarted container has the name and the number of the one before it.
+        self._replica = f"{replica}:{secrets.token_hex(4)}"
         self._handle = handle
+        self._patience = patience
+        self._in_hand: set[int] = set()
         self._chats: dict[int, asyncio.Task[None]] = {}
         self._more: set[int] = set()
         self._places = asyncio.Semaphore(CHATS_AT_ONCE)
@@ -76,13 +85,17 @@ class Inbox:
                 .values(claimed_until=None)
             )
 
-    async def run(self) -> None:
-        """Renew this replica's claims, and look for updates that nobody handles; never returns."""
+    async def run(self, alive: Callable[[], None] = lambda: None) -> None:
+        """Renew this replica's claims, and look for updates that nobody handles; never returns.
+
+        `alive` is called after each round: the event loop runs and PostgreSQL answers.
+        """
         while True:
             try:
                 await self._look_around()
+                alive()
             except Exception as error:  # PostgreSQL is away; the rows wait
-                log.warning("inbox.database_away", error=repr(error))
+                log.warning("inbox.database_away", error=type(error).__name__)
             await asyncio.sleep(LEASE / 6)
 
     async def finish(self, timeout: float) -> None:
@@ -112,7 +125,7 @@ class Inbox:
                     if chat_id not in self._more:
                         return
         except Exception as error:  # PostgreSQL is away; `run` wakes the chat again
-            log.warning("inbox.chat_stopped", error=repr(error))
+            log.warning("inbox.chat_stopped", error=type(error).__name__)
         finally:
             del self._chats[chat_id]
 
@@ -121,20 +134,32 @@ class Inbox:
         if row is None:
             return False
         structlog.contextvars.bind_contextvars(update_id=row.update_id)
+        self._in_hand.add(row.update_id)
+        try:
+            if await self._handled_to_its_end(row):
+                # What the person wrote goes with the payload; the number stays, to know a redelivery.
+                await self._set(row, handled_at=func.now(), payload=None, claimed_until=None)
+        finally:
+            self._in_hand.discard(row.update_id)
+        return True
+
+    async def _handled_to_its_end(self, row: ReceivedUpdate) -> bool:
+        """False when the same update must be handled again, after the pause that was made here."""
         try:
             await self._handle(Update.model_validate(row.payload))
+        except ValidationError:
+            log.error("update.unreadable")
         except TryAgain as error:
-            if row.tries < TRIES:
+            age = (datetime.now(UTC) - row.received_at).total_seconds()
+            if age < self._patience:
                 log.warning("update.tried_again", error=str(error), tries=row.tries)
-                await asyncio.sleep(PAUSE * 2 ** (row.tries - 1))
-                await self._release(row)
-                return True
+                await asyncio.sleep(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (row.tries - 1)))
+                return False
             log.error("update.given_up", error=str(error), tries=row.tries)
-        await self._handled(row)
         return True
 
     async def _claim(self, chat_id: int) -> ReceivedUpdate | None:
-        """The chat's oldest update, unless another replica has the chat."""
+        """The chat's oldest update, unless another replica has it; this one has one task for each chat."""
         head = (
             select(ReceivedUpdate.update_id)
             .where(
@@ -153,22 +178,16 @@ class Inbox:
                     ReceivedUpdate.bot_id == self._bot_id,
                     ReceivedUpdate.update_id == head,
                     ReceivedUpdate.handled_at.is_(None),
-                    or_(ReceivedUpdate.claimed_until.is_(None), ReceivedUpdate.claimed_until < func.now()),
+                    self._free,
                 )
                 .values(
                     claimed_by=self._replica,
                     claimed_until=in_seconds(LEASE),
-                    tries=ReceivedUpdate.tries + 1,
+                    # Bounded by its column.
+                    tries=func.least(ReceivedUpdate.tries + 1, 30_000),
                 )
                 .returning(ReceivedUpdate)
             )
-
-    async def _handled(self, row: ReceivedUpdate) -> None:
-        """What the person wrote goes with the payload; the number stays, to know a redelivery."""
-        await self._set(row, handled_at=func.now(), payload=None, claimed_until=None)
-
-    async def _release(self, row: ReceivedUpdate) -> None:
-        await self._set(row, claimed_until=None)
 
     async def _set(self, row: ReceivedUpdate, **values: Any) -> None:
         async with self._database.unit() as session:
@@ -182,27 +201,29 @@ class Inbox:
                 .values(**values)
             )
 
-    async def _look_around(self) -> None:
-        mine = and_(
-            ReceivedUpdate.bot_id == self._bot_id,
-            ReceivedUpdate.handled_at.is_(None),
+    @property
+    def _free(self) -> ColumnElement[bool]:
+        """Rows that this replica may take: nobody's, a dead replica's, and its own."""
+        return or_(
+            ReceivedUpdate.claimed_until.is_(None),
+            ReceivedUpdate.claimed_until < func.now(),
+            ReceivedUpdate.claimed_by == self._replica,
         )
+
+    async def _look_around(self) -> None:
+        unhandled = and_(ReceivedUpdate.bot_id == self._bot_id, ReceivedUpdate.handled_at.is_(None))
         async with self._database.unit() as session:
+            # Only what a task works on: a claim whose task ended must run out, or its chat would be dead.
             await session.execute(
                 update(ReceivedUpdate)
                 .where(
-                    mine,
+                    unhandled,
                     ReceivedUpdate.claimed_by == self._replica,
-                    ReceivedUpdate.claimed_until.is_not(None),
+                    ReceivedUpdate.update_id.in_(self._in_hand),
                 )
                 .values(claimed_until=in_seconds(LEASE))
             )
-            waiting = await session.scalars(
-                select(ReceivedUpdate.chat_id)
-                .where(mine)
-                .where(or_(ReceivedUpdate.claimed_until.is_(None), ReceivedUpdate.claimed_until < func.now()))
-                .distinct()
-            )
+            waiting = await session.scalars(select(ReceivedUpdate.chat_id).where(unhandled, self._free).distinct())
             chats = list(waiting)
             await session.execute(
                 delete(ReceivedUpdate).where(

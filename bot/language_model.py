@@ -55,11 +55,18 @@ class LanguageModel:
             status = getattr(error, "status_code", None)
             log.warning("language_model.unavailable", error=type(error).__name__, status=status)
             raise LanguageModelUnavailable(type(error).__name__) from error
-        text = completion.choices[0].message.content if completion.choices else None
-        if not text or not text.strip():
+        text = _text_of(completion)
+        if not text.strip():
             log.warning("language_model.empty_answer")
             raise LanguageModelUnavailable("empty answer")
         return text
 
     async def close(self) -> None:
         await self._client.close()
+
+
+def _text_of(completion: object) -> str:
+    """The answer's text, or nothing: servers that call themselves compatible send all sorts of things."""
+    choices = getattr(completion, "choices", None) or [None]
+    content = getattr(getattr(choices[0], "message", None), "content", None)
+    return content if isinstance(content, str) else ""

@@ -60,7 +60,6 @@ class Dialogue(Base):
     gap: Mapped[int] = mapped_column(SmallInteger)
     # Set when the person changes the story, until the next answer.
     story_changed: Mapped[bool] = mapped_column(server_default=text("false"))
-    photo_at: Mapped[datetime | None] = mapped_column(Timestamp)
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     ended_at: Mapped[datetime | None] = mapped_column(Timestamp)
 

@@ -22,6 +22,9 @@ SEND_AGAIN = "photo_again"
 #: Seeds that every sampler takes and JSON keeps exact.
 MAX_SEED = 2**48
 
+#: Seconds for which a photo waits for the words that it belongs to; sent words release it at once.
+WORDS_FIRST = 15.0
+
 ON_THE_WAY = (PhotoStatus.QUEUED, PhotoStatus.RENDERING, PhotoStatus.STORED, PhotoStatus.SENDING)
 
 
@@ -50,6 +53,16 @@ async def on_the_way(session: AsyncSession, person_id: int, *, requested: bool) 
     return counted or 0
 
 
+async def seconds_since_automatic(session: AsyncSession, person_id: int) -> float | None:
+    """Since the person's last automatic photo was ordered, failed ones left out; None when there was none."""
+    since = await session.scalar(
+        select(func.extract("epoch", func.now() - func.max(Photo.queued_at))).where(
+            Photo.owner_id == person_id, Photo.requested.is_(False), Photo.status != PhotoStatus.FAILED
+        )
+    )
+    return None if since is None else float(since)
+
+
 async def place(session: AsyncSession, wish: Wish, *, say: Say, settings: Settings, rng: random.Random) -> Photo:
     """Write the order down. Raises QueueFull."""
     description = describe(wish.persona, wish.dialogue.story, wish.scene)
@@ -75,5 +88,9 @@ async def place(session: AsyncSession, wish: Wish, *, say: Say, settings: Settin
         ),
     )
     return await orders.place(
-        session, order, queue_limit=settings.queue_limit, premium_head_start=settings.premium_head_start
+        session,
+        order,
+        queue_limit=settings.queue_limit,
+        premium_head_start=settings.premium_head_start,
+        hold=WORDS_FIRST,
     )

@@ -16,14 +16,17 @@ MARKER = "[scene]"
 MAX_FIELD = 160
 _FIELDS = ("place", "outfit", "action", "camera", "atmosphere", "visual")
 
-# The marker as models vary it: bold, without brackets, "Scene:"; then a JSON object, possibly cut off.
-_LINE = re.compile(
-    r"^[ \t>*_`]*\[?\s*scene\s*\]?[*_`]*\s*[:\-–]?[*_`]*\s*(\{.*)$", re.IGNORECASE | re.DOTALL | re.MULTILINE
+#: An answer is cut here before anything looks at it; Telegram would need five messages for more.
+MAX_ANSWER = 20_000
+
+# The marker as models vary it: bold, without brackets, "Scene:". Every repetition is bounded, so that no answer
+# can make the search slow.
+_MARKER = re.compile(
+    r"^[ \t>*_`]{0,8}(?:\[\s{0,3}scene\s{0,3}\]|scene(?=[*_`]{0,4}[ \t]{0,3}[:{]))"
+    r"[*_`]{0,4}[ \t]{0,3}[:\-–]?[*_`]{0,4}",
+    re.IGNORECASE | re.MULTILINE,
 )
-_BARE_MARKER = re.compile(r"^[ \t>*_`]*(?:\[\s*scene\s*\]|scene\s*:).*$", re.IGNORECASE | re.MULTILINE)
-_BARE_JSON = re.compile(
-    r"(?:```(?:json)?\s*)?(\{[^{}]*\"(?:place|outfit|camera|atmosphere)\"[^{}]*\}?)\s*(?:```)?\s*$", re.DOTALL
-)
+_FENCE = re.compile(r"```(?:json)?\s{0,4}$")
 
 
 class Scene(BaseModel):
@@ -50,21 +53,19 @@ class Scene(BaseModel):
 def split_answer(raw: str) -> tuple[str, Scene | None]:
     """What the person reads, and the scene if the model gave a usable one."""
     # PostgreSQL takes no NUL character in a text.
-    raw = raw.replace("\0", "")
-    for pattern in (_LINE, _BARE_JSON):
-        if found := pattern.search(raw):
-            text = raw[: found.start()]
-            return _clean(text), _parse(found.group(1))
-    return _clean(raw), None
-
-
-def _clean(text: str) -> str:
-    return _BARE_MARKER.sub("", text).strip().removesuffix("```").rstrip()
+    raw = raw[:MAX_ANSWER].replace("\0", "")
+    if marker := _MARKER.search(raw):
+        return raw[: marker.start()].strip(), _parse(raw[marker.end() :])
+    # No marker, but an object with a scene's fields at the end.
+    start = raw.rfind("{")
+    if start >= 0 and any(f'"{name}"' in raw[start:] for name in _FIELDS):
+        return _FENCE.sub("", raw[:start].rstrip()).strip(), _parse(raw[start:])
+    return raw.strip(), None
 
 
 def _parse(source: str) -> Scene | None:
     try:
-        values, _ = json.JSONDecoder().raw_decode(source)
+        values, _ = json.JSONDecoder().raw_decode(source[source.index("{") :])
     except ValueError:
         return None
     if not isinstance(values, dict):

@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 
 import aiohttp
 import structlog
 from aiogram import Bot
 from aiogram.client.session.middlewares.base import BaseRequestMiddleware, NextRequestMiddlewareType
-from aiogram.exceptions import TelegramNetworkError, TelegramRetryAfter
+from aiogram.exceptions import TelegramBadRequest, TelegramNetworkError, TelegramRetryAfter
 from aiogram.methods import Response, TelegramMethod
 from aiogram.methods.base import TelegramType
-from aiogram.types import InlineKeyboardMarkup
+from aiogram.types import CallbackQuery, InlineKeyboardMarkup
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +48,12 @@ class ObeyTelegram(BaseRequestMiddleware):
                     raise
                 await asyncio.sleep(0.5)
         raise AssertionError("unreachable")
+
+
+async def acknowledge(query: CallbackQuery, text: str | None = None) -> None:
+    """Answer a pressed button. One that was pressed too long ago cannot be answered, and still counts."""
+    with suppress(TelegramBadRequest):
+        await query.answer(text)
 
 
 async def send_text(bot: Bot, chat_id: int, text: str, markup: InlineKeyboardMarkup | None = None) -> None:

@@ -1,5 +1,6 @@
 """Settings of the bot process: the pipeline's plus its own."""
 
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
@@ -33,6 +34,7 @@ class Settings(PipelineSettings):
 
     admin_ids: Ids = frozenset()
     premium_ids: Ids = frozenset()
+    health_file: Path | None = None
     photo_cooldown: Annotated[float, Field(ge=0)] = 60
     requested_photos_waiting: Annotated[int, Field(gt=0)] = 2
 

@@ -8,7 +8,7 @@ never hears anything again (its server.py, `sockets.pop(sid)`), so every connect
 import asyncio
 import uuid
 from collections.abc import Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,18 +63,23 @@ class ComfyUI:
     ) -> dict[str, list[ImageFile]]:
         """Run a graph to its end and return the image files of each output node.
 
-        `timeout` is in seconds, waiting in ComfyUI's own queue included; past it the graph is stopped.
+        `timeout` is in seconds from the moment it runs; past it the graph is stopped.
         Raises GraphRejected, RenderFailed, RenderInterrupted, RenderTimeout, PromptLost, ComfyUIUnreachable.
         """
         ended = self._ended[prompt_id] = asyncio.Event()
         try:
-            async with asyncio.timeout(timeout):
+            # The graph in front of it may take its own time limit first.
+            async with asyncio.timeout(2 * timeout + 10):
                 await self.submit(graph, prompt_id=prompt_id)
                 submitted()
-                return _outputs(await self._wait(prompt_id, ended))
-        except TimeoutError:
+                return _outputs(await self._wait(prompt_id, ended, timeout))
+        except (TimeoutError, RenderTimeout):
             await self._abandon(prompt_id)
             raise RenderTimeout(f"no result within {timeout:g} s") from None
+        except ComfyUIUnreachable:
+            # It may have taken the graph all the same, and would render for nobody.
+            await self._abandon(prompt_id)
+            raise
         except asyncio.CancelledError:
             await asyncio.shield(self._abandon(prompt_id))
             raise
@@ -98,44 +103,52 @@ class ComfyUI:
             if node_errors := (await response.json()).get("node_errors"):
                 raise GraphRejected("some outputs were dropped", node_errors)
 
-    async def _wait(self, prompt_id: str, ended: asyncio.Event) -> dict[str, Any]:
+    async def _wait(self, prompt_id: str, ended: asyncio.Event, timeout: float) -> dict[str, Any]:
+        loop = asyncio.get_running_loop()
         unreachable = 0
+        until: float | None = None
         while True:
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(self._poll):
                     await ended.wait()
-            except TimeoutError:
-                pass
-            else:
                 ended.clear()
             try:
-                if entry := await self._finished(prompt_id):
-                    return entry
+                found = await self._look(prompt_id)
                 unreachable = 0
             except ComfyUIUnreachable:
                 # A busy or restarting server may miss a request; one that stays away has lost the graph.
                 unreachable += 1
                 if unreachable >= 5:
                     raise
+                continue
+            if isinstance(found, dict):
+                return found
+            if found:
+                until = until or loop.time() + timeout
+            if until and loop.time() > until:
+                raise RenderTimeout
 
-    async def _finished(self, prompt_id: str) -> dict[str, Any] | None:
-        """The history entry, None while it waits or runs. Raises PromptLost when ComfyUI knows nothing of it."""
+    async def _look(self, prompt_id: str) -> dict[str, Any] | bool:
+        """The history entry of a graph that has ended, else whether it runs yet. Raises PromptLost."""
         if entry := await self.history(prompt_id):
             return entry
-        if prompt_id in await self.queued_ids():
-            return None
+        queue = await self._get("/queue")
+        for runs, items in ((True, queue["queue_running"]), (False, queue["queue_pending"])):
+            if any(item[1] == prompt_id for item in items):
+                return runs
         # It may have ended between the two questions.
         if entry := await self.history(prompt_id):
             return entry
         raise PromptLost("neither in the queue nor in the history")
 
     async def _abandon(self, prompt_id: str) -> None:
-        """Take the graph out of ComfyUI's hands, running or waiting, as far as it still answers."""
-        try:
-            await self._post("/queue", {"delete": [prompt_id]})
-            await self._post("/interrupt", {"prompt_id": prompt_id})
-        except ComfyUIError as error:
-            log.warning("comfyui.abandon_failed", prompt_id=prompt_id, error=str(error))
+        """Take the graph out of ComfyUI's hands, waiting or running, as far as it still answers."""
+        for path, body in (("/queue", {"delete": [prompt_id]}), ("/interrupt", {"prompt_id": prompt_id})):
+            try:
+                async with self._request("POST", path, json=body, timeout=3):
+                    pass
+            except ComfyUIError as error:
+                log.warning("comfyui.abandon_failed", prompt_id=prompt_id, error=str(error))
 
     # -- single calls ----------------------------------------------------------------------------------
 
@@ -143,11 +156,6 @@ class ComfyUI:
         """The entry of a graph that has ended, or None."""
         entry: dict[str, Any] | None = (await self._get(f"/history/{prompt_id}")).get(prompt_id)
         return entry
-
-    async def queued_ids(self) -> set[str]:
-        """Ids of the graphs that run or wait."""
-        queue = await self._get("/queue")
-        return {item[1] for item in (*queue["queue_running"], *queue["queue_pending"])}
 
     async def system_stats(self) -> dict[str, Any]:
         """Version, memory and devices; also the cheapest proof of life."""
@@ -163,12 +171,14 @@ class ComfyUI:
         async with self._request("GET", "/view", params=params, timeout=60) as response:
             if response.status != 200:
                 raise ComfyUIError(f"/view answered {response.status}")
-            content: bytes = await response.content.read(MAX_IMAGE_BYTES + 1)
-            while len(content) <= MAX_IMAGE_BYTES and (more := await response.content.read(MAX_IMAGE_BYTES)):
-                content += more
-            if len(content) > MAX_IMAGE_BYTES:
-                raise ComfyUIError(f"/view sent more than {MAX_IMAGE_BYTES} bytes")
-            return content
+            parts: list[bytes] = []
+            size = 0
+            async for part in response.content.iter_any():
+                parts.append(part)
+                size += len(part)
+                if size > MAX_IMAGE_BYTES:
+                    raise ComfyUIError(f"/view sent more than {MAX_IMAGE_BYTES} bytes")
+            return b"".join(parts)
 
     async def _get(self, path: str, *, timeout: float = 10) -> dict[str, Any]:
         async with self._request("GET", path, timeout=timeout) as response:
@@ -176,11 +186,6 @@ class ComfyUI:
                 raise ComfyUIUnreachable(f"{path} answered {response.status}")
             answer: dict[str, Any] = await response.json()
             return answer
-
-    async def _post(self, path: str, body: dict[str, Any]) -> None:
-        async with self._request("POST", path, json=body) as response:
-            if response.status != 200:
-                raise ComfyUIUnreachable(f"{path} answered {response.status}")
 
     @asynccontextmanager
     async def _request(self, method: str, path: str, *, timeout: float = 10, **options: Any) -> Any:
@@ -199,8 +204,8 @@ class ComfyUI:
         while True:
             try:
                 await self._follow()
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                log.debug("comfyui.socket_lost", error=str(error))
+            except Exception as error:  # whatever a server or a custom node sends, listening goes on
+                log.debug("comfyui.socket_lost", error=repr(error))
             self._client_id = None
             await asyncio.sleep(self._poll)
 
@@ -219,7 +224,9 @@ class ComfyUI:
                     self._heard(message.json())
 
     def _heard(self, event: dict[str, Any]) -> None:
-        data = event.get("data") or {}
+        data = event.get("data")
+        if not isinstance(data, dict):
+            return
         # execution_success comes before the history entry; `executing {node: null}` always after it.
         if event.get("type") in _ENDED or (event.get("type") == "executing" and data.get("node") is None):
             ended = self._ended.get(str(data.get("prompt_id")))

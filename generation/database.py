@@ -36,6 +36,8 @@ class Database:
             pool_timeout=10,
             # One cheap round trip instead of an error for the first person after PostgreSQL was restarted.
             pool_pre_ping=True,
+            # Errors would repeat chat text and prompts in the log.
+            hide_parameters=True,
             connect_args={"timeout": 5, "command_timeout": 15},
         )
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)

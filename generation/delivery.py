@@ -6,6 +6,7 @@ request without an answer ends as `unconfirmed`, is never repeated by itself, an
 """
 
 import asyncio
+from typing import Any
 
 import structlog
 from aiogram import Bot
@@ -38,27 +39,35 @@ class Delivery:
             if not await self._move(photo, PhotoStatus.SENDING, lease=self._lease):
                 log.warning("photo.lost_to_another_worker")
                 return
-            match await telegram.send_photo(self._bot, photo, jpeg):
-                case telegram.Sent(message_id, file_id):
-                    await self._delivered(photo, message_id, file_id)
-                    return
-                case telegram.NotTaken(pause, why):
-                    log.warning("photo.not_taken", why=why, pause=pause)
-                    if pause > LONGEST_PAUSE:
-                        # Nobody holds it meanwhile: when this lease ends, the sweeper has it delivered.
-                        await self._move(photo, PhotoStatus.STORED, lease=pause)
-                        return
-                    await self._move(photo, PhotoStatus.STORED, lease=self._lease)
-                    await asyncio.sleep(pause)
-                case telegram.Refused(why, reachable):
-                    log.warning("photo.refused", why=why)
-                    await self._refused(photo, why, reachable=reachable)
-                    return
-                case telegram.Unknown(why):
-                    log.warning("photo.unconfirmed", why=why)
-                    await self._move(photo, PhotoStatus.UNCONFIRMED, error=why)
+            outcome = await telegram.send_photo(self._bot, photo, jpeg)
+            if not isinstance(outcome, telegram.NotTaken):
+                await self._end(photo, outcome)
+                return
+            log.warning("photo.not_taken", why=outcome.why, pause=outcome.pause)
+            # After a long pause nobody holds it: when its lease ends, the sweeper has it delivered.
+            long = outcome.pause > LONGEST_PAUSE
+            lease = outcome.pause if long else self._lease
+            if not await self._move(photo, PhotoStatus.STORED, lease=lease) or long:
+                return
+            await asyncio.sleep(outcome.pause)
+
+    async def _end(self, photo: Photo, outcome: telegram.Sent | telegram.Refused | telegram.Unknown) -> None:
+        match outcome:
+            case telegram.Sent(message_id, file_id):
+                await self._delivered(photo, message_id, file_id)
+            case telegram.Refused(why, reachable):
+                log.warning("photo.refused", why=why)
+                await self.give_up(photo, why, reachable=reachable)
+            case telegram.Unknown(why):
+                log.warning("photo.unconfirmed", why=why)
+                if await self._move(photo, PhotoStatus.UNCONFIRMED, error=why):
                     await self.tell(photo)
-                    return
+
+    async def give_up(self, photo: Photo, why: str, *, reachable: bool = True) -> None:
+        """End a photo as failed, with words if the person can be reached at all."""
+        told: dict[str, Any] = {} if reachable else {"told_at": func.now()}
+        if await self._move(photo, PhotoStatus.FAILED, error=why, **told) and reachable:
+            await self.tell(photo)
 
     async def tell(self, photo: Photo) -> None:
         """Say once what became of a photo that failed or may have been lost; whoever writes `told_at` says it."""
@@ -66,12 +75,18 @@ class Delivery:
         text, button = words.failed, None
         if photo.status is PhotoStatus.UNCONFIRMED:
             text, button = words.unconfirmed, (words.send_again, f"{words.send_again_data}:{photo.id}")
-        if not await self._mark_told(photo, told=True):
+        if not await self._mark_told(photo):
             return
-        outcome = await telegram.tell(self._bot, photo, text, button=button)
-        if isinstance(outcome, telegram.NotTaken):
-            log.warning("photo.untold", why=outcome.why)
-            await self._mark_told(photo, told=False)
+        said = False
+        pause = 0.0
+        try:
+            outcome = await telegram.tell(self._bot, photo, text, button=button)
+            said = not isinstance(outcome, telegram.NotTaken)
+            pause = outcome.pause if isinstance(outcome, telegram.NotTaken) else 0
+        finally:
+            if not said:
+                log.warning("photo.untold", pause=pause)
+                await asyncio.shield(self._mark_untold(photo, pause))
 
     async def _delivered(self, photo: Photo, message_id: int, file_id: str) -> None:
         moved = await self._move(
@@ -81,23 +96,23 @@ class Delivery:
             seconds = (photo.delivered_at - photo.queued_at).total_seconds()
             log.info("photo.delivered", seconds=round(seconds, 3))
 
-    async def _refused(self, photo: Photo, why: str, *, reachable: bool) -> None:
-        if reachable:
-            await self._move(photo, PhotoStatus.FAILED, error=why)
-            await self.tell(photo)
-        else:
-            await self._move(photo, PhotoStatus.FAILED, error=why, told_at=func.now())
-
-    async def _move(self, photo: Photo, to: PhotoStatus, *, lease: float | None = None, **values: object) -> bool:
+    async def _move(self, photo: Photo, to: PhotoStatus, *, lease: float | None = None, **values: Any) -> bool:
         async with self._database.unit() as session:
             return await status.move(session, photo, to, lease=lease, **values)
 
-    async def _mark_told(self, photo: Photo, *, told: bool) -> bool:
+    async def _mark_told(self, photo: Photo) -> bool:
         async with self._database.unit() as session:
             marked = await session.execute(
                 update(Photo)
-                .where(Photo.id == photo.id, Photo.told_at.is_(None) if told else Photo.told_at.is_not(None))
-                .values(told_at=func.now() if told else None)
+                .where(Photo.id == photo.id, Photo.told_at.is_(None))
+                .values(told_at=func.now())
                 .returning(Photo.id)
             )
             return marked.scalar_one_or_none() is not None
+
+    async def _mark_untold(self, photo: Photo, pause: float) -> None:
+        """Another sweep says it, after the pause that Telegram asked for."""
+        async with self._database.unit() as session:
+            await session.execute(
+                update(Photo).where(Photo.id == photo.id).values(told_at=None, not_before=status.in_seconds(pause))
+            )

@@ -26,6 +26,8 @@ DELIVER = "deliver_photo"
 
 #: Seconds that a caller waits for Redis at most. A TimeoutError is an OSError.
 TIMEOUT = 2
+#: Seconds; more than any head start, less than the 24 h from which on arq fails.
+_BEFORE_ALL = 23 * 3600
 #: A token outlives every reasonable queue; the sweeper replaces one that ran out.
 _EXPIRES = timedelta(hours=24)
 
@@ -65,15 +67,16 @@ def connect(url: str, *, queue: str, retries: int) -> ArqRedis:
 async def ring(redis: ArqRedis, photo: Photo, *, premium_head_start: float, defer: float = 0) -> bool:
     """Enqueue the job that makes a worker look for this photo; premium jobs get an earlier score.
 
+    `defer` is in seconds; a deferred job has no head start, since it must not come before its time.
     Never raises for Redis being away: the row is written down and the sweeper rings later. False then.
     """
-    head_start = premium_head_start if photo.premium else 0
+    head_start = premium_head_start if photo.premium and not defer else 0
     return await _enqueue(redis, RENDER, photo, defer - head_start)
 
 
 async def ring_delivery(redis: ArqRedis, photo: Photo) -> bool:
-    """Enqueue the job that delivers a photo which is stored already."""
-    return await _enqueue(redis, DELIVER, photo, 0)
+    """Enqueue the job that delivers a photo which is stored already, before everything that must be rendered."""
+    return await _enqueue(redis, DELIVER, photo, -_BEFORE_ALL)
 
 
 async def _enqueue(redis: ArqRedis, function: str, photo: Photo, defer: float) -> bool:

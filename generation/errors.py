@@ -11,6 +11,7 @@ GenerationError
 │   ├── RenderTimeout        no result within the time limit
 │   └── PromptLost           ComfyUI forgot it (restarted)
 ├── BadImage             what came back is no picture a person should see
+├── ObjectGone           S3 has no such original any more
 └── StorageUnavailable   S3 does not answer; the photo goes back and no attempt is counted
 """
 
@@ -84,6 +85,12 @@ class PromptLost(ComfyUIError):
 
 class BadImage(GenerationError):
     """Truncated, empty or blank: nothing that a person should see."""
+
+
+class ObjectGone(GenerationError):
+    """The stored original is not there any more."""
+
+    retryable = False
 
 
 class StorageUnavailable(GenerationError):

@@ -28,7 +28,7 @@ def configure(log_format: str, level: str, *, process: str) -> None:
     ]
     readable = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     rendering: list[Any] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if readable
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
     )

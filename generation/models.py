@@ -12,6 +12,7 @@ from sqlalchemy import (
     Enum,
     Identity,
     Index,
+    Integer,
     SmallInteger,
     Text,
     func,
@@ -96,7 +97,7 @@ class Photo(Base):
              values_callable=lambda kind: [member.value for member in kind]),
         server_default=PhotoStatus.QUEUED.value,
     )  # fmt: skip
-    attempt: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    attempt: Mapped[int] = mapped_column(Integer, server_default="0")
     failures: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     # Place in the queue: the time of the order, moved earlier for premium.
     rank_at: Mapped[datetime] = mapped_column(Timestamp)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -56,9 +56,12 @@ class PhotoOrder:
     words: PhotoWords
 
 
-async def place(session: AsyncSession, order: PhotoOrder, *, queue_limit: int, premium_head_start: float) -> Photo:
+async def place(
+    session: AsyncSession, order: PhotoOrder, *, queue_limit: int, premium_head_start: float, hold: float = 0
+) -> Photo:
     """Write the order down and return its row (the existing one for a known `dedup_key`).
 
+    For `hold` seconds no worker takes it, unless `release` ends that earlier. Its place in the queue is kept.
     Raises QueueFull when `queue_limit` photos wait already. The caller commits, then rings.
     """
     # Held until the commit, so that two orders cannot both take the last place.
@@ -77,9 +80,19 @@ async def place(session: AsyncSession, order: PhotoOrder, *, queue_limit: int, p
         "negative_prompt": order.negative_prompt[:MAX_PROMPT],
         "rank_at": func.clock_timestamp() - head_start,
         "queued_at": func.clock_timestamp(),
+        "not_before": func.clock_timestamp() + timedelta(seconds=hold),
     }
     placed = await session.execute(insert(Photo).values(**values).returning(Photo))
     return placed.scalar_one()
+
+
+async def release(session: AsyncSession, photo_id: int) -> None:
+    """End the hold of an order that was placed with one."""
+    await session.execute(
+        update(Photo)
+        .where(Photo.id == photo_id, Photo.status == PhotoStatus.QUEUED, Photo.attempt == 0)
+        .values(not_before=func.now())
+    )
 
 
 async def waiting_count(session: AsyncSession) -> int:

@@ -24,6 +24,7 @@ from generation.errors import (
     BadImage,
     GenerationError,
     GraphRejected,
+    ObjectGone,
     RenderInterrupted,
     StorageUnavailable,
     WorkflowError,
@@ -40,6 +41,8 @@ log = structlog.get_logger(__name__)
 IN_HAND_AT_ONCE = 16
 #: Seconds before a photo is tried again after an outage that does not count against it.
 OUTAGE_PAUSE = 3.0
+#: Claims of one photo, whatever ended them.
+MOST_CLAIMS = 12
 #: Pauses between attempts to store an original, in seconds; a render is too dear to be thrown away at once.
 STORE_PAUSES = (0.5, 1, 2, 4)
 
@@ -77,7 +80,8 @@ class Pipeline:
         self._held: dict[int, int] = {}
         self._lives: set[asyncio.Task[None]] = set()
         self._places = asyncio.Semaphore(IN_HAND_AT_ONCE)
-        self._storage_doubted = False
+        # Asked before the first photo, so that wrong keys show before a render is lost.
+        self._storage_doubted = True
 
     async def ready(self) -> None:
         """Raise GenerationError while a service that every photo needs does not answer."""
@@ -129,6 +133,9 @@ class Pipeline:
         """At a shutdown, wait for the photos between ComfyUI and the chat, `timeout` seconds at most."""
         if self._lives:
             await asyncio.wait(self._lives, timeout=timeout)
+        for life in self._lives:
+            life.cancel()
+        await asyncio.gather(*self._lives, return_exceptions=True)
 
     # -- one photo -------------------------------------------------------------------------------------
 
@@ -171,6 +178,8 @@ class Pipeline:
             async with self._places, self._in_hand(photo):
                 original = await self._storage.get(key)
                 await self._delivery.deliver(photo, await asyncio.to_thread(jpeg_of, original))
+        except (ObjectGone, BadImage) as error:
+            await self._delivery.give_up(photo, str(error))
         except GenerationError as error:
             # The lease runs out and the sweeper rings again.
             log.warning("photo.not_deliverable", error=str(error))
@@ -227,7 +236,12 @@ class Pipeline:
         if photo.status is not PhotoStatus.RENDERING:
             return
         failures = photo.failures + error.counts
-        final = not error.retryable or failures >= self._settings.photo_attempts
+        final = (
+            not error.retryable
+            or failures >= self._settings.photo_attempts
+            # Outages do not count, but a photo that takes a service down each time must come to an end.
+            or photo.attempt >= MOST_CLAIMS
+        )
         pause = self._settings.photo_retry_pause * 3 ** (failures - 1) if error.counts else OUTAGE_PAUSE
         values: dict[str, Any] = {"failures": failures, "error": f"{type(error).__name__}: {error}"[:500]}
         if not final:
@@ -247,12 +261,15 @@ class Pipeline:
     @asynccontextmanager
     async def _in_hand(self, photo: Photo) -> AsyncIterator[None]:
         """While the block runs, the lease is renewed and the person sees that a photo is on its way."""
-        self._held[photo.id] = photo.attempt
+        photo_id, attempt = photo.id, photo.attempt
+        self._held[photo_id] = attempt
         try:
             async with telegram.showing(self._bot, photo.chat_id, "upload_photo"):
                 yield
         finally:
-            self._held.pop(photo.id, None)
+            # A later attempt of the same photo may be in hand by now.
+            if self._held.get(photo_id) == attempt:
+                del self._held[photo_id]
 
     def _workflow(self, name: str) -> Workflow:
         try:

@@ -7,8 +7,9 @@ another one took it) changes nothing and learns so from the answer.
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import func, inspect, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import set_committed_value
 
 from generation.models import Photo, PhotoStatus
 
@@ -58,17 +59,22 @@ async def move(
     values |= {"status": to, "lease_until": in_seconds(lease) if lease else None}
     if to in ENTERED_AT:
         values[ENTERED_AT[to]] = func.clock_timestamp()
-    was = photo.status
-    # Attached, so that RETURNING brings this very object up to date.
-    session.add(photo)
+    if to is STORED:
+        # The first time counts: a photo that Telegram did not take goes back to stored.
+        values["stored_at"] = func.coalesce(Photo.stored_at, func.clock_timestamp())
     changed = await session.execute(
         update(Photo)
-        .where(Photo.id == photo.id, Photo.attempt == photo.attempt, Photo.status == was)
+        .where(Photo.id == photo.id, Photo.attempt == photo.attempt, Photo.status == photo.status)
         .values(**values)
         .returning(Photo)
         .execution_options(populate_existing=True)
     )
-    return changed.scalar_one_or_none() is not None
+    row = changed.scalar_one_or_none()
+    if row is not None and row is not photo:
+        # `photo` belongs to no session, so that no rollback can empty it.
+        for attribute in inspect(Photo).column_attrs:
+            set_committed_value(photo, attribute.key, getattr(row, attribute.key))
+    return row is not None
 
 
 async def claim(session: AsyncSession, *, worker: str, lease: float) -> Photo | None:

@@ -10,7 +10,7 @@ import aioboto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from generation.errors import StorageUnavailable
+from generation.errors import ObjectGone, StorageUnavailable
 from generation.settings import Settings
 
 
@@ -32,8 +32,12 @@ class Storage:
             await self._client.put_object(Bucket=self._bucket, Key=key, Body=content, ContentType="image/png")
 
     async def get(self, key: str) -> bytes:
+        """The bytes of an original. Raises ObjectGone when there is none under this key."""
         async with _translated("get"):
-            answer = await self._client.get_object(Bucket=self._bucket, Key=key)
+            try:
+                answer = await self._client.get_object(Bucket=self._bucket, Key=key)
+            except self._client.exceptions.NoSuchKey:
+                raise ObjectGone(key) from None
             async with answer["Body"] as body:
                 content: bytes = await body.read()
                 return content

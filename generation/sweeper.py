@@ -4,6 +4,9 @@ PostgreSQL is the truth: a job that Redis lost, a worker that died and a message
 take all show as rows, and each finding below is one indexed query over rows that are not delivered.
 """
 
+import asyncio
+from datetime import timedelta
+
 import structlog
 from aiogram import Bot
 from arq import ArqRedis
@@ -20,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 #: Rows looked at in one sweep; the next one comes within seconds.
 BATCH = 200
+#: People told at once, each within a request's time limit.
+TELL_AT_ONCE = 20
 
 
 class Sweeper:
@@ -37,8 +42,7 @@ class Sweeper:
             await self._ring(photo)
         for photo in await self._without_job():
             await self._ring(photo)
-        for photo in await self._untold():
-            await self._delivery.tell(photo)
+        await asyncio.gather(*(self._delivery.tell(photo) for photo in await self._untold()))
 
     async def _release_abandoned(self) -> list[Photo]:
         """Photos whose worker no longer says that it is alive; those that need a job again."""
@@ -48,6 +52,8 @@ class Sweeper:
                     select(Photo)
                     .where(Photo.status.in_(status.HELD))
                     .where((Photo.lease_until < func.now()) | Photo.lease_until.is_(None))
+                    # While PostgreSQL was away nobody could renew a lease: living workers do so first.
+                    .where(func.now() - func.pg_postmaster_start_time() > timedelta(seconds=self._settings.lease))
                     .limit(BATCH)
                     .with_for_update(skip_locked=True)
                 )
@@ -90,9 +96,9 @@ class Sweeper:
             found = await session.scalars(
                 select(Photo)
                 .where(Photo.status.in_([PhotoStatus.FAILED, PhotoStatus.UNCONFIRMED]))
-                .where(Photo.told_at.is_(None))
+                .where(Photo.told_at.is_(None), Photo.not_before <= func.now())
                 .order_by(Photo.id)
-                .limit(BATCH)
+                .limit(TELL_AT_ONCE)
             )
             return list(found)
 

@@ -100,7 +100,7 @@ async def tell(bot: Bot, photo: Photo, text: str, *, button: tuple[str, str] | N
         )
     try:
         message = await bot.send_message(
-            photo.chat_id, text, reply_parameters=_reply_to(photo), reply_markup=markup
+            photo.chat_id, text, reply_parameters=_reply_to(photo), reply_markup=markup, request_timeout=10
         )
     except (TelegramAPIError, ClientDecodeError) as error:
         return _meaning(error)
@@ -125,26 +125,34 @@ async def showing(bot: Bot, chat_id: int, action: Literal["typing", "upload_phot
         yield
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _meaning(error: Exception) -> Outcome:
+    if isinstance(error, ClientDecodeError):
+        # A page of some proxy, or a yes that aiogram does not understand: it may be in the chat.
+        # Only the kind is told, because the text of this error repeats what was sent.
+        return Unknown(type(error).__name__)
     why = f"{type(error).__name__}: {error}"
+    reached = not isinstance(error.__cause__, aiohttp.ClientConnectorError)
     match error:
         case TelegramRetryAfter():
-            return NotTaken(error.retry_after, why)
-        case TelegramForbiddenError() | TelegramNotFound() | TelegramUnauthorizedError():
-            return Refused(why, reachable=False)
+            outcome: Outcome = NotTaken(error.retry_after, why)
+        case TelegramForbiddenError():
+            outcome = Refused(why, reachable=False)
+        case TelegramNotFound() | TelegramUnauthorizedError():
+            # The token is wrong or was changed: photos wait for the operator.
+            outcome = NotTaken(30, why)
         case TelegramBadRequest():
-            return Refused(why, reachable="chat not found" not in str(error))
+            outcome = Refused(why, reachable="chat not found" not in str(error))
         case TelegramEntityTooLarge():
-            return Refused(why, reachable=True)
-        case TelegramNetworkError() if not isinstance(error.__cause__, aiohttp.ClientConnectorError):
-            return Unknown(why)
-        # Refused connections, 5xx and pages of a proxy in front of Telegram: the request was not carried out.
+            outcome = Refused(why, reachable=True)
+        case TelegramNetworkError() if reached:
+            outcome = Unknown(why)
         case _:
-            return NotTaken(2, why)
+            # A refused connection, or Telegram's own word that it failed: the request was not carried out.
+            outcome = NotTaken(2, why)
+    return outcome
 
 
 def _reply_to(photo: Photo) -> ReplyParameters | None:

@@ -7,19 +7,23 @@ nothing. arq reads a settings class by its own `__dict__`, so it is given a plai
 import asyncio
 import os
 import socket
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
 import structlog
+from aiogram import Bot
+from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramNotFound, TelegramUnauthorizedError
 from arq import Retry, Worker, cron
+from arq.connections import RedisSettings
 
 from generation import doorbell, logs, storage, telegram, workflow
 from generation.comfyui import ComfyUI
 from generation.database import Database
 from generation.errors import GenerationError
 from generation.pipeline import Pipeline
-from generation.settings import Settings, load
+from generation.settings import Settings, WrongSettings, load
 from generation.sweeper import Sweeper
 
 log = structlog.get_logger(__name__)
@@ -62,6 +66,7 @@ class Process:
         self._settings = settings
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
+        self._pipeline: Pipeline | None = None
 
     async def start(self, ctx: dict[str, Any]) -> None:
         """Build everything and put what jobs need into arq's context."""
@@ -73,8 +78,9 @@ class Process:
         comfyui = ComfyUI(await self._stack.enter_async_context(aiohttp.ClientSession()), settings.comfyui_url)
         bot = telegram.connect(settings)
         self._stack.push_async_callback(bot.session.close)
+        await _check_token(bot)
         ctx["sweeper"] = Sweeper(settings, database, redis, bot)
-        self._pipeline = ctx["pipeline"] = Pipeline(
+        pipeline = self._pipeline = ctx["pipeline"] = Pipeline(
             settings=settings,
             worker=name,
             database=database,
@@ -85,13 +91,14 @@ class Process:
             workflows=workflow.load_all(),
         )
         self._begin(comfyui.listen())
-        self._begin(self._pipeline.keep_alive())
+        self._begin(pipeline.keep_alive())
         self._begin(self._sweep(ctx))
         log.info("worker.started", worker=name, comfyui=settings.comfyui_url, queue=settings.arq_queue)
 
     async def stop(self, _ctx: dict[str, Any]) -> None:
         """Let photos that left the GPU reach their chats, then close everything in reverse order."""
-        await self._pipeline.finish(self._settings.shutdown_wait)
+        if self._pipeline is not None:
+            await self._pipeline.finish(self._settings.shutdown_wait)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -120,11 +127,22 @@ class Process:
             except Exception as error:  # Redis stayed away for longer than the retries last
                 log.warning("sweeper.restarts", error=repr(error))
             finally:
-                await redis.aclose()
+                # Ends a sweep that still runs, and the pool with it.
+                await worker.close()
             await asyncio.sleep(1)
 
-    def _begin(self, work: Any) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(work))
+
+
+async def _check_token(bot: Bot) -> None:
+    """A wrong token stops the start; a Telegram that is away does not."""
+    try:
+        await bot.get_me(request_timeout=5)
+    except (TelegramUnauthorizedError, TelegramNotFound):
+        raise WrongSettings("BOT_TOKEN is wrong: Telegram does not know this bot.") from None
+    except (TelegramAPIError, ClientDecodeError) as error:
+        log.warning("telegram.away", error=type(error).__name__)
 
 
 def worker_options(settings: Settings) -> dict[str, Any]:
@@ -141,10 +159,14 @@ def worker_options(settings: Settings) -> dict[str, Any]:
         "poll_delay": settings.arq_poll_delay,
         # Running jobs of all workers stay in the sorted set and are read along with the waiting ones.
         "queue_read_limit": 1000,
-        "job_timeout": settings.render_timeout + 60,
+        # Behind another graph it may take twice as long.
+        "job_timeout": 2 * settings.render_timeout + 60,
         "job_completion_wait": settings.shutdown_wait,
         "keep_result": 0,
         "max_tries": NO_LIMIT,
+        # What `arq --check` reads; a key for each machine, since arq's own is one for all workers of a queue.
+        "redis_settings": RedisSettings.from_dsn(settings.redis_url),
+        "health_check_key": f"{settings.arq_queue}:health:{socket.gethostname()}",
         "health_check_interval": 10,
         "job_serializer": doorbell.serialize,
         "job_deserializer": doorbell.deserialize,

@@ -46,13 +46,17 @@ class Parts:
 
     async def start(self) -> None:
         """Start all parts; Telegram last, since its page says what the others are."""
-        await asyncio.gather(
+        started = await asyncio.gather(
             self._part("PostgreSQL", "DATABASE_URL", self._postgres),
             self._part("Redis", "REDIS_URL", self._valkey),
             self._part("S3", "S3_ENDPOINT_URL", self._s3),
             self._part("ComfyUI", "COMFYUI_URL", self._comfyui),
             self._part("language model", "LLM_BASE_URL", self._language_model),
+            # All of them end before one failure is told, so that none is left behind half started.
+            return_exceptions=True,
         )
+        for failure in filter(None, started):
+            raise failure
         self.parts.sort(key=lambda part: part.name.lower())
         await self._part("Telegram", "BOT_TOKEN", self._telegram)
 

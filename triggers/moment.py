@@ -15,7 +15,7 @@ class Moment:
     """1 is the persona's first answer to the person; her opening lines are 0."""
     answers_since_photo: int
     gap: int
-    """The cadence's present gap in answers, drawn by `draw_gap` after each automatic photo."""
+    """The cadence's present gap in answers, drawn by `draw_gap` after each photo."""
     seconds_since_photo: float | None
     """Since the last automatic photo was ordered; None when there was none yet."""
     cooldown: float

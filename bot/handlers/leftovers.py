@@ -5,6 +5,7 @@ from aiogram.types import CallbackQuery, ChatMemberUpdated, Message
 from sqlalchemy import func, update
 
 from bot.models import Person
+from bot.sending import acknowledge
 from bot.texts import Say
 from generation.database import Database
 
@@ -26,7 +27,7 @@ def build_router() -> Router:
 
 
 async def stale_button(query: CallbackQuery, say: Say) -> None:
-    await query.answer(say("stale-button"))
+    await acknowledge(query, say("stale-button"))
 
 
 async def unknown_command(message: Message, say: Say) -> None:

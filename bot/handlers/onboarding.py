@@ -12,7 +12,7 @@ from bot.handlers.filters import Adult, AgeAnswer, PersonaChoice, StoryChoice
 from bot.models import Dialogue, Person
 from bot.people import is_premium
 from bot.persona import Persona, Story
-from bot.sending import send_text
+from bot.sending import acknowledge, send_text
 from bot.settings import Settings
 from bot.texts import Say
 from generation.database import Database
@@ -66,7 +66,7 @@ async def ask_age(message: Message, say: Say) -> None:
 
 
 async def ask_age_again(query: CallbackQuery, say: Say) -> None:
-    await query.answer(say("age-first"))
+    await acknowledge(query, say("age-first"))
 
 
 async def answer_age(
@@ -77,7 +77,7 @@ async def answer_age(
     personas: dict[str, Persona],
     database: Database,
 ) -> None:
-    await query.answer()
+    await acknowledge(query)
     if not isinstance(query.message, Message):
         return
     async with database.unit() as session:
@@ -113,9 +113,9 @@ async def choose_persona(
 ) -> None:
     persona = personas.get(callback_data.key)
     if persona is None:
-        await query.answer(say("stale-button"))
+        await acknowledge(query, say("stale-button"))
         return
-    await query.answer()
+    await acknowledge(query)
     if await _just_begun(database, person, callback_data.key):
         return
     story_key, story = next(iter(persona.stories.items()))
@@ -156,9 +156,9 @@ async def choose_story(
                 session, dialogue, story_key=callback_data.key, story=story, locale=person.locale
             )
     if not fits or persona is None or story is None:
-        await query.answer(say("stale-button"))
+        await acknowledge(query, say("stale-button"))
         return
-    await query.answer(say("story-begins", title=story.title.to(person.locale)))
+    await acknowledge(query, say("story-begins", title=story.title.to(person.locale)))
     await _open_scene(query, person, persona, story)
 
 

@@ -6,6 +6,7 @@ from arq import ArqRedis
 
 from bot.handlers.filters import SendAgain
 from bot.models import Person
+from bot.sending import acknowledge
 from bot.texts import Say
 from generation import doorbell, status
 from generation.database import Database
@@ -33,7 +34,7 @@ async def send_again(
         if not photo or not doubtful or not await status.move(session, photo, PhotoStatus.STORED, told_at=None):
             photo = None
     if photo is None:
-        await query.answer(say("stale-button"))
+        await acknowledge(query, say("stale-button"))
         return
     await doorbell.ring_delivery(redis, photo)
-    await query.answer(say("photo-sending-again"))
+    await acknowledge(query, say("photo-sending-again"))

@@ -122,12 +122,14 @@ class Executor:
         client = None if silent else prompt.extra.get("client_id")
         executed: list[str] = []
         self._tell(prompt, client, "execution_start", {})
-        cached = [node for node in prompt.graph if self._signature(prompt.graph, node) in self._cache]
+        # The original caches nodes that no output needs as well; here they are left out.
+        needed = _order(prompt.graph, prompt.outputs)
+        cached = [node for node in needed if self._signature(prompt.graph, node) in self._cache]
         self._tell(prompt, client, "execution_cached", {"nodes": cached})
         states: dict[str, Any] = {}
         node = ""
         try:
-            for node in _order(prompt.graph, prompt.outputs):
+            for node in needed:
                 await self._execute(prompt, node, client, states, outputs, cached=node in cached)
                 executed.append(node)
             self._tell(prompt, client, "execution_success", {})
@@ -136,7 +138,7 @@ class Executor:
             status = "error"
             self._tell_failure(prompt, client, node, executed, error)
         self._cache = (
-            {self._signature(prompt.graph, node): outputs.get(node) for node in prompt.graph}
+            {self._signature(prompt.graph, node): outputs.get(node) for node in needed}
             if (status == "success")
             else {}
         )

@@ -30,7 +30,15 @@ def validate(graph: Graph) -> tuple[list[str], dict[str, Any]]:
     node_errors: dict[str, Any] = {}
     for output in outputs:
         before = set(validated)
-        if _validate_node(graph, output, validated):
+        try:
+            right = _validate_node(graph, output, validated)
+        except (LookupError, TypeError, AttributeError) as error:
+            # A link to a node or slot that does not exist, for one: the original reports what it raised.
+            right = False
+            validated[output] = [
+                _problem("exception_during_validation", "Exception when validating node", str(error))
+            ]
+        if right:
             good.append(output)
             continue
         for node, problems in validated.items():

@@ -45,7 +45,15 @@ def test_nothing_is_summarised_while_everything_fits_and_the_newest_stay_word_fo
     assert context.to_summarise(short, budget=10_000) == []
     long = history(*("many words " * 30 for _ in range(20)))
     older = context.to_summarise(long, budget=500)
-    assert older == long[: -context.KEPT_WORD_FOR_WORD]
+    assert older
+    assert long[: len(older)] == older
+
+
+@given(st.lists(st.text(min_size=1, max_size=400), min_size=1, max_size=40), st.integers(400, 3000))
+def test_what_the_request_leaves_out_goes_into_the_summary(texts: list[str], budget: int) -> None:
+    said = history(*texts)
+    dropped = said[: len(said) - len(context.newest_within(said, budget))]
+    assert context.to_summarise(said, budget=budget)[: len(dropped)] == dropped
 
 
 def test_russian_is_not_estimated_below_what_tokenizers_make_of_it() -> None:

@@ -7,7 +7,7 @@ import pytest_asyncio
 from aiogram.types import Update
 from sqlalchemy import select
 
-from bot.inbox import TRIES, Inbox, TryAgain, chat_of
+from bot.inbox import Inbox, TryAgain, chat_of
 from bot.models import ReceivedUpdate
 from generation.database import Database
 
@@ -80,14 +80,42 @@ async def test_a_fault_that_passes_keeps_the_order(inbox: Inbox, desk: Desk) -> 
     assert await desk.until(3) == [1, 2, 3]
 
 
-async def test_an_update_that_never_works_is_given_up_and_the_next_is_handled(inbox: Inbox, desk: Desk) -> None:
-    desk.failures = TRIES
-    await inbox.receive([update(1)])
-    async with asyncio.timeout(30):
-        while desk.failures:
-            await asyncio.sleep(0.05)
+async def test_an_update_that_never_works_is_given_up_and_the_next_is_handled(
+    database: Database, desk: Desk
+) -> None:
+    inbox = Inbox(database, bot_id=1, replica="a", handle=desk, patience=0)
+    desk.failures = 1
+    await inbox.receive([update(1), update(2)])
+    assert await desk.until(1) == [2]
+    await inbox.finish(5)
+
+
+async def test_a_row_that_no_longer_fits_aiogram_is_passed_over(database: Database, desk: Desk) -> None:
+    inbox = Inbox(database, bot_id=1, replica="a", handle=desk)
+    async with database.unit() as session:
+        session.add(ReceivedUpdate(bot_id=1, update_id=1, chat_id=1, payload={"update_id": "what?"}))
     await inbox.receive([update(2)])
     assert await desk.until(1) == [2]
+    await inbox.finish(5)
+
+
+async def test_a_chat_whose_task_broke_off_lives_again(database: Database, desk: Desk) -> None:
+    broken = True
+
+    async def handle(it: Update) -> None:
+        nonlocal broken
+        if broken:
+            broken = False
+            raise RuntimeError("not foreseen")
+        await desk(it)
+
+    inbox = Inbox(database, bot_id=1, replica="a", handle=handle)
+    await inbox.receive([update(1)])
+    await asyncio.sleep(0.2)
+    looking = asyncio.create_task(inbox.run())
+    assert await desk.until(1) == [1]
+    looking.cancel()
+    await inbox.finish(5)
 
 
 async def test_what_a_killed_bot_left_behind_is_handled_after_the_start(database: Database, desk: Desk) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import update
 from bot.settings import Settings
 from generation.database import Database
 from generation.models import Photo, PhotoStatus
+from generation.pipeline import MOST_CLAIMS
 from generation.storage import Storage
 from sandbox.comfyui import ComfyUIServer
 from sandbox.telegram import TelegramServer
@@ -131,9 +132,53 @@ async def test_a_429_is_obeyed_and_the_photo_is_sent_once(
 async def test_server_errors_of_telegram_are_tried_again(
     worker: Worker, telegram: TelegramServer, order: PlaceOrder, database: Database, anya: Player
 ) -> None:
-    telegram.faults.add(path="/sendPhoto", kind="status", status=502, text="<html>Bad Gateway</html>")
+    body = {"ok": False, "error_code": 500, "description": "Internal Server Error"}
+    telegram.faults.add(path="/sendPhoto", kind="status", status=500, body=body)
     await settled(database, (await order()).id, "delivered")
     assert len(await anya.photos()) == 1
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_gateways_page_leaves_it_open_whether_the_photo_arrived(
+    worker: Worker, telegram: TelegramServer, order: PlaceOrder, database: Database, anya: Player, times: int
+) -> None:
+    telegram.faults.add(path="/sendPhoto", kind="status", status=502, text="<html>Bad Gateway</html>", times=times)
+    await settled(database, (await order()).id, "unconfirmed")
+    await anya.hears(says("Lost?"))
+    assert await anya.photos() == []
+
+
+async def test_a_stored_original_that_is_gone_ends_with_words(
+    worker: Worker, place: PlaceOrder, database: Database, anya: Player
+) -> None:
+    photo = await place()
+    async with database.unit() as session:
+        await session.execute(update(Photo).values(status="stored", attempt=1, object_key="photos/gone.png"))
+    await settled(database, photo.id, "failed")
+    await anya.hears(says("It failed."))
+
+
+async def test_a_photo_that_takes_a_service_down_each_time_comes_to_an_end(
+    worker: Worker, comfyui: ComfyUIServer, place: PlaceOrder, database: Database, anya: Player
+) -> None:
+    photo = await place()
+    async with database.unit() as session:
+        await session.execute(update(Photo).values(attempt=MOST_CLAIMS - 1))
+    comfyui.faults.add(path="/prompt", kind="status", status=500)
+    row = await settled(database, photo.id, "failed")
+    assert row.failures == 0
+    await anya.hears(says("It failed."))
+
+
+async def test_words_that_could_not_be_said_are_said_later(
+    worker: Worker, telegram: TelegramServer, order: PlaceOrder, database: Database, anya: Player
+) -> None:
+    body = {"ok": False, "error_code": 429, "description": "Too Many Requests: retry after 1"}
+    telegram.faults.add(
+        path="/sendMessage", kind="status", status=429, body=body | {"parameters": {"retry_after": 1}}
+    )
+    await settled(database, (await order(workflow="not-there")).id, "failed")
+    await anya.hears(says("It failed."))
 
 
 async def test_a_photo_whose_answer_got_lost_is_never_sent_twice_and_the_person_is_asked(

@@ -164,7 +164,8 @@ async def test_no_chat_text_prompt_or_token_is_logged(
     ]
     await ben.enter("Alisa")
     llm.faults.add(path="completions", kind="status", status=500, times=3)
-    telegram.faults.add(path="/sendPhoto", kind="status", status=502, text="<html>")
+    body = {"ok": False, "error_code": 500, "description": "Internal Server Error"}
+    telegram.faults.add(path="/sendPhoto", kind="status", status=500, body=body)
     await ben.say("my very private words")
     await ben.hears(has_text)
     await ben.say("send me a photo of my very private words")
