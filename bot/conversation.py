@@ -96,6 +96,10 @@ class Conversation:
         turn = await self._open(person, say, incoming)
         if turn is None:
             return False
+        if turn.answer is None and incoming.wants_photo and await self._has_enough(person):
+            # Said before she answers as if a photo were coming.
+            await send_text(self._bot, incoming.chat_id, say("photo-already-waiting"))
+            return True
         if turn.answer is None:
             try:
                 async with showing(self._bot, incoming.chat_id, "typing"):
@@ -106,6 +110,11 @@ class Conversation:
             await self._write_answer(turn, raw)
         await self._send(turn)
         return True
+
+    async def _has_enough(self, person: Person) -> bool:
+        async with self._database.unit() as session:
+            waiting = await photos.on_the_way(session, person.id, requested=True)
+        return waiting >= self._settings.requested_photos_waiting
 
     # -- steps -----------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ So a lost or a doubled job does no harm. A job's only argument is the row's id.
 
 import asyncio
 import json
+import secrets
 from datetime import timedelta
 from typing import Any
 
@@ -64,14 +65,17 @@ def connect(url: str, *, queue: str, retries: int) -> ArqRedis:
     return redis
 
 
-async def ring(redis: ArqRedis, photo: Photo, *, premium_head_start: float, defer: float = 0) -> bool:
+async def ring(
+    redis: ArqRedis, photo: Photo, *, premium_head_start: float, defer: float = 0, afresh: bool = False
+) -> bool:
     """Enqueue the job that makes a worker look for this photo; premium jobs get an earlier score.
 
-    `defer` is in seconds; a deferred job has no head start, since it must not come before its time.
+    `afresh` gives the job an id of its own, where the ordinary one may be blocked. `defer` is in seconds; a
+    deferred job has no head start, since it must not come before its time.
     Never raises for Redis being away: the row is written down and the sweeper rings later. False then.
     """
     head_start = premium_head_start if photo.premium and not defer else 0
-    return await _enqueue(redis, RENDER, photo, defer - head_start)
+    return await _enqueue(redis, RENDER, photo, defer - head_start, afresh=afresh)
 
 
 async def ring_delivery(redis: ArqRedis, photo: Photo) -> bool:
@@ -79,14 +83,17 @@ async def ring_delivery(redis: ArqRedis, photo: Photo) -> bool:
     return await _enqueue(redis, DELIVER, photo, -_BEFORE_ALL)
 
 
-async def _enqueue(redis: ArqRedis, function: str, photo: Photo, defer: float) -> bool:
+async def _enqueue(redis: ArqRedis, function: str, photo: Photo, defer: float, *, afresh: bool = False) -> bool:
+    # arq's ids are global in a Redis, whatever the queue: two deployments may share one.
+    job_id = f"{redis.default_queue_name}:{function}:{photo.id}:{photo.attempt}"
+    if afresh:
+        job_id += f":{secrets.token_hex(4)}"
     try:
         async with asyncio.timeout(TIMEOUT):
             await redis.enqueue_job(
                 function,
                 photo.id,
-                # arq's ids are global in a Redis, whatever the queue: two deployments may share one.
-                _job_id=f"{redis.default_queue_name}:{function}:{photo.id}:{photo.attempt}",
+                _job_id=job_id,
                 _defer_by=timedelta(seconds=defer),
                 _expires=_EXPIRES,
             )
@@ -94,13 +101,3 @@ async def _enqueue(redis: ArqRedis, function: str, photo: Photo, defer: float) -
         log.warning("doorbell.unheard", photo_id=photo.id, error=repr(error))
         return False
     return True
-
-
-async def jobs_waiting(redis: ArqRedis) -> int | None:
-    """How many jobs the queue holds, running ones included; None when Redis does not answer."""
-    try:
-        async with asyncio.timeout(TIMEOUT):
-            return int(await redis.zcard(redis.default_queue_name))
-    except (RedisError, OSError) as error:
-        log.warning("doorbell.unheard", error=repr(error))
-        return None

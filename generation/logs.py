@@ -10,11 +10,20 @@ import structlog
 LIBRARIES = ("arq.worker", "aiogram", "httpx", "httpx2", "openai", "botocore", "aiobotocore", "aiohttp.access")
 
 
+def _important(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING
+
+
 def quiet_libraries() -> None:
-    """Warnings only from the libraries, and through our handler: arq's command line sets up its own."""
+    """Warnings only from the libraries, and through our handler alone.
+
+    A filter and not a level: arq's command line sets up its own logging later and resets levels.
+    """
     logging.getLogger("arq").handlers = []
     for name in LIBRARIES:
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logger = logging.getLogger(name)
+        if _important not in logger.filters:
+            logger.addFilter(_important)
 
 
 def configure(log_format: str, level: str, *, process: str) -> None:

@@ -22,8 +22,18 @@ def _redis_url(url: str) -> str:
 
 
 def _http_url(url: str) -> str:
-    TypeAdapter(HttpUrl).validate_python(url)
+    try:
+        TypeAdapter(HttpUrl).validate_python(url)
+    except ValidationError:
+        raise ValueError("must look like http://host:port") from None
     return url.rstrip("/")
+
+
+def _token(token: SecretStr) -> SecretStr:
+    number, separator, secret = token.get_secret_value().partition(":")
+    if not (number.isdigit() and separator and secret) or any(map(str.isspace, secret)):
+        raise ValueError("must look like 123456789:ABC..., as @BotFather gives it")
+    return token
 
 
 HttpAddress = Annotated[str, AfterValidator(_http_url)]
@@ -47,7 +57,7 @@ class Settings(DatabaseSettings):
     s3_bucket: str = "vitte-photos"
     s3_region: str = "us-east-1"
     comfyui_url: HttpAddress
-    bot_token: Annotated[SecretStr, Field(min_length=10)]
+    bot_token: Annotated[SecretStr, AfterValidator(_token)]
     telegram_api_url: HttpAddress = "https://api.telegram.org"
 
     arq_queue: str = "vitte:photos"

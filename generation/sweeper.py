@@ -23,6 +23,9 @@ log = structlog.get_logger(__name__)
 
 #: Rows looked at in one sweep; the next one comes within seconds.
 BATCH = 200
+#: Photos at the head of the queue that get a job under a new id. A dead worker's job keeps its id, and with it the
+#: photo's ordinary job, away until arq's time limit.
+AFRESH = 4
 #: People told at once, each within a request's time limit.
 TELL_AT_ONCE = 20
 
@@ -37,11 +40,11 @@ class Sweeper:
         self._delivery = Delivery(database, bot, lease=settings.lease)
 
     async def sweep(self) -> None:
-        """One round: abandoned rows, then missing jobs, then words that were not said."""
+        """One round: abandoned rows, then photos that nobody took, then words that were not said."""
         for photo in await self._release_abandoned():
             await self._ring(photo)
-        for photo in await self._without_job():
-            await self._ring(photo)
+        for position, photo in enumerate(await self._waiting()):
+            await self._ring(photo, afresh=position < AFRESH)
         await asyncio.gather(*(self._delivery.tell(photo) for photo in await self._untold()))
 
     async def _release_abandoned(self) -> list[Photo]:
@@ -75,20 +78,19 @@ class Sweeper:
         await status.move(session, photo, to, failures=failures, error="the worker died")
         return not final
 
-    async def _without_job(self) -> list[Photo]:
-        """Waiting photos, when Redis holds fewer jobs than photos wait."""
-        jobs = await doorbell.jobs_waiting(self._redis)
-        if jobs is None:
-            return []
+    async def _waiting(self) -> list[Photo]:
+        """Photos whose time has come and that nobody took since the sweep before; ringing twice does no harm."""
         async with self._database.unit() as session:
             waiting = await session.scalars(
                 select(Photo)
-                .where(Photo.status == PhotoStatus.QUEUED, Photo.not_before <= func.now())
+                .where(
+                    Photo.status == PhotoStatus.QUEUED,
+                    Photo.not_before < func.now() - timedelta(seconds=self._settings.sweep_every),
+                )
                 .order_by(Photo.rank_at, Photo.id)
-                .limit(max(BATCH, self._settings.queue_limit))
+                .limit(BATCH)
             )
-            photos = list(waiting)
-        return photos if len(photos) > jobs else []
+            return list(waiting)
 
     async def _untold(self) -> list[Photo]:
         """Failed and doubtful photos whose person has not been told."""
@@ -102,8 +104,10 @@ class Sweeper:
             )
             return list(found)
 
-    async def _ring(self, photo: Photo) -> None:
+    async def _ring(self, photo: Photo, *, afresh: bool = False) -> None:
         if photo.status is PhotoStatus.STORED:
             await doorbell.ring_delivery(self._redis, photo)
         else:
-            await doorbell.ring(self._redis, photo, premium_head_start=self._settings.premium_head_start)
+            await doorbell.ring(
+                self._redis, photo, premium_head_start=self._settings.premium_head_start, afresh=afresh
+            )

@@ -125,7 +125,7 @@ class Process:
             try:
                 await worker.async_run()
             except Exception as error:  # Redis stayed away for longer than the retries last
-                log.warning("sweeper.restarts", error=repr(error))
+                log.warning("worker.redis_away", error=type(error).__name__)
             finally:
                 # Ends a sweep that still runs, and the pool with it.
                 await worker.close()

@@ -41,4 +41,7 @@ url = context.config.get_main_option("sqlalchemy.url") or load(DatabaseSettings)
 if context.is_offline_mode():
     _offline(url)
 else:
-    asyncio.run(_online(url))
+    try:
+        asyncio.run(_online(url))
+    except OSError as error:
+        raise SystemExit(f"PostgreSQL does not answer at the address in DATABASE_URL: {error}") from None

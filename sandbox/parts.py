@@ -66,6 +66,11 @@ class Parts:
         else:
             self.parts.append(await embed())
 
+    async def _stay(self, server: Valkey | S3) -> None:
+        await self._stack.enter_async_context(server)
+        keeping = asyncio.create_task(server.keep_up())
+        self._stack.callback(keeping.cancel)
+
     def _folder(self, name: str) -> Path:
         return self._settings.data.resolve() / name
 
@@ -78,13 +83,13 @@ class Parts:
 
     async def _valkey(self) -> Part:
         server = Valkey(self._folder("valkey"), port=free_port(self._settings.redis_port))
-        await self._stack.enter_async_context(server)
+        await self._stay(server)
         self.environment["REDIS_URL"] = server.url
         return Part("Redis", "embedded Valkey", stand_in=False)
 
     async def _s3(self) -> Part:
         server = S3(self._folder("s3"), port=free_port(self._settings.s3_port))
-        await self._stack.enter_async_context(server)
+        await self._stay(server)
         self.environment |= {
             "S3_ENDPOINT_URL": server.url,
             "S3_ACCESS_KEY": S3.access_key,
@@ -112,6 +117,8 @@ class Parts:
         server = TelegramServer(self._folder("telegram.sqlite3"), port=self._settings.port, parts=parts)
         await self._stack.enter_async_context(server)
         self.page = server.url
+        if self._settings.port and not server.url.endswith(f":{self._settings.port}"):
+            print(f"Port {self._settings.port} is taken; the page takes another one.", flush=True)
         self.environment |= {"BOT_TOKEN": TOKEN, "TELEGRAM_API_URL": server.url}
         # The page's third person is the operator, the second one has premium.
         self.environment.setdefault("ADMIN_IDS", self._given.get("ADMIN_IDS", str(ADMIN_ID)))

@@ -1,5 +1,6 @@
 """The real servers: PostgreSQL, Valkey and an S3 server, each from a wheel, each over a folder."""
 
+import asyncio
 import contextlib
 import ctypes
 import shutil
@@ -91,6 +92,9 @@ class Process:
             raise RuntimeError("not started")
         return self._process.pid
 
+    def died(self) -> bool:
+        return self._process is not None and self._process.poll() is not None
+
     def send(self, number: signal.Signals) -> None:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
@@ -120,6 +124,14 @@ class _Server:
         self.process.start()
         await listening(self.port)
         return self
+
+    async def keep_up(self) -> None:
+        """Start it again on the same port whenever it dies, as a service manager would; never returns."""
+        while True:
+            await asyncio.sleep(1)
+            if self.process.died():
+                print(f"{type(self).__name__} died; starting it again.", file=sys.stderr, flush=True)
+                await self.start()
 
     async def __aenter__(self) -> Self:
         return await self.start()

@@ -13,36 +13,45 @@ _PHOTO_EN = r"(?:photos?|pics?|pictures?|selfies?|snapshots?|snaps?)"
 _REQUEST = re.compile(
     "|".join(
         (
-            # "пришли фото", "скинь мне своё селфи", "хочу фотку", "можно фото", "жду фото"
-            rf"\b(?:пришл\w*|присла\w*|скин\w*|кин[ьу]\w*|отправ\w*|сделай\w*)\b[^.!?]{{0,40}}\b{_PHOTO}\b",
-            rf"\b(?:дай\w*|хочу|хотел\w* бы|можно|жду|го|давай)\b[^.!?]{{0,40}}\b{_PHOTO}\b",
-            # "фотку можно?", "фото в студию"
-            rf"^\W*{_PHOTO}\b[^.!?]{{0,20}}(?:можно|пришли|скинь|в студию|пожалуйста|плиз)",
+            # "пришли фото", "скинь мне своё селфи", "покажи фото"
+            rf"\b(?:пришли|пришл[её]шь|прислать|скин[ьу]\w*|кинь|отправь|сделай|покажи)\b[^.!?]{{0,40}}\b{_PHOTO}\b",
+            # "хочу фотку", "можно фото", "жду фото", "ещё фото"
+            rf"\b(?:дай|хочу|хотел\w* бы|хочется|можно|жду|го|давай|ещ[её])\s+(?:\w+\s+){{0,2}}{_PHOTO}\b",
+            # "фотку можно?", "фото в студию", "фотку бы", "а фото будет?"
+            rf"^\W*(?:а\s+)?{_PHOTO}\b[^.!?]{{0,20}}(?:можно|пришли|скинь|в студию|пожалуйста|плиз|бы\b|будет)",
             rf"^\W*(?:сво[её]\w*\s+)?{_PHOTO}\W*$",
-            r"\bсфот(?:кай|ографируй)\w*ся\b",
-            r"\bпокажись\b|\bпокажи\w*(?:\s+(?:мне|ка|же|ну))*\s+(?:себя|личико|лицо|улыбку|наряд|комнату|вид)|\bпокажи\w*,?\s+в\s+ч[её]м",
-            r"\bхочу\s+(?:тебя\s+увидеть|увидеть\s+тебя|посмотреть\s+на\s+тебя)",
+            r"\bсфот(?:кай|ографируй)\w*(?:ся\b|\s+себя\b)",
+            r"\bпокажись\b|\bпокажи\w*(?:\s+(?:мне|ка|же|ну|свою?|сво[её]))*\s+(?:себя|личико|лицо|улыбку|наряд|комнату|вид)",
+            r"\bпокажи\w*,?\s+в\s+ч[её]м\b",
+            r"\bхочу\s+(?:\w+\s+)?(?:тебя\s+(?:у?видеть)|увидеть\s+(?:тебя|тво[её])|посмотреть\s+на\s+тебя)",
             r"\bкак\s+ты\s+(?:сейчас\s+)?выглядишь\b",
             r"\bдай\s+(?:глянуть|посмотреть)\s+на\s+(?:тебя|тво)",
-            rf"\b(?:send(?:ing)?|show|share|snap|take|give|get|want|see|another|any|one)\b[^.!?]{{0,40}}\b{_PHOTO_EN}\b",
-            rf"^\W*(?:{_PHOTO_EN})\s*(?:pls|please|now)?\W*$",
-            r"\bshow\s+(?:me\s+)?(?:yourself|your\s+(?:face|smile|outfit|dress|hair|room|view|place)|what\s+you(?:'re|\s+are)?\s+\w+)",
-            r"\bwhat\s+do\s+you\s+look\s+like\b",
-            r"\b(?:want|wanna|love|like)\s+to\s+see\s+(?:you|that\s+smile|your\s+face)\b|\bcan\s+i\s+see\s+(?:you|your)\b",
+            # "send me a selfie", "can I have a photo?", "another picture please"
+            rf"\b(?:send(?:ing)?|show|share|snap|take|give|get|have|want|another|any|one)\b[^.!?]{{0,40}}\b{_PHOTO_EN}\b",
+            rf"^\W*(?:{_PHOTO_EN})\s*(?:pls|please|now|time)?\W*$",
+            r"\bshow\s+(?:me\s+)?(?:yourself|your\s+(?:face|smile|outfit|dress|hair|room|view|place))",
+            r"\bshow\s+me\s+what\s+you(?:'re|\s+are)?\s+\w+",
+            r"\bwhat\s+(?:do\s+)?you\s+look\s+like\b",
+            r"\b(?:want|wanna|love|like|let\s+me|can\s+i|may\s+i)\s+(?:to\s+)?see\s+(?:you\b|that\s+smile|your\b)",
         )
     ),
     _FLAGS,
 )
 
+# What turns a match into something else: a refusal, the person's own photo, somebody else's words.
 _NO_REQUEST = re.compile(
     "|".join(
         (
-            r"\b(?:не\s+(?:надо|нужно|присыла\w*|шли|отправля\w*)|хватит|больше\s+не)\b",
+            r"\bне\s+(?:надо|нужно|присыла\w*|шли|отправля\w*)\b|\bхватит\b|\bбольше\s+не\b",
             r"\b(?:don't|do\s+not|no\s+more|stop|without)\b[^.!?]{0,30}\b(?:send|photos?|pics?|pictures?)",
-            r"\b(?:моя|мо[её]|мою|мои|моей|моих|лови|вчерашн\w+|вчера|увидел|видел|нашла?|вспомнил)\b",
-            r"\b(?:my|here's|his|her|their|yesterday|saw|ex|boss|i'd\s+take|i\s+took)\b",
+            rf"\b(?:мо[ёеюяий]\w{{0,2}}|вчерашн\w+)\s+(?:\w+\s+)?{_PHOTO}",
+            r"\b(?:я|тебе)\s+(?:тебе\s+)?(?:пришлю|отправ\w+|скин\w+|кину)\b|\bотправил\w*\s+тебе\b",
+            rf"\b(?:увидел\w*|видел\w*|нашл\w+|вспомнил\w*)\b[^.!?]{{0,20}}\b{_PHOTO}",
+            rf"\b(?:my|his|her|their|yesterday's)\s+(?:\w+\s+)?{_PHOTO_EN}\b|\bhere's\b|\bof\s+me\b",
+            r"\bi\s+(?:can|could|will|'ll)?\s*(?:send|sent|saw|took|take)\b|\bi'(?:ll|d)\s+(?:send|take|show)\b",
+            r"\b(?:do|did)\s+you\s+(?:take|send|want)\b|\bshould\s+i\b|\bcan\s+i\s+(?:send|show)\b",
             r"«[^»]*»|\"[^\"]*\"",
-            r"\b(?:объектив|камер[ауы]\s+лучше|паспорт|instagram|lens|aperture|background\s+in\s+photos)\b",
+            r"\b(?:объектив|обсудим|паспорт|на\s+аватарку|instagram|lens|aperture|background\s+in\s+photos)\b",
         )
     ),
     _FLAGS,

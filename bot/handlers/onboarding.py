@@ -151,7 +151,8 @@ async def choose_story(
     async with database.unit() as session:
         dialogue = await dialogues.current(session, person.id)
         fits = dialogue is not None and dialogue.persona == callback_data.persona
-        if fits and dialogue and story:
+        again = dialogue is not None and dialogue.story == callback_data.key and dialogue.story_changed
+        if fits and dialogue and story and not again:
             await dialogues.change_story(
                 session, dialogue, story_key=callback_data.key, story=story, locale=person.locale
             )
@@ -159,6 +160,9 @@ async def choose_story(
         await acknowledge(query, say("stale-button"))
         return
     await acknowledge(query, say("story-begins", title=story.title.to(person.locale)))
+    if again:
+        # Pressed twice: it has begun already, and nobody has said a word since.
+        return
     await _open_scene(query, person, persona, story)
 
 

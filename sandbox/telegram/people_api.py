@@ -164,7 +164,10 @@ class PeopleApi:
 
     async def _raw_update(self, request: web.Request) -> web.Response:
         """Any update, as Telegram would send it, without `update_id`."""
-        return web.json_response(self._updates.add(await _body(request)))
+        body = await _body(request)
+        if len(body) != 1:
+            raise _wrong('an update holds one event, such as {"message": {...}}')
+        return web.json_response(self._updates.add(body))
 
     async def _file(self, request: web.Request) -> web.Response:
         file = self._store.file(request.match_info["file"])

@@ -89,6 +89,15 @@ async def test_groups_and_channels_are_left_in_silence(
         assert all(not it["from"]["is_bot"] for it in await in_group.messages())
 
 
+@pytest.mark.parametrize("update", [{"message": {}}, {"message": {"text": "x"}}, {"poll": {"id": 7}}])
+async def test_an_update_that_aiogram_cannot_read_stops_nobody(
+    bot: Application, telegram: TelegramServer, ben: Player, update: dict[str, object]
+) -> None:
+    telegram.store.set_setting("allowed_updates", [])
+    await ben.api("POST", "/updates", update)
+    await ben.enter("Alisa")
+
+
 async def test_an_update_of_a_kind_nobody_knows_is_skipped(
     bot: Application, telegram: TelegramServer, ben: Player
 ) -> None:

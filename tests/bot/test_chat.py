@@ -207,9 +207,10 @@ async def test_a_full_queue_is_said_for_a_wish_and_kept_quiet_for_an_automatic_p
 
 async def test_nobody_fills_the_queue_with_wishes(bot: Application, ben: Player, database: Database) -> None:
     await ben.enter("Alisa")
-    for _ in range(3):
+    for _ in range(2):
         await ben.say("/photo")
         await ben.hears(has_text)
+    await ben.say("/photo")
     await ben.hears(says("already"))
     async with database.unit() as session:
         assert await session.scalar(select(func.count()).select_from(Photo)) == 2
@@ -259,3 +260,24 @@ async def test_pressing_a_persona_many_times_begins_one_dialogue(bot: Applicatio
     await ben.say("/help")
     await ben.hears(says("/photo"))
     assert sum("Rain is drumming" in it.get("text", "") for it in await ben.messages()) == 1
+
+
+async def test_pressing_a_story_many_times_begins_it_once(bot: Application, ben: Player) -> None:
+    await ben.enter("Alisa")
+    await ben.say("/story")
+    stories = await ben.hears(has_buttons)
+    for _ in range(4):
+        await ben.press(stories, "sea")
+    await ben.say("/help")
+    await ben.hears(says("/photo"))
+    assert sum("Imagine: nobody" in it.get("text", "") for it in await ben.messages()) == 1
+
+
+async def test_a_gateways_page_in_place_of_telegrams_answer_costs_no_answer(
+    bot: Application, telegram: TelegramServer, ben: Player
+) -> None:
+    await ben.enter("Alisa")
+    telegram.faults.add(path="/sendMessage", kind="status", status=502, text="<html>Bad Gateway</html>")
+    await ben.say("Hello")
+    await ben.hears(has_text)
+    assert not any("went wrong" in it.get("text", "") for it in await ben.messages())
