@@ -25,12 +25,16 @@ async def talk(
     say: Say,
     conversation: Conversation,
     personas: dict[str, Persona],
+    *,
+    wish: str | None = None,
 ) -> None:
+    """Answer a text; `wish` is what was written behind /photo."""
     incoming = Incoming(
         update_id=event_update.update_id,
         chat_id=message.chat.id,
         message_id=message.message_id,
-        text=message.text or "",
+        text=message.text or "" if wish is None else say("photo-wish", wish=wish),
+        wants_photo=wish is not None,
     )
     if not await conversation.take_turn(person, say, incoming):
         await show_gallery(message, person, say, personas)
@@ -45,12 +49,4 @@ async def ask_for_photo(
     conversation: Conversation,
     personas: dict[str, Persona],
 ) -> None:
-    incoming = Incoming(
-        update_id=event_update.update_id,
-        chat_id=message.chat.id,
-        message_id=message.message_id,
-        text=say("photo-wish", wish=command.args or ""),
-        wants_photo=True,
-    )
-    if not await conversation.take_turn(person, say, incoming):
-        await show_gallery(message, person, say, personas)
+    await talk(message, event_update, person, say, conversation, personas, wish=command.args or "")

@@ -281,3 +281,16 @@ async def test_a_gateways_page_in_place_of_telegrams_answer_costs_no_answer(
     await ben.say("Hello")
     await ben.hears(has_text)
     assert not any("went wrong" in it.get("text", "") for it in await ben.messages())
+
+
+async def test_without_redis_the_chat_goes_on_and_the_photo_waits(
+    settings: Settings, bucket: object, ben: Player, database: Database
+) -> None:
+    async with bot_running(settings.model_copy(update={"redis_url": "redis://127.0.0.1:9/0"})):
+        await ben.enter("Alisa")
+        await ben.say("send me a photo")
+        await ben.hears(has_text)
+        await ben.say("/help")
+        await ben.hears(says("/photo"))
+    async with database.unit() as session:
+        assert (await session.scalars(select(Photo.status))).one() == "queued"

@@ -44,11 +44,16 @@ class Processes:
         self._environment = environment(settings)
         self._running: list[asyncio.subprocess.Process] = []
 
-    async def bot(self) -> asyncio.subprocess.Process:
+    async def bot(self, **variables: str) -> asyncio.subprocess.Process:
+        self._environment |= variables
         return await self._spawn("-m", "bot")
 
     async def worker(self) -> asyncio.subprocess.Process:
         return await self._spawn("-m", "arq", "generation.worker.WorkerSettings")
+
+    async def check_worker(self) -> asyncio.subprocess.Process:
+        """What compose.yaml asks the worker's container."""
+        return await self._spawn("-m", "arq", "--check", "generation.worker.WorkerSettings")
 
     async def _spawn(self, *arguments: str) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
@@ -138,11 +143,16 @@ async def test_a_deploy_in_the_middle_of_a_render_delivers_the_photo(
     assert len(await ben.photos()) == 1
 
 
-async def test_sigterm_stops_both_processes_cleanly(processes: Processes, ben: Player) -> None:
-    bot, worker = await processes.bot(), await processes.worker()
+async def test_both_processes_say_that_they_are_healthy_and_stop_cleanly_at_sigterm(
+    processes: Processes, ben: Player, tmp_path: Path
+) -> None:
+    bot, worker = await processes.bot(HEALTH_FILE=str(tmp_path / "alive")), await processes.worker()
     await ben.enter("Alisa")
     await ben.say("send me a photo")
     await ben.photo()
+    assert (tmp_path / "alive").exists()
+    check = await processes.check_worker()
+    assert await asyncio.wait_for(check.wait(), 30) == 0
     for process in (bot, worker):
         process.terminate()
         assert await asyncio.wait_for(process.wait(), 20) == 0
