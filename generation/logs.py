@@ -15,15 +15,14 @@ def _important(record: logging.LogRecord) -> bool:
 
 
 def quiet_libraries() -> None:
-    """Warnings only from the libraries, and through our handler alone.
-
-    A filter and not a level: arq's command line sets up its own logging later and resets levels.
-    """
+    """Warnings only from the libraries, and through our handler alone."""
     logging.getLogger("arq").handlers = []
     for name in LIBRARIES:
-        logger = logging.getLogger(name)
-        if _important not in logger.filters:
-            logger.addFilter(_important)
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # arq's command line configures logging after us and resets the levels of its loggers, but not their filters.
+    worker = logging.getLogger("arq.worker")
+    if _important not in worker.filters:
+        worker.addFilter(_important)
 
 
 def configure(log_format: str, level: str, *, process: str) -> None:
