@@ -63,7 +63,6 @@ class _Turn:
     request: list[ChatMessage]
     answer: Message | None
     photo: Photo | None = None
-    afterword: str = ""
 
 
 class Conversation:
@@ -175,11 +174,12 @@ class Conversation:
                 dialogue_id=dialogue.id,
                 role=Role.PERSONA,
                 text=text or "…",
+                afterword="",
                 update_id=turn.incoming.update_id,
             )
             session.add(turn.answer)
             if decision.wants_photo:
-                await self._order(session, turn, scene, decision)
+                turn.answer.afterword = await self._order(session, turn, scene, decision)
                 turn.answer.photo_id = turn.photo.id if turn.photo else None
             await session.flush()
         log.info("turn.answered", rule=decision.rule, kind=decision.kind, answer=moment.answer_number)
@@ -203,14 +203,13 @@ class Conversation:
             atmosphere_changed=changed,
         )
 
-    async def _order(self, session: AsyncSession, turn: _Turn, scene: Scene, decision: Decision) -> None:
-        """Place the order; a refusal is quiet for an automatic photo and honest for one that was asked for."""
+    async def _order(self, session: AsyncSession, turn: _Turn, scene: Scene, decision: Decision) -> str:
+        """Place the order. A refusal is quiet for an automatic photo; for one that was asked for, its words."""
         requested = decision.kind is Kind.REQUESTED
         if requested:
             waiting = await photos.on_the_way(session, turn.person.id, requested=True)
             if waiting >= self._settings.requested_photos_waiting:
-                turn.afterword = turn.say("photo-already-waiting")
-                return
+                return turn.say("photo-already-waiting")
         now = await dialogues.database_now(session)
         premium = is_premium(turn.person, now, self._settings)
         wish = photos.Wish(
@@ -228,11 +227,10 @@ class Conversation:
             turn.photo = await photos.place(session, wish, say=turn.say, settings=self._settings, rng=self._rng)
         except QueueFull as full:
             log.warning("photo.queue_full", waiting=full.waiting, requested=requested)
-            if requested:
-                turn.afterword = turn.say("photo-queue-full", waiting=full.waiting)
-            return
+            return turn.say("photo-queue-full", waiting=full.waiting) if requested else ""
         turn.dialogue.answers_since_photo = 0
         turn.dialogue.gap = draw_gap(self._rng, premium=premium)
+        return ""
 
     async def _send(self, turn: _Turn) -> None:
         """Send the words, then ring for the photo, so that it never comes before them."""
@@ -241,8 +239,8 @@ class Conversation:
             return
         if answer.sent_at is None:
             await send_text(self._bot, turn.incoming.chat_id, answer.text)
-            if turn.afterword:
-                await send_text(self._bot, turn.incoming.chat_id, turn.afterword)
+            if answer.afterword:
+                await send_text(self._bot, turn.incoming.chat_id, answer.afterword)
             async with self._database.unit() as session:
                 await dialogues.mark_sent(session, answer.id)
                 if turn.photo is not None:

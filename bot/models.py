@@ -85,6 +85,8 @@ class Message(Base):
              values_callable=lambda kind: [member.value for member in kind])
     )  # fmt: skip
     text: Mapped[str] = mapped_column(Text)
+    # What the bot says in its own words after an answer, such as that a photo was refused.
+    afterword: Mapped[str] = mapped_column(Text, server_default="")
     update_id: Mapped[int | None] = mapped_column(BigInteger)
     photo_id: Mapped[int | None] = mapped_column(ForeignKey("photos.id", ondelete="SET NULL"))
     # For an answer: when Telegram had taken all of it.

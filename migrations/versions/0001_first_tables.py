@@ -186,6 +186,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("afterword", sa.Text(), server_default="", nullable=False),
         sa.Column("update_id", sa.BigInteger(), nullable=True),
         sa.Column("photo_id", sa.BigInteger(), nullable=True),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),

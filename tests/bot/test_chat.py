@@ -294,3 +294,19 @@ async def test_without_redis_the_chat_goes_on_and_the_photo_waits(
         await ben.hears(says("/photo"))
     async with database.unit() as session:
         assert (await session.scalars(select(Photo.status))).one() == "queued"
+
+
+async def test_the_words_of_a_refusal_survive_a_telegram_that_fails(
+    settings: Settings, bucket: object, telegram: TelegramServer, ben: Player, anya: Player
+) -> None:
+    async with bot_running(settings.model_copy(update={"queue_limit": 1})):
+        await anya.enter("Алиса")
+        await anya.say("/photo")
+        await anya.hears(has_text)
+        await ben.enter("Alisa")
+        body = {"ok": False, "error_code": 500, "description": "Internal Server Error"}
+        telegram.faults.add(path="/sendMessage", kind="status", status=500, body=body)
+        await ben.say("/photo")
+        await ben.hears(says("Too many people"))
+    answers = [it for it in await ben.messages() if it["from"]["is_bot"]]
+    assert sum("Too many" in it.get("text", "") for it in answers) == 1
