@@ -15,7 +15,7 @@ from aiogram import Bot
 from arq import ArqRedis
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot import context, dialogues, photos
+from bot import context, dialogues, photos, waits
 from bot.language_model import ChatMessage, LanguageModel, LanguageModelUnavailable
 from bot.models import Dialogue, Message, Person, Role
 from bot.people import is_premium
@@ -24,10 +24,10 @@ from bot.scene import Scene, split_answer
 from bot.sending import send_text
 from bot.settings import Settings
 from bot.texts import Say
-from generation import doorbell, orders
+from generation import doorbell, orders, queue
 from generation.database import Database
 from generation.errors import QueueFull
-from generation.models import Photo
+from generation.models import Photo, PhotoStatus
 from generation.telegram import showing
 from triggers import Decision, Kind, Moment, decide, draw_gap
 
@@ -204,7 +204,9 @@ class Conversation:
         )
 
     async def _order(self, session: AsyncSession, turn: _Turn, scene: Scene, decision: Decision) -> str:
-        """Place the order. A refusal is quiet for an automatic photo; for one that was asked for, its words."""
+        """Place the order, and return what the person must be told: for a photo that was asked for, a long wait or
+        a refusal. An automatic one that cannot be made is dropped quietly.
+        """
         requested = decision.kind is Kind.REQUESTED
         if requested:
             waiting = await photos.on_the_way(session, turn.person.id, requested=True)
@@ -226,11 +228,18 @@ class Conversation:
         try:
             turn.photo = await photos.place(session, wish, say=turn.say, settings=self._settings, rng=self._rng)
         except QueueFull as full:
-            log.warning("photo.queue_full", waiting=full.waiting, requested=requested)
-            return turn.say("photo-queue-full", waiting=full.waiting) if requested else ""
+            log.warning("photo.queue_full", waiting=full.waiting)
+            return waits.full(turn.say, full.wait)
+        if turn.photo.status is PhotoStatus.DROPPED:
+            log.info("photo.dropped", why=turn.photo.error)
+            turn.photo = None
+            return ""
         turn.dialogue.answers_since_photo = 0
         turn.dialogue.gap = draw_gap(self._rng, premium=premium)
-        return ""
+        if not requested:
+            return ""
+        wait = await queue.expected_wait(session, lease=self._settings.lease, before=turn.photo.rank_at)
+        return waits.ahead(turn.say, wait)
 
     async def _send(self, turn: _Turn) -> None:
         """Send the words, then ring for the photo, so that it never comes before them."""

@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.models import Dialogue, Person
@@ -24,8 +24,6 @@ MAX_SEED = 2**48
 
 #: Seconds for which a photo waits for the words that it belongs to; sent words release it at once.
 WORDS_FIRST = 15.0
-
-ON_THE_WAY = (PhotoStatus.QUEUED, PhotoStatus.RENDERING, PhotoStatus.STORED, PhotoStatus.SENDING)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,30 +46,39 @@ async def on_the_way(session: AsyncSession, person_id: int, *, requested: bool) 
     counted = await session.scalar(
         select(func.count())
         .select_from(Photo)
-        .where(Photo.owner_id == person_id, Photo.requested == requested, Photo.status.in_(ON_THE_WAY))
+        .where(Photo.owner_id == person_id, Photo.requested == requested)
+        # Spelled as text so that the planner sees the constants of the partial index.
+        .where(text("status IN ('queued', 'rendering', 'stored', 'sending')"))
     )
     return counted or 0
 
 
 async def seconds_since_automatic(session: AsyncSession, person_id: int) -> float | None:
-    """Since the person's last automatic photo was ordered, failed ones left out; None when there was none."""
+    """Since the person's last automatic photo was ordered, failed and dropped ones left out; None without one."""
     since = await session.scalar(
-        select(func.extract("epoch", func.now() - func.max(Photo.queued_at))).where(
-            Photo.owner_id == person_id, Photo.requested.is_(False), Photo.status != PhotoStatus.FAILED
+        select(func.extract("epoch", func.now() - Photo.queued_at))
+        .where(
+            Photo.owner_id == person_id,
+            Photo.requested.is_(False),
+            Photo.status.not_in([PhotoStatus.FAILED, PhotoStatus.DROPPED]),
         )
+        # The newest by id: walks the owner's photos backwards and stops at the first.
+        .order_by(Photo.id.desc())
+        .limit(1)
     )
     return None if since is None else float(since)
 
 
 async def place(session: AsyncSession, wish: Wish, *, say: Say, settings: Settings, rng: random.Random) -> Photo:
-    """Write the order down. Raises QueueFull."""
+    """Write the order down (as dropped, if no automatic photo can be made now). Raises QueueFull."""
     description = describe(wish.persona, wish.dialogue.story, wish.scene)
+    requested = wish.decision.kind is Kind.REQUESTED
     order = PhotoOrder(
         dedup_key=f"update:{wish.dialogue.id}:{wish.update_id}",
         chat_id=wish.chat_id,
         owner_id=wish.person.id,
         reply_to_message_id=wish.reply_to_message_id,
-        requested=wish.decision.kind is Kind.REQUESTED,
+        requested=requested,
         premium=wish.premium,
         rule=wish.decision.rule,
         reason=wish.decision.reason,
@@ -80,11 +87,13 @@ async def place(session: AsyncSession, wish: Wish, *, say: Say, settings: Settin
         prompt=description.prompt,
         negative_prompt=description.negative_prompt,
         seed=rng.randrange(MAX_SEED),
+        expires_in=settings.requested_photo_expires if requested else settings.automatic_photo_expires,
         words=PhotoWords(
             failed=say("photo-failed"),
             unconfirmed=say("photo-unconfirmed"),
             send_again=say("photo-send-again"),
             send_again_data=SEND_AGAIN,
+            too_late=say("photo-too-late"),
         ),
     )
     return await orders.place(
@@ -92,5 +101,6 @@ async def place(session: AsyncSession, wish: Wish, *, say: Say, settings: Settin
         order,
         queue_limit=settings.queue_limit,
         premium_head_start=settings.premium_head_start,
+        lease=settings.lease,
         hold=WORDS_FIRST,
     )

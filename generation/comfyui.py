@@ -17,11 +17,13 @@ import structlog
 
 from generation.errors import (
     ComfyUIError,
+    ComfyUISick,
     ComfyUIUnreachable,
     GraphRejected,
     PromptLost,
     RenderFailed,
     RenderInterrupted,
+    RenderStalled,
     RenderTimeout,
 )
 from generation.workflow import Graph
@@ -43,40 +45,68 @@ class ImageFile:
     type: str
 
 
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A graph that succeeded: image files by output node, and the seconds it ran by ComfyUI's own clock."""
+
+    outputs: dict[str, list[ImageFile]]
+    seconds: float | None
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A graph of ours on its way through ComfyUI."""
+
+    ended: asyncio.Event
+    #: The connection that hears of it; none, or another one by now, and silence means nothing.
+    client_id: str | None
+    heard_at: float
+
+
 class ComfyUI:
     """One per worker process, built and closed by the worker; `listen` runs beside it.
 
-    `poll` is the pause in seconds between two looks at `/history` when the WebSocket says nothing.
+    `poll` is the pause in seconds between two looks at `/history` when the WebSocket says nothing; `stall` the
+    seconds after which a running graph that says nothing over an open WebSocket counts as stuck.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, *, poll: float = 1.0) -> None:
+    #: Graphs in ComfyUI's hands at once: one renders, one is handed over behind it.
+    at_once = 2
+    one_after_another = True
+    name = "comfyui"
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, *, poll: float = 1.0, stall: float = 120) -> None:
         self._session = session
         self._url = url
         self._poll = poll
+        self._stall = stall
         self._client_id: str | None = None
-        self._ended: dict[str, asyncio.Event] = {}
+        self._watched: dict[str, _Watched] = {}
+        self._abandoned: set[str] = set()
 
     # -- rendering -------------------------------------------------------------------------------------
 
     async def render(
         self, graph: Graph, *, prompt_id: str, timeout: float, submitted: Callable[[], Any] = lambda: None
-    ) -> dict[str, list[ImageFile]]:
+    ) -> Rendered:
         """Run a graph to its end and return the image files of each output node.
 
         `timeout` is in seconds from the moment it runs; past it the graph is stopped.
-        Raises GraphRejected, RenderFailed, RenderInterrupted, RenderTimeout, PromptLost, ComfyUIUnreachable.
+        Raises GraphRejected, RenderFailed, RenderInterrupted, RenderTimeout, RenderStalled, PromptLost,
+        ComfyUIUnreachable.
         """
-        ended = self._ended[prompt_id] = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        watched = self._watched[prompt_id] = _Watched(asyncio.Event(), self._client_id, loop.time())
         try:
             # The graph in front of it may take its own time limit first.
             async with asyncio.timeout(2 * timeout + 10):
                 await self.submit(graph, prompt_id=prompt_id)
                 submitted()
-                return _outputs(await self._wait(prompt_id, ended, timeout))
-        except (TimeoutError, RenderTimeout):
+                return _rendered(await self._wait(prompt_id, watched, timeout))
+        except TimeoutError:
             await self._abandon(prompt_id)
             raise RenderTimeout(f"no result within {timeout:g} s") from None
-        except ComfyUIUnreachable:
+        except (ComfyUIUnreachable, RenderTimeout, RenderStalled):
             # It may have taken the graph all the same, and would render for nobody.
             await self._abandon(prompt_id)
             raise
@@ -84,7 +114,7 @@ class ComfyUI:
             await asyncio.shield(self._abandon(prompt_id))
             raise
         finally:
-            del self._ended[prompt_id]
+            del self._watched[prompt_id]
 
     async def submit(self, graph: Graph, *, prompt_id: str) -> None:
         """Hand a graph over under an id of our own, so that it can be found again whatever happens."""
@@ -103,15 +133,15 @@ class ComfyUI:
             if node_errors := (await response.json()).get("node_errors"):
                 raise GraphRejected("some outputs were dropped", node_errors)
 
-    async def _wait(self, prompt_id: str, ended: asyncio.Event, timeout: float) -> dict[str, Any]:
+    async def _wait(self, prompt_id: str, watched: _Watched, timeout: float) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
         unreachable = 0
-        until: float | None = None
+        runs_since: float | None = None
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._poll):
-                    await ended.wait()
-                ended.clear()
+                    await watched.ended.wait()
+                watched.ended.clear()
             try:
                 found = await self._look(prompt_id)
                 unreachable = 0
@@ -124,9 +154,16 @@ class ComfyUI:
             if isinstance(found, dict):
                 return found
             if found:
-                until = until or loop.time() + timeout
-            if until and loop.time() > until:
-                raise RenderTimeout
+                runs_since = runs_since or loop.time()
+                self._check_time(watched, runs_since, timeout)
+
+    def _check_time(self, watched: _Watched, runs_since: float, timeout: float) -> None:
+        now = asyncio.get_running_loop().time()
+        if now > runs_since + timeout:
+            raise RenderTimeout(f"no result within {timeout:g} s")
+        listening = watched.client_id is not None and watched.client_id == self._client_id
+        if listening and now > max(runs_since, watched.heard_at) + self._stall:
+            raise RenderStalled(f"no progress for {self._stall:g} s")
 
     async def _look(self, prompt_id: str) -> dict[str, Any] | bool:
         """The history entry of a graph that has ended, else whether it runs yet. Raises PromptLost."""
@@ -143,6 +180,7 @@ class ComfyUI:
 
     async def _abandon(self, prompt_id: str) -> None:
         """Take the graph out of ComfyUI's hands, waiting or running, as far as it still answers."""
+        self._abandoned.add(prompt_id)
         for path, body in (("/queue", {"delete": [prompt_id]}), ("/interrupt", {"prompt_id": prompt_id})):
             try:
                 async with self._request("POST", path, json=body, timeout=3):
@@ -160,6 +198,15 @@ class ComfyUI:
     async def system_stats(self) -> dict[str, Any]:
         """Version, memory and devices; also the cheapest proof of life."""
         return await self._get("/system_stats", timeout=5)
+
+    async def check(self) -> None:
+        """Raise ComfyUIError unless it answers and is not stuck in a graph that it was told to stop."""
+        await self.system_stats()
+        running = {item[1] for item in (await self._get("/queue", timeout=5))["queue_running"]}
+        # Once it is gone from the queue it cannot come back.
+        self._abandoned &= running
+        if self._abandoned:
+            raise ComfyUISick("it does not stop a graph that was taken back")
 
     async def object_info(self) -> dict[str, Any]:
         """Every node class that this server has, with its inputs."""
@@ -195,7 +242,9 @@ class ComfyUI:
             async with self._session.request(method, self._url + path, timeout=limit, **options) as response:
                 yield response
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise ComfyUIUnreachable(f"{method} {path}: {type(error).__name__} {error}") from error
+            refused = isinstance(error, aiohttp.ClientConnectorError)
+            message = f"{method} {path}: {type(error).__name__} {error}"
+            raise ComfyUIUnreachable(message, refused=refused) from error
 
     # -- events ----------------------------------------------------------------------------------------
 
@@ -227,25 +276,34 @@ class ComfyUI:
         data = event.get("data")
         if not isinstance(data, dict):
             return
+        watched = self._watched.get(str(data.get("prompt_id")))
+        if watched is None:
+            return
+        watched.heard_at = asyncio.get_running_loop().time()
         # execution_success comes before the history entry; `executing {node: null}` always after it.
         if event.get("type") in _ENDED or (event.get("type") == "executing" and data.get("node") is None):
-            ended = self._ended.get(str(data.get("prompt_id")))
-            if ended is not None:
-                ended.set()
+            watched.ended.set()
 
 
-def _outputs(entry: dict[str, Any]) -> dict[str, list[ImageFile]]:
-    """Image files by output node, or the error that the history entry tells of."""
+def _rendered(entry: dict[str, Any]) -> Rendered:
+    """What a history entry tells of a graph that has ended; raises the error that it tells of."""
     status = entry.get("status") or {}
     if status.get("status_str") == "error":
         raise _failure(status.get("messages") or [])
-    return {
+    outputs = {
         node: [
             ImageFile(image["filename"], image.get("subfolder", ""), image.get("type", "output"))
             for image in output.get("images", [])
         ]
         for node, output in (entry.get("outputs") or {}).items()
     }
+    return Rendered(outputs, _seconds(status.get("messages") or []))
+
+
+def _seconds(messages: list[Any]) -> float | None:
+    stamps = {name: details.get("timestamp") for name, details in messages}
+    started, ended = stamps.get("execution_start"), stamps.get("execution_success")
+    return (ended - started) / 1000 if started and ended else None
 
 
 def _failure(messages: list[Any]) -> ComfyUIError:

@@ -1,11 +1,23 @@
 """The engine, the declarative base and the unit of work that every table of the product uses."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
+import structlog
 from sqlalchemy import MetaData
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
+
+log = structlog.get_logger(__name__)
+
+Result = TypeVar("Result")
+
+#: What PostgreSQL being away looks like from here.
+AWAY = (DBAPIError, PoolTimeout, OSError)
 
 
 class Base(DeclarativeBase):
@@ -38,7 +50,12 @@ class Database:
             pool_pre_ping=True,
             # Errors would repeat chat text and prompts in the log.
             hide_parameters=True,
-            connect_args={"timeout": 5, "command_timeout": 15},
+            connect_args={
+                "timeout": 5,
+                "command_timeout": 15,
+                # A process that froze in the middle of a claim lets go of the queue after so many milliseconds.
+                "server_settings": {"idle_in_transaction_session_timeout": "10000"},
+            },
         )
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
 
@@ -47,6 +64,24 @@ class Database:
         """One unit of work: commits when the block ends, rolls back when it raises."""
         async with self._sessions.begin() as session:
             yield session
+
+    async def insist(self, work: Callable[[AsyncSession], Awaitable[Result]], *, patience: float = 30) -> Result:
+        """Do `work` in a unit of work, again while PostgreSQL is away, for `patience` seconds at most.
+
+        For what must not be forgotten. A commit whose confirmation got lost is done twice: `work` has to bear that.
+        """
+        until = asyncio.get_running_loop().time() + patience
+        pause = 0.1
+        while True:
+            try:
+                async with self.unit() as session:
+                    return await work(session)
+            except AWAY as error:
+                if isinstance(error, IntegrityError) or asyncio.get_running_loop().time() + pause > until:
+                    raise
+                log.warning("database.away", error=type(error).__name__)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 3)
 
     async def close(self) -> None:
         await self._engine.dispose()

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from aiogram import Bot
 from sqlalchemy import func, update
+from sqlalchemy.orm.attributes import set_committed_value
 
 from generation import status, telegram
 from generation.database import Database
@@ -23,6 +24,8 @@ log = structlog.get_logger(__name__)
 SENDS = 5
 #: Longest pause, in seconds, that a worker waits with a photo in its hands.
 LONGEST_PAUSE = 10
+#: The error of a photo whose scene was over before it could be shown.
+TOO_LATE = "its scene is over"
 
 
 class Delivery:
@@ -36,6 +39,9 @@ class Delivery:
     async def deliver(self, photo: Photo, jpeg: bytes) -> None:
         """Send a stored photo, obeying Telegram's pauses, and write down what became of it."""
         for _ in range(SENDS):
+            if await self._is_over(photo):
+                await self.too_late(photo)
+                return
             if not await self._move(photo, PhotoStatus.SENDING, lease=self._lease):
                 log.warning("photo.lost_to_another_worker")
                 return
@@ -63,16 +69,27 @@ class Delivery:
                 if await self._move(photo, PhotoStatus.UNCONFIRMED, error=why):
                     await self.tell(photo)
 
-    async def give_up(self, photo: Photo, why: str, *, reachable: bool = True) -> None:
+    async def give_up(self, photo: Photo, why: str, *, reachable: bool = True, **values: Any) -> None:
         """End a photo as failed, with words if the person can be reached at all."""
-        told: dict[str, Any] = {} if reachable else {"told_at": func.now()}
-        if await self._move(photo, PhotoStatus.FAILED, error=why, **told) and reachable:
+        if not reachable:
+            values["told_at"] = func.now()
+        if await self._move(photo, PhotoStatus.FAILED, error=why, **values) and reachable:
             await self.tell(photo)
+
+    async def too_late(self, photo: Photo) -> None:
+        """End a photo whose scene is over: with words when it was asked for, quietly otherwise."""
+        log.warning("photo.too_late", photo_id=photo.id, requested=photo.requested)
+        if photo.requested:
+            await self.give_up(photo, TOO_LATE)
+        else:
+            await self._move(photo, PhotoStatus.DROPPED, error=TOO_LATE)
 
     async def tell(self, photo: Photo) -> None:
         """Say once what became of a photo that failed or may have been lost; whoever writes `told_at` says it."""
         words = PhotoWords.of(photo.words)
         text, button = words.failed, None
+        if photo.error == TOO_LATE and words.too_late:
+            text = words.too_late
         if photo.status is PhotoStatus.UNCONFIRMED:
             text, button = words.unconfirmed, (words.send_again, f"{words.send_again_data}:{photo.id}")
         if not await self._mark_told(photo):
@@ -89,16 +106,23 @@ class Delivery:
                 await asyncio.shield(self._mark_untold(photo, pause))
 
     async def _delivered(self, photo: Photo, message_id: int, file_id: str) -> None:
-        moved = await self._move(
-            photo, PhotoStatus.DELIVERED, telegram_message_id=message_id, file_id=file_id, error=None
-        )
+        values: dict[str, Any] = {"telegram_message_id": message_id, "file_id": file_id, "error": None}
+        moved = await self._move(photo, PhotoStatus.DELIVERED, **values)
+        if not moved:
+            # PostgreSQL was away for longer than the lease, and the sweeper took it for lost.
+            set_committed_value(photo, "status", PhotoStatus.UNCONFIRMED)
+            moved = await self._move(photo, PhotoStatus.DELIVERED, **values)
         if moved and photo.delivered_at:
             seconds = (photo.delivered_at - photo.queued_at).total_seconds()
             log.info("photo.delivered", seconds=round(seconds, 3))
 
     async def _move(self, photo: Photo, to: PhotoStatus, *, lease: float | None = None, **values: Any) -> bool:
-        async with self._database.unit() as session:
-            return await status.move(session, photo, to, lease=lease, **values)
+        return await self._database.insist(lambda session: status.move(session, photo, to, lease=lease, **values))
+
+    async def _is_over(self, photo: Photo) -> bool:
+        if photo.expires_at is None:
+            return False
+        return await self._database.insist(lambda session: status.is_past(session, photo.expires_at))
 
     async def _mark_told(self, photo: Photo) -> bool:
         async with self._database.unit() as session:

@@ -29,6 +29,8 @@ DELIVER = "deliver_photo"
 TIMEOUT = 2
 #: Seconds; more than any head start, less than the 24 h from which on arq fails.
 _BEFORE_ALL = 23 * 3600
+#: A worker starts what its own clock says is due. Seconds by which it may be behind the clock of whoever rings.
+_CLOCK_SKEW = 300
 #: A token outlives every reasonable queue; the sweeper replaces one that ran out.
 _EXPIRES = timedelta(hours=24)
 
@@ -65,39 +67,70 @@ def connect(url: str, *, queue: str, retries: int) -> ArqRedis:
     return redis
 
 
+def chores(queue: str) -> str:
+    """The queue of sweeps and deliveries: on the photos' own they would wait until a GPU is idle."""
+    return f"{queue}:chores"
+
+
 async def ring(
     redis: ArqRedis, photo: Photo, *, premium_head_start: float, defer: float = 0, afresh: bool = False
 ) -> bool:
-    """Enqueue the job that makes a worker look for this photo; premium jobs get an earlier score.
+    """Enqueue the job that makes an idle worker look for photos; premium jobs get an earlier score.
 
     `afresh` gives the job an id of its own, where the ordinary one may be blocked. `defer` is in seconds; a
     deferred job has no head start, since it must not come before its time.
     Never raises for Redis being away: the row is written down and the sweeper rings later. False then.
     """
-    head_start = premium_head_start if photo.premium and not defer else 0
-    return await _enqueue(redis, RENDER, photo, defer - head_start, afresh=afresh)
+    if not defer:
+        defer = -_CLOCK_SKEW - (premium_head_start if photo.premium else 0)
+    job_id = f"{photo.id}:{photo.attempt}"
+    if afresh:
+        job_id += f":{secrets.token_hex(4)}"
+    return await _enqueue(redis, RENDER, photo.id, job_id, defer)
+
+
+async def pass_on(redis: ArqRedis) -> bool:
+    """Give the token that a worker cannot use to whoever can."""
+    return await _enqueue(redis, RENDER, 0, f"passed:{secrets.token_hex(8)}", -_CLOCK_SKEW)
 
 
 async def ring_delivery(redis: ArqRedis, photo: Photo) -> bool:
-    """Enqueue the job that delivers a photo which is stored already, before everything that must be rendered."""
-    return await _enqueue(redis, DELIVER, photo, -_BEFORE_ALL)
+    """Enqueue the job that delivers a photo which is stored already."""
+    queue = chores(redis.default_queue_name)
+    return await _enqueue(redis, DELIVER, photo.id, f"{photo.id}:{photo.attempt}", -_BEFORE_ALL, queue=queue)
 
 
-async def _enqueue(redis: ArqRedis, function: str, photo: Photo, defer: float, *, afresh: bool = False) -> bool:
-    # arq's ids are global in a Redis, whatever the queue: two deployments may share one.
-    job_id = f"{redis.default_queue_name}:{function}:{photo.id}:{photo.attempt}"
-    if afresh:
-        job_id += f":{secrets.token_hex(4)}"
+async def ring_overflow(redis: ArqRedis, queue: str) -> bool:
+    """Enqueue the job that makes an overflow worker look, unless it waits or runs already."""
+    return await _enqueue(redis, RENDER, 0, "overflow", -_CLOCK_SKEW, queue=queue)
+
+
+async def is_heard(redis: ArqRedis) -> bool:
+    """Whether Redis takes a write in time; one whose memory is full still answers a ping."""
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            await redis.set(f"{redis.default_queue_name}:heard", 1, ex=60)
+    except (RedisError, OSError):
+        return False
+    return True
+
+
+async def _enqueue(
+    redis: ArqRedis, function: str, photo_id: int, job_id: str, defer: float, *, queue: str | None = None
+) -> bool:
+    queue = queue or redis.default_queue_name
     try:
         async with asyncio.timeout(TIMEOUT):
             await redis.enqueue_job(
                 function,
-                photo.id,
-                _job_id=job_id,
+                photo_id,
+                # arq's ids are global in a Redis, whatever the queue: two deployments may share one.
+                _job_id=f"{queue}:{function}:{job_id}",
+                _queue_name=queue,
                 _defer_by=timedelta(seconds=defer),
                 _expires=_EXPIRES,
             )
     except (RedisError, OSError) as error:
-        log.warning("doorbell.unheard", photo_id=photo.id, error=repr(error))
+        log.warning("doorbell.unheard", photo_id=photo_id, error=repr(error))
         return False
     return True

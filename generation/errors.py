@@ -1,7 +1,8 @@
 """What can go wrong with a photo.
 
 GenerationError
-├── QueueFull            the order was not accepted
+├── QueueFull            the order was not accepted: too many wait
+├── OneAtATime           the order was not accepted: an automatic photo of this person is on its way
 ├── WorkflowError        a workflow file or what is put into it is wrong
 ├── ComfyUIError
 │   ├── ComfyUIUnreachable   it does not answer; the photo goes back and no attempt is counted
@@ -9,10 +10,13 @@ GenerationError
 │   ├── RenderFailed         a node raised (out of memory, for one)
 │   ├── RenderInterrupted    somebody stopped it
 │   ├── RenderTimeout        no result within the time limit
+│   ├── RenderStalled        it runs and makes no progress
+│   ├── ComfyUISick          given up by the watchdog; the photo goes back and no attempt is counted
 │   └── PromptLost           ComfyUI forgot it (restarted)
 ├── BadImage             what came back is no picture a person should see
 ├── ObjectGone           S3 has no such original any more
-└── StorageUnavailable   S3 does not answer; the photo goes back and no attempt is counted
+├── StorageUnavailable   S3 does not answer; the photo goes back and no attempt is counted
+└── WorkerStopped        this worker shuts down; the photo goes back and no attempt is counted
 """
 
 from typing import Any
@@ -28,11 +32,17 @@ class GenerationError(Exception):
 
 
 class QueueFull(GenerationError):
-    """As many photos wait already as the queue limit allows."""
+    """As many photos wait already as the queue limit allows, or as can be made before this one's scene is over."""
 
-    def __init__(self, waiting: int) -> None:
+    def __init__(self, waiting: int, wait: float | None) -> None:
         super().__init__(f"{waiting} photos are waiting")
         self.waiting = waiting
+        #: Seconds until a new one would start; None when nobody can know, since no worker is there.
+        self.wait = wait
+
+
+class OneAtATime(GenerationError):
+    """Nobody fills the queue: of each person one automatic photo at a time is on its way."""
 
 
 class WorkflowError(GenerationError):
@@ -47,6 +57,17 @@ class ComfyUIError(GenerationError):
 
 class ComfyUIUnreachable(ComfyUIError):
     """ComfyUI refuses connections, breaks them off or answers nothing in time."""
+
+    counts = False
+
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        super().__init__(message)
+        #: Nobody listens at its address: the process is gone.
+        self.refused = refused
+
+
+class ComfyUISick(ComfyUIError):
+    """The watchdog found that this ComfyUI cannot work; another one makes the photo."""
 
     counts = False
 
@@ -77,6 +98,10 @@ class RenderTimeout(ComfyUIError):
     """The graph did not end within its time limit."""
 
 
+class RenderStalled(ComfyUIError):
+    """The graph runs and nothing has been heard of it for too long."""
+
+
 class PromptLost(ComfyUIError):
     """ComfyUI knows the prompt neither in its queue nor in its history."""
 
@@ -95,5 +120,11 @@ class ObjectGone(GenerationError):
 
 class StorageUnavailable(GenerationError):
     """S3 does not take or give the object."""
+
+    counts = False
+
+
+class WorkerStopped(GenerationError):
+    """The worker is shutting down; another one makes the photo."""
 
     counts = False

@@ -1,4 +1,4 @@
-"""The photos table: one row for each photo, from order to delivery."""
+"""The photos table, one row for each photo from order to delivery, and the workers that make them."""
 
 import uuid
 from datetime import datetime
@@ -10,6 +10,7 @@ from sqlalchemy import (
     CheckConstraint,
     DateTime,
     Enum,
+    Float,
     Identity,
     Index,
     Integer,
@@ -32,6 +33,7 @@ class PhotoStatus(StrEnum):
     DELIVERED = "delivered"
     UNCONFIRMED = "unconfirmed"
     FAILED = "failed"
+    DROPPED = "dropped"
 
 
 class Orientation(StrEnum):
@@ -46,7 +48,8 @@ class Photo(Base):
     """A photo's whole life. Only `generation.status` changes `status`.
 
     `attempt` is a fence: it grows with every claim, and a worker whose attempt is no longer the row's
-    has lost it. `failures` counts the attempts that count against the photo.
+    has lost it. `failures` counts the attempts that count against the photo. `failed` ends with words for the
+    person, `dropped` without any (nobody asked for it, and its moment has passed).
     """
 
     __tablename__ = "photos"
@@ -66,6 +69,11 @@ class Photo(Base):
             postgresql_where=text("status IN ('failed', 'unconfirmed') AND told_at IS NULL"),
         ),
         Index("ix_photos_owner_id_id", "owner_id", "id"),
+        Index(
+            "ix_photos_on_the_way",
+            "owner_id",
+            postgresql_where=text("status IN ('queued', 'rendering', 'stored', 'sending')"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -102,9 +110,17 @@ class Photo(Base):
     # Place in the queue: the time of the order, moved earlier for premium.
     rank_at: Mapped[datetime] = mapped_column(Timestamp)
     not_before: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    # When its scene is too old to be shown; no limit where there is none.
+    expires_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    # It was part of a batch that failed: the next attempt shows whose fault that was.
+    alone: Mapped[bool] = mapped_column(server_default=text("false"))
     lease_until: Mapped[datetime | None] = mapped_column(Timestamp)
     worker: Mapped[str | None] = mapped_column(Text)
     error: Mapped[str | None] = mapped_column(Text)
+
+    # Of the graph that rendered it: photos in it, and seconds it took on the GPU by ComfyUI's clock.
+    batch_size: Mapped[int | None] = mapped_column(SmallInteger)
+    render_seconds: Mapped[float | None] = mapped_column(Float)
 
     object_key: Mapped[str | None] = mapped_column(Text)
     file_id: Mapped[str | None] = mapped_column(Text)
@@ -120,3 +136,20 @@ class Photo(Base):
     failed_at: Mapped[datetime | None] = mapped_column(Timestamp)
     # When the person was told of a failure or of a doubtful delivery.
     told_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
+class RenderWorker(Base):
+    """A worker process, as it last said of itself; one that is silent for a lease's time is not there."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    backend: Mapped[str] = mapped_column(Text)
+    started_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    seen_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    # Why it takes no photos; nothing when all is well.
+    problem: Mapped[str | None] = mapped_column(Text)
+    model: Mapped[str | None] = mapped_column(Text)
+    # GPU seconds for one photo, as measured lately, and photos between claim and chat.
+    photo_seconds: Mapped[float | None] = mapped_column(Float)
+    in_hand: Mapped[int] = mapped_column(Integer, server_default="0")

@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from generation.errors import QueueFull
+from generation import queue
+from generation.errors import GenerationError, OneAtATime, QueueFull
 from generation.models import Orientation, Photo, PhotoStatus
-
-#: Any number that no other advisory lock of this database uses.
-_QUEUE_LOCK = 7_041_970
 
 MAX_PROMPT = 2_000
 """Characters of a prompt; the text encoders cut far earlier (SDXL after 77 tokens a chunk, Z-Image after 512)."""
@@ -27,6 +25,8 @@ class PhotoWords:
     send_again: str
     send_again_data: str
     caption: str = ""
+    #: Said instead of `failed` when the photo was asked for and came too late.
+    too_late: str = ""
 
     @classmethod
     def of(cls, words: Mapping[str, str]) -> "PhotoWords":
@@ -38,6 +38,7 @@ class PhotoOrder:
     """All that the pipeline must know to make and deliver one photo.
 
     `dedup_key` names the cause: a second order with the same key returns the first one's row.
+    `expires_in` is in seconds: later than that the scene is over, and the photo is not delivered any more.
     """
 
     dedup_key: str
@@ -54,36 +55,71 @@ class PhotoOrder:
     negative_prompt: str
     seed: int
     words: PhotoWords
+    expires_in: float | None = None
 
 
 async def place(
-    session: AsyncSession, order: PhotoOrder, *, queue_limit: int, premium_head_start: float, hold: float = 0
+    session: AsyncSession,
+    order: PhotoOrder,
+    *,
+    queue_limit: int,
+    premium_head_start: float,
+    lease: float,
+    hold: float = 0,
 ) -> Photo:
     """Write the order down and return its row (the existing one for a known `dedup_key`).
 
     For `hold` seconds no worker takes it, unless `release` ends that earlier. Its place in the queue is kept.
-    Raises QueueFull when `queue_limit` photos wait already. The caller commits, then rings.
+    An automatic photo that finds the queue full, or another automatic one of this person on its way, is written
+    down as dropped and nothing comes of it; for one that was asked for QueueFull is raised.
+    The caller commits, then rings.
     """
     # Held until the commit, so that two orders cannot both take the last place.
-    await session.execute(select(func.pg_advisory_xact_lock(_QUEUE_LOCK)))
+    await session.execute(select(func.pg_advisory_xact_lock(queue.ORDERS_LOCK)))
     known = await session.scalar(select(Photo).where(Photo.dedup_key == order.dedup_key))
     if known is not None:
         return known
-    waiting = await waiting_count(session)
-    if waiting >= queue_limit:
-        raise QueueFull(waiting)
     head_start = timedelta(seconds=premium_head_start if order.premium else 0)
-    values = {name: getattr(order, name) for name in order.__dataclass_fields__}
+    now = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    refusal = await _refusal(session, order, now - head_start, queue_limit=queue_limit, lease=lease)
+    if refusal and order.requested:
+        raise refusal
+    values = {name: getattr(order, name) for name in order.__dataclass_fields__ if name != "expires_in"}
     values |= {
         "words": asdict(order.words),
         "prompt": order.prompt[:MAX_PROMPT],
         "negative_prompt": order.negative_prompt[:MAX_PROMPT],
-        "rank_at": func.clock_timestamp() - head_start,
-        "queued_at": func.clock_timestamp(),
-        "not_before": func.clock_timestamp() + timedelta(seconds=hold),
+        "rank_at": now - head_start,
+        "queued_at": now,
+        "not_before": now + timedelta(seconds=hold),
+        "expires_at": None if order.expires_in is None else now + timedelta(seconds=order.expires_in),
     }
+    if refusal:
+        values |= {"status": PhotoStatus.DROPPED, "failed_at": now, "error": str(refusal)}
     placed = await session.execute(insert(Photo).values(**values).returning(Photo))
     return placed.scalar_one()
+
+
+async def _refusal(
+    session: AsyncSession, order: PhotoOrder, rank_at: datetime, *, queue_limit: int, lease: float
+) -> GenerationError | None:
+    if not order.requested and await _automatic_on_the_way(session, order.owner_id):
+        return OneAtATime("another automatic photo of this person is on its way")
+    waiting = await queue.waiting_count(session)
+    wait = await queue.expected_wait(session, lease=lease, before=rank_at)
+    too_long = order.expires_in is not None and wait is not None and wait > order.expires_in
+    return QueueFull(waiting, wait) if waiting >= queue_limit or too_long else None
+
+
+async def _automatic_on_the_way(session: AsyncSession, owner_id: int) -> bool:
+    found = await session.scalar(
+        select(Photo.id)
+        .where(Photo.owner_id == owner_id, Photo.requested.is_(False))
+        # Spelled as text so that the planner sees the constants of the partial index.
+        .where(text("status IN ('queued', 'rendering', 'stored', 'sending')"))
+        .limit(1)
+    )
+    return found is not None
 
 
 async def release(session: AsyncSession, photo_id: int) -> None:
@@ -93,12 +129,3 @@ async def release(session: AsyncSession, photo_id: int) -> None:
         .where(Photo.id == photo_id, Photo.status == PhotoStatus.QUEUED, Photo.attempt == 0)
         .values(not_before=func.now())
     )
-
-
-async def waiting_count(session: AsyncSession) -> int:
-    """How many photos wait for a GPU."""
-    counted = await session.scalar(
-        # Spelled as text so that the planner sees the constant of the partial index.
-        select(func.count()).select_from(Photo).where(text(f"status = '{PhotoStatus.QUEUED.value}'"))
-    )
-    return counted or 0

@@ -1,15 +1,12 @@
 """The stages of a photo on one worker: claimed, rendered, checked, stored, delivered.
 
 Every stage may run twice, on this worker or another: the row says what is done, and its attempt number
-says whose it is. The arq job lasts as long as the GPU works; what comes after runs beside the next render.
+says whose it is. All of it runs beside the next render.
 """
 
 import asyncio
-import time
-import uuid
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
@@ -17,40 +14,36 @@ from aiogram import Bot
 from arq import ArqRedis
 
 from generation import doorbell, status, telegram
-from generation.comfyui import ComfyUI, ImageFile
+from generation.backend import Backend
 from generation.database import Database
 from generation.delivery import Delivery
 from generation.errors import (
     BadImage,
+    ComfyUISick,
     GenerationError,
     GraphRejected,
     ObjectGone,
     RenderInterrupted,
     StorageUnavailable,
-    WorkflowError,
+    WorkerStopped,
 )
+from generation.graph import Graph
+from generation.health import Watchdog
 from generation.image import Picture, develop, jpeg_of
 from generation.models import Photo, PhotoStatus
 from generation.settings import Settings
 from generation.storage import Storage, object_key
-from generation.workflow import Filling, Workflow
 
 log = structlog.get_logger(__name__)
 
 #: Photos in one worker's hands at once, from claim to chat; each holds a few megabytes.
-IN_HAND_AT_ONCE = 16
+IN_HAND_AT_ONCE = 32
 #: Seconds before a photo is tried again after an outage that does not count against it.
 OUTAGE_PAUSE = 3.0
 #: Claims of one photo, whatever ended them.
 MOST_CLAIMS = 12
 #: Pauses between attempts to store an original, in seconds; a render is too dear to be thrown away at once.
 STORE_PAUSES = (0.5, 1, 2, 4)
-
-
-class WorkerStopped(GenerationError):
-    """The worker is shutting down; another one makes the photo."""
-
-    counts = False
 
 
 class Pipeline:
@@ -63,50 +56,36 @@ class Pipeline:
         worker: str,
         database: Database,
         redis: ArqRedis,
-        comfyui: ComfyUI,
+        backend: Backend,
         storage: Storage,
         bot: Bot,
-        workflows: dict[str, Workflow],
+        watchdog: Watchdog,
     ) -> None:
         self._settings = settings
         self._worker = worker
         self._database = database
         self._redis = redis
-        self._comfyui = comfyui
+        self._backend = backend
         self._storage = storage
         self._bot = bot
-        self._workflows = workflows
+        self._watchdog = watchdog
         self._delivery = Delivery(database, bot, lease=settings.lease)
-        self._held: dict[int, int] = {}
+        #: Attempts in hand by photo id: what this worker renews the leases of.
+        self.held: dict[int, int] = {}
         self._lives: set[asyncio.Task[None]] = set()
-        self._places = asyncio.Semaphore(IN_HAND_AT_ONCE)
-        # Asked before the first photo, so that wrong keys show before a render is lost.
-        self._storage_doubted = True
+        self._let_go = asyncio.Event()
 
-    async def ready(self) -> None:
-        """Raise GenerationError while a service that every photo needs does not answer."""
-        await self._comfyui.system_stats()
-        if self._storage_doubted:
-            await self._storage.check()
-            self._storage_doubted = False
+    def begin(self, graph: Graph) -> None:
+        """Look after the photos of a graph that was just handed over, from here to their chats."""
+        for photo in graph.photos:
+            self.held[photo.id] = photo.attempt
+            self._begin(self._live(photo, graph))
 
-    async def render_next(self) -> None:
-        """Claim the photo whose turn it is and return once the GPU is done with it, or at once if none waits."""
-        async with AsyncExitStack() as place:
-            await place.enter_async_context(self._places)
-            async with self._database.unit() as session:
-                photo = await status.claim(session, worker=self._worker, lease=self._settings.lease)
-            if photo is None:
-                return
-            kept = place.pop_all()
-        rendered = asyncio.Event()
-        life = self._begin(self._live(photo, rendered, kept))
-        try:
-            await rendered.wait()
-        except asyncio.CancelledError:
-            life.cancel()
-            await asyncio.wait({life})
-            raise
+    async def room(self) -> None:
+        """Wait while too many photos are between the GPU and their chats."""
+        while len(self.held) >= IN_HAND_AT_ONCE:
+            self._let_go.clear()
+            await self._let_go.wait()
 
     async def deliver_stored(self, photo_id: int) -> None:
         """Deliver a photo that is stored and that no living worker holds."""
@@ -116,18 +95,6 @@ class Pipeline:
             return
         # Beside the job, like every delivery: Telegram's pauses must not keep the GPU's place.
         self._begin(self._deliver_stored(photo, photo.object_key))
-
-    async def keep_alive(self) -> None:
-        """Renew the leases of all photos in hand, for as long as the process lives."""
-        while True:
-            await asyncio.sleep(self._settings.lease / 3)
-            if not self._held:
-                continue
-            try:
-                async with self._database.unit() as session:
-                    await status.keep_alive(session, self._held, lease=self._settings.lease)
-            except Exception as error:  # PostgreSQL is away: a lease that runs out is legal
-                log.warning("worker.leases_not_renewed", error=repr(error))
 
     async def finish(self, timeout: float) -> None:
         """At a shutdown, wait for the photos between ComfyUI and the chat, `timeout` seconds at most."""
@@ -139,33 +106,34 @@ class Pipeline:
 
     # -- one photo -------------------------------------------------------------------------------------
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Let a photo live on beside the arq job; `finish` waits for it."""
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let a photo live on by itself; `finish` waits for it."""
         life = asyncio.create_task(work)
         self._lives.add(life)
         life.add_done_callback(self._lives.discard)
-        return life
 
-    async def _live(self, photo: Photo, rendered: asyncio.Event, place: AsyncExitStack) -> None:
+    async def _live(self, photo: Photo, graph: Graph) -> None:
         """The outermost frame of a photo: whatever happens, its row is left in a legal state."""
         structlog.contextvars.bind_contextvars(photo_id=photo.id, attempt=photo.attempt)
+        log.info("photo.claimed", workflow=photo.workflow, premium=photo.premium, rule=photo.rule)
         try:
-            async with place:
-                await self._make(photo, rendered)
+            async with self._in_hand(photo):
+                await self._make(photo, graph)
         except Exception:
             # The lease runs out and the sweeper decides.
             log.exception("photo.crashed")
-        finally:
-            rendered.set()
 
-    async def _make(self, photo: Photo, rendered: asyncio.Event) -> None:
+    async def _make(self, photo: Photo, graph: Graph) -> None:
+        in_company = len(graph.photos) > 1
         try:
-            async with self._in_hand(photo):
-                image, stamps = await self._render(photo)
-                rendered.set()
-                picture = await self._download(image)
-                if await self._store(photo, picture, stamps):
-                    await self._delivery.deliver(photo, picture.jpeg)
+            try:
+                image = await graph.image(photo)
+            except GenerationError as error:
+                await self._give_back(photo, error, split=in_company)
+                return
+            picture = await asyncio.to_thread(develop, await self._backend.view(image))
+            if await self._store(photo, picture, graph.stamps(photo)):
+                await self._delivery.deliver(photo, picture.jpeg)
         except GenerationError as error:
             await self._give_back(photo, error)
         except asyncio.CancelledError:
@@ -175,7 +143,7 @@ class Pipeline:
     async def _deliver_stored(self, photo: Photo, key: str) -> None:
         structlog.contextvars.bind_contextvars(photo_id=photo.id, attempt=photo.attempt)
         try:
-            async with self._places, self._in_hand(photo):
+            async with self._in_hand(photo):
                 original = await self._storage.get(key)
                 await self._delivery.deliver(photo, await asyncio.to_thread(jpeg_of, original))
         except (ObjectGone, BadImage) as error:
@@ -186,33 +154,6 @@ class Pipeline:
         except Exception:
             log.exception("photo.crashed")
 
-    async def _render(self, photo: Photo) -> tuple[ImageFile, dict[str, Any]]:
-        claimed_at = photo.claimed_at
-        started = time.monotonic()
-        stamps: dict[str, Any] = {}
-
-        def stamp(name: str) -> None:
-            # PostgreSQL's clock plus what passed here: stages of one photo never mix two machines' clocks.
-            stamps[name] = claimed_at and claimed_at + timedelta(seconds=time.monotonic() - started)
-
-        log.info("photo.claimed", workflow=photo.workflow, premium=photo.premium, rule=photo.rule)
-        workflow = self._workflow(photo.workflow)
-        outputs = await self._comfyui.render(
-            workflow.fill(_filling(photo)),
-            # A new id for each attempt: ComfyUI's history would answer with the old one's result.
-            prompt_id=str(uuid.uuid5(photo.key, str(photo.attempt))),
-            timeout=self._settings.render_timeout,
-            submitted=lambda: stamp("submitted_at"),
-        )
-        stamp("rendered_at")
-        images = outputs.get(workflow.output)
-        if not images:
-            raise BadImage(f"output node {workflow.output} gave no image")
-        return images[0], stamps
-
-    async def _download(self, image: ImageFile) -> Picture:
-        return await asyncio.to_thread(develop, await self._comfyui.view(image))
-
     async def _store(self, photo: Photo, picture: Picture, stamps: dict[str, Any]) -> bool:
         """Store the original and write that down; False when the photo is no longer ours."""
         key = object_key(photo.key, photo.queued_at)
@@ -222,18 +163,26 @@ class Pipeline:
                 break
             except StorageUnavailable as error:
                 log.warning("photo.not_stored", error=str(error))
-                self._storage_doubted = True
+                self._watchdog.doubt_storage()
                 if pause is None:
                     raise
                 await asyncio.sleep(pause)
-        async with self._database.unit() as session:
-            return await status.move(
+        return await self._database.insist(
+            lambda session: status.move(
                 session, photo, PhotoStatus.STORED, lease=self._settings.lease, object_key=key, **stamps
             )
+        )
 
-    async def _give_back(self, photo: Photo, error: GenerationError) -> None:
-        """Back into the queue, or failed with words when another attempt is not worth it."""
+    async def _give_back(self, photo: Photo, error: GenerationError, *, split: bool = False) -> None:
+        """Back into the queue, or failed with words when another attempt is not worth it.
+
+        `split`: its batch failed as a whole. Nobody knows through whom, so each goes on alone and unblamed.
+        """
         if photo.status is not PhotoStatus.RENDERING:
+            return
+        if split and (error.counts or not error.retryable):
+            log.warning("batch.split", error=f"{type(error).__name__}: {error}")
+            await self._put_back(photo, photo.failures, 0, alone=True)
             return
         failures = photo.failures + error.counts
         final = (
@@ -242,18 +191,20 @@ class Pipeline:
             # Outages do not count, but a photo that takes a service down each time must come to an end.
             or photo.attempt >= MOST_CLAIMS
         )
-        pause = self._settings.photo_retry_pause * 3 ** (failures - 1) if error.counts else OUTAGE_PAUSE
-        values: dict[str, Any] = {"failures": failures, "error": f"{type(error).__name__}: {error}"[:500]}
-        if not final:
-            values["not_before"] = status.in_seconds(pause)
-        async with self._database.unit() as session:
-            to = PhotoStatus.FAILED if final else PhotoStatus.QUEUED
-            if not await status.move(session, photo, to, **values):
-                return
         _log_failure(error, final=final, failures=failures)
+        why = f"{type(error).__name__}: {error}"[:500]
         if final:
-            await self._delivery.tell(photo)
-        else:
+            await self._delivery.give_up(photo, why, failures=failures)
+            return
+        pause = self._settings.photo_retry_pause * 3 ** (failures - 1) if error.counts else OUTAGE_PAUSE
+        if isinstance(error, WorkerStopped | ComfyUISick):
+            # Nothing is wrong that time would heal: another worker can take it at once.
+            pause = 0
+        await self._put_back(photo, failures, pause, error=why, alone=photo.alone or error.counts)
+
+    async def _put_back(self, photo: Photo, failures: int, pause: float, **values: Any) -> None:
+        values |= {"failures": failures, "not_before": status.in_seconds(pause)}
+        if await self._database.insist(lambda session: status.move(session, photo, PhotoStatus.QUEUED, **values)):
             await doorbell.ring(
                 self._redis, photo, premium_head_start=self._settings.premium_head_start, defer=pause
             )
@@ -262,35 +213,15 @@ class Pipeline:
     async def _in_hand(self, photo: Photo) -> AsyncIterator[None]:
         """While the block runs, the lease is renewed and the person sees that a photo is on its way."""
         photo_id, attempt = photo.id, photo.attempt
-        self._held[photo_id] = attempt
+        self.held[photo_id] = attempt
         try:
             async with telegram.showing(self._bot, photo.chat_id, "upload_photo"):
                 yield
         finally:
             # A later attempt of the same photo may be in hand by now.
-            if self._held.get(photo_id) == attempt:
-                del self._held[photo_id]
-
-    def _workflow(self, name: str) -> Workflow:
-        try:
-            return self._workflows[name]
-        except KeyError:
-            raise WorkflowError(f"there is no workflow {name!r}") from None
-
-
-def _filling(photo: Photo) -> Filling:
-    """What this attempt puts into the graph.
-
-    Each attempt has its own seed and file: ComfyUI would answer the same graph from its cache, with the very
-    picture that was bad.
-    """
-    return Filling(
-        prompt=photo.prompt,
-        negative_prompt=photo.negative_prompt,
-        seed=photo.seed + photo.attempt - 1,
-        orientation=photo.orientation,
-        filename_prefix=f"vitte/{photo.key}-{photo.attempt}",
-    )
+            if self.held.get(photo_id) == attempt:
+                del self.held[photo_id]
+            self._let_go.set()
 
 
 def _log_failure(error: GenerationError, *, final: bool, failures: int) -> None:
@@ -303,7 +234,7 @@ def _log_failure(error: GenerationError, *, final: bool, failures: int) -> None:
         }
     if final:
         log.error("photo.failed", **details)
-    elif isinstance(error, WorkerStopped | RenderInterrupted):
+    elif isinstance(error, WorkerStopped | RenderInterrupted | ComfyUISick):
         log.info("photo.put_back", **details)
     else:
         log.warning("photo.put_back", **details)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, Field, HttpUrl, SecretStr, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, HttpUrl, SecretStr, TypeAdapter, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Model = TypeVar("Model", bound=BaseSettings)
@@ -64,15 +64,36 @@ class Settings(DatabaseSettings):
     arq_poll_delay: Annotated[float, Field(gt=0, le=5)] = 0.02
     queue_limit: Annotated[int, Field(gt=0)] = 100
     premium_head_start: Annotated[float, Field(ge=0, le=72_000)] = 3600
+    requested_photo_expires: Annotated[float, Field(gt=0)] = 1800
+    automatic_photo_expires: Annotated[float, Field(gt=0)] = 180
+    workflows_folder: str = ""
+    model_slice: Annotated[float, Field(ge=0)] = 60
+    batch_window: Annotated[float, Field(ge=0, le=60)] = 0
+    hand_over_lead: Annotated[float, Field(ge=0)] = 1
     photo_attempts: Annotated[int, Field(gt=0)] = 3
     photo_retry_pause: Annotated[float, Field(gt=0)] = 2
     render_timeout: Annotated[float, Field(gt=0)] = 180
+    stall_timeout: Annotated[float, Field(gt=0)] = 120
+    sick_after: Annotated[float, Field(gt=0)] = 15
+    watch_every: Annotated[float, Field(gt=0)] = 2
+    comfyui_restart_command: str = ""
+    render_backend: Literal["comfyui", "runpod"] = "comfyui"
+    runpod_url: HttpAddress | None = None
+    runpod_api_key: SecretStr | None = None
+    runpod_at_once: Annotated[int, Field(gt=0, le=100)] = 4
+    overflow_depth: Annotated[int, Field(ge=0)] = 0
     lease: Annotated[float, Field(gt=0)] = 10
     sweep_every: Annotated[int, Field(ge=1, le=30)] = 5
     shutdown_wait: Annotated[int, Field(ge=0)] = 30
 
     log_format: Literal["auto", "console", "json"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="after")
+    def _runpod_is_complete(self) -> Self:
+        if self.render_backend == "runpod" and not (self.runpod_url and self.runpod_api_key):
+            raise ValueError("RENDER_BACKEND=runpod needs RUNPOD_URL and RUNPOD_API_KEY")
+        return self
 
     @classmethod
     def example(cls, **values: object) -> Self:

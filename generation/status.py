@@ -4,7 +4,7 @@ Every change names the attempt that it belongs to. A worker that lost its photo 
 another one took it) changes nothing and learns so from the answer.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, inspect, select, tuple_, update
@@ -15,17 +15,17 @@ from generation.models import Photo, PhotoStatus
 
 QUEUED, RENDERING, STORED = PhotoStatus.QUEUED, PhotoStatus.RENDERING, PhotoStatus.STORED
 SENDING, DELIVERED = PhotoStatus.SENDING, PhotoStatus.DELIVERED
-UNCONFIRMED, FAILED = PhotoStatus.UNCONFIRMED, PhotoStatus.FAILED
+UNCONFIRMED, FAILED, DROPPED = PhotoStatus.UNCONFIRMED, PhotoStatus.FAILED, PhotoStatus.DROPPED
 
 #: From each status, the ones that may follow. What has no entry is final.
 TRANSITIONS: dict[PhotoStatus, frozenset[PhotoStatus]] = {
-    QUEUED: frozenset({RENDERING, FAILED}),
-    RENDERING: frozenset({STORED, QUEUED, FAILED}),
-    STORED: frozenset({SENDING, FAILED}),
+    QUEUED: frozenset({RENDERING, FAILED, DROPPED}),
+    RENDERING: frozenset({STORED, QUEUED, FAILED, DROPPED}),
+    STORED: frozenset({SENDING, FAILED, DROPPED}),
     # Back to stored when Telegram surely did not take it; unconfirmed when nobody can know.
     SENDING: frozenset({DELIVERED, STORED, UNCONFIRMED, FAILED}),
-    # The person asked for it again.
-    UNCONFIRMED: frozenset({STORED}),
+    # The person asked for it again, or its worker could at last write down that it arrived.
+    UNCONFIRMED: frozenset({STORED, DELIVERED}),
 }
 
 #: The time stamp that is written on entering a status.
@@ -35,6 +35,7 @@ ENTERED_AT = {
     SENDING: "sending_at",
     DELIVERED: "delivered_at",
     FAILED: "failed_at",
+    DROPPED: "failed_at",
 }
 
 #: Statuses in which a worker holds the row and must show that it is alive.
@@ -77,37 +78,6 @@ async def move(
     return row is not None
 
 
-async def claim(session: AsyncSession, *, worker: str, lease: float) -> Photo | None:
-    """Take the photo whose turn it is, premium first, or None when none waits.
-
-    SKIP LOCKED lets any number of workers ask at once without waiting for each other or taking one twice.
-    """
-    head = (
-        select(Photo.id)
-        .where(Photo.status == QUEUED, Photo.not_before <= func.now())
-        .order_by(Photo.rank_at, Photo.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
-    claimed = await session.execute(
-        update(Photo)
-        .where(Photo.id == head, Photo.status == QUEUED)
-        .values(
-            status=RENDERING,
-            attempt=Photo.attempt + 1,
-            worker=worker,
-            lease_until=in_seconds(lease),
-            claimed_at=func.clock_timestamp(),
-            submitted_at=None,
-            rendered_at=None,
-            error=None,
-        )
-        .returning(Photo)
-    )
-    return claimed.scalar_one_or_none()
-
-
 async def adopt(session: AsyncSession, photo_id: int, *, worker: str, lease: float) -> Photo | None:
     """Take a stored photo that no living worker holds, in order to deliver it."""
     adopted = await session.execute(
@@ -130,6 +100,11 @@ async def keep_alive(session: AsyncSession, held: dict[int, int], *, lease: floa
         .where(tuple_(Photo.id, Photo.attempt).in_(held.items()), Photo.status.in_(HELD))
         .values(lease_until=in_seconds(lease))
     )
+
+
+async def is_past(session: AsyncSession, moment: datetime | None) -> bool:
+    """Whether a moment has passed, by PostgreSQL's clock."""
+    return bool(await session.scalar(select(func.clock_timestamp() >= moment)))
 
 
 def in_seconds(seconds: float) -> Any:

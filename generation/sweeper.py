@@ -1,19 +1,22 @@
 """Finds rows that nobody works on any more, and puts them back or says so. Runs as an arq cron job.
 
+The statuses in its queries are spelled as text, so that the planner sees the constants of the partial indexes.
+
 PostgreSQL is the truth: a job that Redis lost, a worker that died and a message that Telegram did not
 take all show as rows, and each finding below is one indexed query over rows that are not delivered.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import structlog
 from aiogram import Bot
 from arq import ArqRedis
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from generation import doorbell, status
+from generation import doorbell, queue, status
 from generation.database import Database
 from generation.delivery import Delivery
 from generation.models import Photo, PhotoStatus
@@ -24,8 +27,8 @@ log = structlog.get_logger(__name__)
 #: Rows looked at in one sweep; the next one comes within seconds.
 BATCH = 200
 #: Photos at the head of the queue that get a job under a new id. A dead worker's job keeps its id, and with it the
-#: photo's ordinary job, away until arq's time limit.
-AFRESH = 4
+#: photo's ordinary job, away until arq's time limit; one job is enough to make a worker serve the whole queue.
+AFRESH = 1
 #: People told at once, each within a request's time limit.
 TELL_AT_ONCE = 20
 
@@ -40,11 +43,24 @@ class Sweeper:
         self._delivery = Delivery(database, bot, lease=settings.lease)
 
     async def sweep(self) -> None:
-        """One round: abandoned rows, then photos that nobody took, then words that were not said."""
+        """One round: abandoned rows, photos that nobody took, scenes that are over, words that were not said."""
         for photo in await self._release_abandoned():
             await self._ring(photo)
         for position, photo in enumerate(await self._waiting()):
-            await self._ring(photo, afresh=position < AFRESH)
+            if not await self._ring(photo, afresh=position < AFRESH):
+                break  # Redis is away; the next sweep rings
+        await self._ring_overflow()
+        for photo in await self._too_late():
+            await self._delivery.too_late(photo)
+        await asyncio.gather(*(self._delivery.tell(photo) for photo in await self._untold()))
+
+    async def sweep_without_redis(self, deliver: Callable[[int], Awaitable[None]]) -> None:
+        """The same round while nobody can ring: stored photos are delivered from here."""
+        for photo in await self._release_abandoned():
+            if photo.status is PhotoStatus.STORED:
+                await deliver(photo.id)
+        for photo in await self._too_late():
+            await self._delivery.too_late(photo)
         await asyncio.gather(*(self._delivery.tell(photo) for photo in await self._untold()))
 
     async def _release_abandoned(self) -> list[Photo]:
@@ -53,7 +69,7 @@ class Sweeper:
             abandoned = (
                 await session.scalars(
                     select(Photo)
-                    .where(Photo.status.in_(status.HELD))
+                    .where(text("status IN ('rendering', 'stored', 'sending')"))
                     .where((Photo.lease_until < func.now()) | Photo.lease_until.is_(None))
                     # While PostgreSQL was away nobody could renew a lease: living workers do so first.
                     .where(func.now() - func.pg_postmaster_start_time() > timedelta(seconds=self._settings.lease))
@@ -84,7 +100,7 @@ class Sweeper:
             waiting = await session.scalars(
                 select(Photo)
                 .where(
-                    Photo.status == PhotoStatus.QUEUED,
+                    text("status = 'queued'"),
                     Photo.not_before < func.now() - timedelta(seconds=self._settings.sweep_every),
                 )
                 .order_by(Photo.rank_at, Photo.id)
@@ -92,22 +108,38 @@ class Sweeper:
             )
             return list(waiting)
 
+    async def _too_late(self) -> list[Photo]:
+        """Photos whose scene was over before a GPU began with them."""
+        async with self._database.unit() as session:
+            late = await session.scalars(
+                select(Photo).where(text("status = 'queued'"), Photo.expires_at <= func.now()).limit(TELL_AT_ONCE)
+            )
+            return list(late)
+
+    async def _ring_overflow(self) -> None:
+        """Wake the overflow workers while more free photos wait than the GPUs of our own should have to make."""
+        if not self._settings.overflow_depth:
+            return
+        async with self._database.unit() as session:
+            waiting = await queue.waiting_count(session, free_only=True)
+        if waiting > self._settings.overflow_depth:
+            await doorbell.ring_overflow(self._redis, f"{self._settings.arq_queue}:overflow")
+
     async def _untold(self) -> list[Photo]:
         """Failed and doubtful photos whose person has not been told."""
         async with self._database.unit() as session:
             found = await session.scalars(
                 select(Photo)
-                .where(Photo.status.in_([PhotoStatus.FAILED, PhotoStatus.UNCONFIRMED]))
+                .where(text("status IN ('failed', 'unconfirmed')"))
                 .where(Photo.told_at.is_(None), Photo.not_before <= func.now())
                 .order_by(Photo.id)
                 .limit(TELL_AT_ONCE)
             )
             return list(found)
 
-    async def _ring(self, photo: Photo, *, afresh: bool = False) -> None:
+    async def _ring(self, photo: Photo, *, afresh: bool = False) -> bool:
         if photo.status is PhotoStatus.STORED:
-            await doorbell.ring_delivery(self._redis, photo)
-        else:
-            await doorbell.ring(
-                self._redis, photo, premium_head_start=self._settings.premium_head_start, afresh=afresh
-            )
+            return await doorbell.ring_delivery(self._redis, photo)
+        return await doorbell.ring(
+            self._redis, photo, premium_head_start=self._settings.premium_head_start, afresh=afresh
+        )

@@ -6,7 +6,9 @@ A new workflow is two files in `workflows/`; it takes no code.
 import copy
 import json
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,7 +22,39 @@ FOLDER = Path(__file__).parent / "workflows"
 Graph = dict[str, dict[str, Any]]
 Pixels = Annotated[int, Field(ge=64, le=4096, multiple_of=8)]
 InputAddress = Annotated[str, Field(pattern=r"^[^.]+\.[^.]+$")]
-InputName = Literal["prompt", "negative_prompt", "seed", "width", "height", "filename_prefix"]
+InputName = Literal[
+    "prompt", "negative_prompt", "seed", "width", "height", "filename_prefix",
+    # One sampler pass for several photos: JSON lists, one entry for each photo, and their number.
+    "prompts", "negative_prompts", "seeds", "batch_size",
+]  # fmt: skip
+
+#: Where the name of a model file is among a loader's inputs; equal names need no swap.
+MODEL_INPUTS = frozenset({"ckpt_name", "unet_name", "lora_name"})
+#: Seconds of one photo, until the worker has measured its own.
+UNMEASURED = 10.0
+#: What a sampler pass of 1, 2, ... photos is expected to cost, in renders of one, until it is measured.
+UNMEASURED_PASS = (1.0, 1.75, 2.45, 3.1)
+
+
+class BatchWay(StrEnum):
+    """How a workflow renders several photos."""
+
+    #: Each in a graph of its own; what is gained is the loaded model.
+    ONE_BY_ONE = "one_by_one"
+    #: One graph with a branch for each photo behind shared loaders.
+    BRANCHES = "branches"
+    #: One pass of the sampler for all; the graph must be made for it.
+    ONE_PASS = "one_pass"  # noqa: S105 - a pass of the sampler
+
+
+class _Batch(BaseModel):
+    """The table `[batch]`: `seconds` is what graphs of 1, 2, ... photos took on the operator's card."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    way: BatchWay = BatchWay.ONE_BY_ONE
+    largest: Annotated[int, Field(ge=1, le=16)] = 4
+    seconds: list[Annotated[float, Field(gt=0)]] = []
 
 
 class _Description(BaseModel):
@@ -34,6 +68,7 @@ class _Description(BaseModel):
     inputs: dict[InputName, InputAddress]
     sizes: dict[Orientation, tuple[Pixels, Pixels]]
     values: dict[InputAddress, str | int | float | bool] = {}
+    batch: _Batch = _Batch()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +82,14 @@ class Filling:
     filename_prefix: str
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a photo of a batch comes out: the `index`-th image of an output node."""
+
+    node: str
+    index: int
+
+
 class Workflow:
     """One ComfyUI graph and where its inputs are. Immutable; shared by all photos."""
 
@@ -55,19 +98,55 @@ class Workflow:
         self.output = description.output
         self.sizes = description.sizes
         self._inputs = description.inputs
+        self._batch = description.batch
         self.graph = graph
         for address, value in description.values.items():
             node, name_of_input = address.split(".")
             graph[node]["inputs"][name_of_input] = value
+        self._of_one_photo = _behind(graph, {address.split(".")[0] for address in self._inputs.values()})
 
-    def fill(self, filling: Filling) -> Graph:
-        """A new graph with the photo's values as node inputs.
+    @property
+    def way(self) -> BatchWay:
+        return self._batch.way
+
+    @property
+    def model(self) -> str:
+        """Names of the model files that it loads; graphs with the same ones run without a swap."""
+        return " ".join(
+            str(value)
+            for _, node in sorted(self.graph.items())
+            for name, value in sorted(node["inputs"].items())
+            if name in MODEL_INPUTS
+        )
+
+    def seconds(self) -> list[float]:
+        """Seconds of a graph of 1, 2, ... photos up to the largest batch, as far as known before measuring."""
+        largest = 1 if self.way is BatchWay.ONE_BY_ONE else self._batch.largest
+        known = self._batch.seconds[:largest] or [UNMEASURED]
+        return known + [_expected(size, known, self.way) for size in range(len(known) + 1, largest + 1)]
+
+    def shape(self, orientation: Orientation) -> str:
+        """What photos must have in common to be in one batch: one sampler pass makes pictures of one size."""
+        return orientation if self.way is BatchWay.ONE_PASS else ""
+
+    def fill(self, fillings: Sequence[Filling]) -> tuple[Graph, list[Place]]:
+        """A new graph with the photos' values as node inputs, and where each photo comes out.
 
         Values are set on parsed JSON and never pasted into its text, so no prompt can change the graph.
         What the workflow has no input for (a negative prompt, say) is left out.
+        Raises WorkflowError for more photos than one in a workflow that renders one by one.
         """
+        if self.way is BatchWay.ONE_PASS:
+            return self._one_pass(fillings), [Place(self.output, index) for index in range(len(fillings))]
+        if len(fillings) == 1:
+            return self._filled(self._values(fillings[0])), [Place(self.output, 0)]
+        if self.way is BatchWay.BRANCHES:
+            return self._branches(fillings), [Place(_branch(self.output, n), 0) for n in range(len(fillings))]
+        raise WorkflowError(f"{self.name} renders one photo at a time")
+
+    def _values(self, filling: Filling) -> dict[InputName, str | int]:
         width, height = self.sizes[filling.orientation]
-        values: dict[InputName, str | int] = {
+        return {
             "prompt": filling.prompt,
             "negative_prompt": filling.negative_prompt,
             "seed": filling.seed,
@@ -75,11 +154,64 @@ class Workflow:
             "height": height,
             "filename_prefix": filling.filename_prefix,
         }
+
+    def _filled(self, values: dict[InputName, str | int]) -> Graph:
         graph = copy.deepcopy(self.graph)
         for name, address in self._inputs.items():
             node, name_of_input = address.split(".")
             graph[node]["inputs"][name_of_input] = values[name]
         return graph
+
+    def _one_pass(self, fillings: Sequence[Filling]) -> Graph:
+        return self._filled(
+            self._values(fillings[0])
+            | {
+                "prompts": json.dumps([filling.prompt for filling in fillings]),
+                "negative_prompts": json.dumps([filling.negative_prompt for filling in fillings]),
+                "seeds": json.dumps([filling.seed for filling in fillings]),
+                "batch_size": len(fillings),
+            }
+        )
+
+    def _branches(self, fillings: Sequence[Filling]) -> Graph:
+        """The nodes that depend on a photo once for each photo, all others once."""
+        merged: Graph = {}
+        for number, filling in enumerate(fillings):
+            for node, content in self._filled(self._values(filling)).items():
+                content["inputs"] = {
+                    name: [_branch(value[0], number), *value[1:]]
+                    if isinstance(value, list) and value[0] in self._of_one_photo
+                    else value
+                    for name, value in content["inputs"].items()
+                }
+                merged[_branch(node, number) if node in self._of_one_photo else node] = content
+        return merged
+
+
+def _branch(node: str, number: int) -> str:
+    return f"{node}_{number}"
+
+
+def _behind(graph: Graph, nodes: set[str]) -> frozenset[str]:
+    """These nodes and all that depend on them."""
+    found = set(nodes)
+    while True:
+        more = {
+            node
+            for node, content in graph.items()
+            if any(isinstance(value, list) and value[0] in found for value in content["inputs"].values())
+        }
+        if more <= found:
+            return frozenset(found)
+        found |= more
+
+
+def _expected(size: int, known: Sequence[float], way: BatchWay) -> float:
+    """Seconds of a batch that nobody has measured."""
+    if way is BatchWay.BRANCHES or len(known) > 1:
+        return known[-1] / len(known) * size
+    factor = UNMEASURED_PASS[size - 1] if size <= len(UNMEASURED_PASS) else UNMEASURED_PASS[-1] / 4 * size
+    return known[0] * factor
 
 
 def load(path: Path) -> Workflow:
@@ -105,7 +237,10 @@ def _check(file: str, description: _Description, graph: Graph) -> None:
             raise WorkflowError(f"{file}: {address} is no input of {description.graph}")
     if description.output not in graph:
         raise WorkflowError(f"{file}: output node {description.output} is not in {description.graph}")
-    for required in ("prompt", "seed"):
+    needed = (
+        ("prompts", "seeds", "batch_size") if description.batch.way is BatchWay.ONE_PASS else ("prompt", "seed")
+    )
+    for required in needed:
         if required not in description.inputs:
             raise WorkflowError(f"{file}: [inputs] must say where the {required} goes")
     if missing := set(Orientation) - set(description.sizes):

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,9 +157,19 @@ async def worker_running(settings: Settings) -> AsyncIterator[Worker]:
     try:
         yield worker
     finally:
+        await _end_jobs(worker)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await worker.close()
+
+
+async def _end_jobs(worker: Worker) -> None:
+    """What arq does at SIGTERM: a job that is about to end may do so before it is cancelled."""
+    worker.allow_pick_jobs = False
+    with suppress(TimeoutError):
+        async with asyncio.timeout(1):
+            while worker.tasks:
+                await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 from aiogram import Router
 from aiogram.types import CallbackQuery
 from arq import ArqRedis
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.handlers.filters import SendAgain
 from bot.models import Person
@@ -19,6 +20,11 @@ def build_router() -> Router:
     return router
 
 
+async def _wanted_again(session: AsyncSession, photo: Photo) -> bool:
+    # The person wants it now, however old its scene is.
+    return await status.move(session, photo, PhotoStatus.STORED, told_at=None, expires_at=None)
+
+
 async def send_again(
     query: CallbackQuery,
     callback_data: SendAgain,
@@ -31,7 +37,7 @@ async def send_again(
     async with database.unit() as session:
         photo = await session.get(Photo, callback_data.photo_id)
         doubtful = photo and photo.owner_id == person.id and photo.status is PhotoStatus.UNCONFIRMED
-        if not photo or not doubtful or not await status.move(session, photo, PhotoStatus.STORED, told_at=None):
+        if not photo or not doubtful or not await _wanted_again(session, photo):
             photo = None
     if photo is None:
         await acknowledge(query, say("stale-button"))

@@ -31,10 +31,18 @@ photo-failed = The photo didn't work out, sorry. Shall we try again a little lat
 photo-unconfirmed = It seems the photo got lost on the way. If you don't see it above, I'll send it again.
 photo-send-again = Send it again
 photo-sending-again = Sending it again
-photo-queue-full = Too many people want photos just now ({ $waiting ->
-    [one] { $waiting } photo is
-   *[other] { $waiting } photos are
-    } waiting). Please ask again in a few minutes.
+photo-queue-full = The wait for photos is about { $wait } just now, and no more fit into the queue. Please ask again a little later.
+photo-queue-full-unknown = Photos aren't working just now. Please ask again a little later.
+photo-wait = The photo will be here in about { $wait }.
+photo-too-late = The photo didn't make it in time, sorry: too many people were waiting. Shall we try again?
+wait-seconds = { $seconds } { $seconds ->
+    [one] second
+   *[other] seconds
+    }
+wait-minutes = { $minutes } { $minutes ->
+    [one] minute
+   *[other] minutes
+    }
 photo-already-waiting = Your photo is in the queue already, just a moment.
 command-photo = ask for a photo
 command-persona = talk to somebody else

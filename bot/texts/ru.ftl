@@ -31,11 +31,21 @@ photo-failed = Фото не получилось, прости. Попробу�
 photo-unconfirmed = Кажется, фото потерялось по дороге. Если его нет выше, отправлю ещё раз.
 photo-send-again = Отправить ещё раз
 photo-sending-again = Отправляю ещё раз
-photo-queue-full = Сейчас слишком много желающих ({ $waiting ->
-    [one] { $waiting } фото
-    [few] { $waiting } фото
-   *[other] { $waiting } фото
-    } в очереди). Попроси, пожалуйста, через пару минут.
+photo-queue-full = Сейчас очередь на фото примерно на { $wait }, и новые в неё не помещаются. Попроси, пожалуйста, чуть позже.
+photo-queue-full-unknown = Фотографии сейчас не получаются. Попроси, пожалуйста, чуть позже.
+photo-wait = Фото будет примерно через { $wait }.
+photo-too-late = Фото так и не успело, прости: слишком большая очередь. Попробуем ещё раз?
+# In the accusative, after "через" and "на".
+wait-seconds = { $seconds } { $seconds ->
+    [one] секунду
+    [few] секунды
+   *[other] секунд
+    }
+wait-minutes = { $minutes } { $minutes ->
+    [one] минуту
+    [few] минуты
+   *[other] минут
+    }
 photo-already-waiting = Твоё фото уже в очереди, подожди немного.
 command-photo = попросить фото
 command-persona = выбрать собеседника

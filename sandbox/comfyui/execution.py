@@ -70,7 +70,11 @@ class Executor:
         self.history: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self.loaded_model: str | None = None
         self.renders: list[int] = []
+        #: Prompts that waited behind each one that ended: zero while orders wait means that the GPU went idle.
+        self.waiting_at_end: list[int] = []
         self.swaps = 0
+        #: A prompt text that runs the card out of memory, in whatever company.
+        self.poison: str | None = None
         self._faults = faults
         self._send = send
         self._wake = asyncio.Event()
@@ -145,6 +149,7 @@ class Executor:
         # ComfyUI writes the history after it has sent execution_success: asking at once finds nothing.
         await asyncio.sleep(0.002)
         self._remember(prompt, outputs, status)
+        self.waiting_at_end.append(len(self.waiting))
         self.running = None
         self.queue_changed()
         if client:
@@ -171,7 +176,7 @@ class Executor:
             self._hear(client, "executing", {"node": node, "display_node": node, "prompt_id": prompt.prompt_id})
             if kind in LOADERS:
                 await self._load(prompt.graph[node]["inputs"][LOADERS[kind]])
-            elif kind == "KSampler":
+            elif kind in {"KSampler", "SamplerCustomAdvanced"}:
                 await self._sample(prompt, node, client, states)
             elif is_output:
                 outputs[node] = {"images": await self._save(prompt.graph, node, temporary=kind == "PreviewImage")}
@@ -192,11 +197,14 @@ class Executor:
     async def _sample(self, prompt: Prompt, node: str, client: str | None, states: dict[str, Any]) -> None:
         inputs = prompt.graph[node]["inputs"]
         size = prompt.graph[inputs["latent_image"][0]]["inputs"]["batch_size"]
-        if self._faults.take("render", "out_of_memory"):
+        poisoned = self.poison is not None and self.poison in json.dumps(prompt.graph)
+        if poisoned or self._faults.take("render", "out_of_memory"):
             raise NodeError("torch.OutOfMemoryError", "Allocation on device 0 would exceed allowed memory.")
         if self._faults.take("render", "stall"):
             await self._pause(3600)
-        steps = inputs["steps"]
+        if self._faults.take("render", "stuck"):
+            await asyncio.sleep(3600)
+        steps = prompt.graph[inputs["sigmas"][0]]["inputs"]["steps"] if "sigmas" in inputs else inputs["steps"]
         for step in range(1, steps + 1):
             await self._pause(self.cost.of(size) / steps)
             self._progress(prompt, client, states, node, step, steps, "running")
@@ -219,11 +227,11 @@ class Executor:
             raise NodeError("Exception", "Saving image outside the output folder is not allowed.")
         folder = self.folder / prefix.parent
         folder.mkdir(parents=True, exist_ok=True)
-        is_black = self._faults.take("render", "black") is not None
         files = []
         for index, source in enumerate(_pictures(graph, node)):
             # Counted by listing the folder, like the original.
             name = f"{prefix.name}_{len(list(folder.glob(f'{prefix.name}_*'))) + 1:05}_.png"
+            is_black = self._faults.take("render", "black") is not None
             content = await asyncio.to_thread(_render, source, index, graph, is_black=is_black)
             (folder / name).write_bytes(content)
             subfolder = "" if prefix.parent == Path() else str(prefix.parent)
@@ -311,6 +319,8 @@ class _Source:
     width: int
     height: int
     colour: int | None
+    #: Its noise comes from its own seed, whatever its place in the batch.
+    own_noise: bool = False
 
 
 def _pictures(graph: Graph, node: str) -> Iterator[_Source]:
@@ -323,6 +333,15 @@ def _pictures(graph: Graph, node: str) -> Iterator[_Source]:
         return
     sampler = graph[source["inputs"]["samples"][0]]["inputs"]
     latent = graph[sampler["latent_image"][0]]["inputs"]
+    if "guider" in sampler:
+        conditioning = graph[graph[sampler["guider"][0]]["inputs"]["conditioning"][0]]["inputs"]
+        prompts, seeds = (
+            json.loads(conditioning["prompts"]),
+            json.loads(graph[sampler["noise"][0]]["inputs"]["seeds"]),
+        )
+        for prompt, seed in zip(prompts, seeds, strict=True):
+            yield _Source(prompt, seed, latent["width"], latent["height"], None, own_noise=True)
+        return
     positive = graph[sampler["positive"][0]]["inputs"]
     for _ in range(latent["batch_size"]):
         yield _Source(str(positive.get("text", "")), sampler["seed"], latent["width"], latent["height"], None)
@@ -335,7 +354,8 @@ def _render(source: _Source, index: int, graph: Graph, *, is_black: bool) -> byt
         image = filled(source.width, source.height, source.colour)
     else:
         # Like ComfyUI, one seed makes the noise of the whole batch: item k differs by its place.
-        image = draw(source.prompt, source.seed + index * 1_000_003, source.width, source.height)
+        seed = source.seed + (0 if source.own_noise else index * 1_000_003)
+        image = draw(source.prompt, seed, source.width, source.height)
     return to_png(image, graph)
 
 

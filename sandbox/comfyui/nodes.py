@@ -84,5 +84,25 @@ NODES: dict[str, dict[str, Any]] = {
         latent_image=["LATENT"],
         denoise=_number(1, 0, 1),
     ),
+    "KSamplerSelect": _node(["SAMPLER"], sampler_name=[SAMPLERS]),
+    "BasicScheduler": _node(
+        ["SIGMAS"],
+        model=["MODEL"],
+        scheduler=[SCHEDULERS],
+        steps=_integer(20, 1, 10000),
+        denoise=_number(1, 0, 1),
+    ),
+    "BasicGuider": _node(["GUIDER"], model=["MODEL"], conditioning=["CONDITIONING"]),
+    "SamplerCustomAdvanced": _node(
+        ["LATENT", "LATENT"],
+        noise=["NOISE"],
+        guider=["GUIDER"],
+        sampler=["SAMPLER"],
+        sigmas=["SIGMAS"],
+        latent_image=["LATENT"],
+    ),
+    # Not ComfyUI's own: what a workflow with one sampler pass for several photos needs. JSON lists.
+    "VitteEncodePrompts": _node(["CONDITIONING"], clip=["CLIP"], prompts=["STRING", {"multiline": True}]),
+    "VitteNoise": _node(["NOISE"], seeds=["STRING", {"multiline": True}]),
     "VAEDecode": _node(["IMAGE"], samples=["LATENT"], vae=["VAE"]),
 }

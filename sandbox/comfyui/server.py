@@ -25,7 +25,7 @@ class ComfyUIServer:
 
     `stop` and a new instance are a restart: queue and history are gone, as with the original.
     Faults beside those of `sandbox.faults`, with path "render": `out_of_memory`, `black`, `stall`,
-    `no_events`; with path "/view": `truncated`.
+    `stuck` (a stall that no interrupt ends), `no_events`; with path "/view": `truncated`.
     """
 
     def __init__(self, folder: Path, *, cost: Cost | None = None, port: int = 0) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bot import waits
 from bot.texts import FOLDER, Texts
 
 TEXTS = Texts()
@@ -26,15 +27,30 @@ def test_every_key_that_code_asks_for_exists_and_every_key_is_asked_for() -> Non
     assert asked | commands == keys("en")
 
 
-@pytest.mark.parametrize(("waiting", "form"), [(1, "1 фото"), (3, "3 фото"), (25, "25 фото")])
-def test_plurals_in_russian(waiting: int, form: str) -> None:
-    assert form in TEXTS.in_locale("ru")("photo-queue-full", waiting=waiting)
+@pytest.mark.parametrize(
+    ("seconds", "russian", "english"),
+    [
+        (16, "примерно через 20 секунд.", "in about 20 seconds."),
+        (60, "примерно через 1 минуту.", "in about 1 minute."),
+        (125, "примерно через 2 минуты.", "in about 2 minutes."),
+        (300, "примерно через 5 минут.", "in about 5 minutes."),
+        (1260, "примерно через 21 минуту.", "in about 21 minutes."),
+    ],
+)
+def test_a_long_wait_is_said_in_whole_words(seconds: float, russian: str, english: str) -> None:
+    for locale, words in (("ru", russian), ("en", english)):
+        assert words in waits.ahead(TEXTS.in_locale(locale), seconds)
 
 
-def test_plurals_in_english() -> None:
-    say = TEXTS.in_locale("en")
-    assert "1 photo is" in say("photo-queue-full", waiting=1)
-    assert "2 photos are" in say("photo-queue-full", waiting=2)
+@pytest.mark.parametrize("seconds", [None, 0, 15])
+def test_a_short_or_unknown_wait_needs_no_word(seconds: float | None) -> None:
+    assert waits.ahead(TEXTS.in_locale("ru"), seconds) == ""
+
+
+def test_a_full_queue_tells_its_length_if_anybody_knows_it() -> None:
+    say = TEXTS.in_locale("ru")
+    assert "примерно на 2 минуты" in waits.full(say, 120)
+    assert "не получаются" in waits.full(say, None)
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,9 @@ def place(database: Database) -> PlaceOrder:
 
     async def place(**changes: Any) -> Photo:
         async with database.unit() as session:
-            return await orders.place(session, an_order(**changes), queue_limit=1000, premium_head_start=3600)
+            return await orders.place(
+                session, an_order(**changes), queue_limit=1000, premium_head_start=3600, lease=2
+            )
 
     return place
 

@@ -23,20 +23,19 @@ WORKFLOW = workflow.load_all()["z-image-turbo"]
 
 
 def graph(prompt: str = "a woman by the sea") -> Graph:
-    return WORKFLOW.fill(
-        Filling(
-            prompt=prompt,
-            negative_prompt="",
-            seed=uuid.uuid4().int % 2**40,
-            orientation=Orientation.PORTRAIT,
-            filename_prefix="vitte/test",
-        )
+    filling = Filling(
+        prompt=prompt,
+        negative_prompt="",
+        seed=uuid.uuid4().int % 2**40,
+        orientation=Orientation.PORTRAIT,
+        filename_prefix="vitte/test",
     )
+    return WORKFLOW.fill([filling])[0]
 
 
 async def render(client: ComfyUI, it: Graph | None = None, *, timeout: float = 10) -> bytes:
-    outputs = await client.render(it or graph(), prompt_id=str(uuid.uuid4()), timeout=timeout)
-    return await client.view(outputs[WORKFLOW.output][0])
+    rendered = await client.render(it or graph(), prompt_id=str(uuid.uuid4()), timeout=timeout)
+    return await client.view(rendered.outputs[WORKFLOW.output][0])
 
 
 async def stalled(comfyui: ComfyUIServer) -> None:

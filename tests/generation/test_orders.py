@@ -2,22 +2,27 @@
 
 import asyncio
 from contextlib import suppress
+from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from generation import orders
+from generation import fleet, orders, queue
 from generation.database import Database
 from generation.errors import QueueFull
-from generation.models import Photo
+from generation.models import Photo, PhotoStatus, RenderWorker
 from tests.generation.conftest import an_order
+
+LIMITS: dict[str, Any] = {"queue_limit": 5, "premium_head_start": 0, "lease": 10}
 
 
 async def test_the_same_cause_orders_once(database: Database) -> None:
     ids = set()
     for _ in range(3):
         async with database.unit() as session:
-            photo = await orders.place(session, an_order(dedup_key="turn:1"), queue_limit=10, premium_head_start=0)
+            photo = await orders.place(session, an_order(dedup_key="turn:1"), **LIMITS)
             ids.add(photo.id)
     assert len(ids) == 1
 
@@ -26,7 +31,7 @@ async def test_the_queue_limit_holds_when_many_order_at_once(database: Database)
     async def place() -> bool:
         with suppress(QueueFull):
             async with database.unit() as session:
-                await orders.place(session, an_order(), queue_limit=5, premium_head_start=0)
+                await orders.place(session, an_order(), **LIMITS)
             return True
         return False
 
@@ -39,16 +44,87 @@ async def test_the_queue_limit_holds_when_many_order_at_once(database: Database)
 async def test_an_order_that_is_rolled_back_leaves_nothing(database: Database) -> None:
     async def broken() -> None:
         async with database.unit() as session:
-            await orders.place(session, an_order(), queue_limit=5, premium_head_start=0)
+            await orders.place(session, an_order(), **LIMITS)
             raise RuntimeError("after the order")
 
     with pytest.raises(RuntimeError, match="after the order"):
         await broken()
     async with database.unit() as session:
-        assert await orders.waiting_count(session) == 0
+        assert await queue.waiting_count(session) == 0
 
 
 async def test_a_prompt_is_cut_at_its_bound(database: Database) -> None:
     async with database.unit() as session:
-        photo = await orders.place(session, an_order(prompt="x" * 100_000), queue_limit=5, premium_head_start=0)
+        photo = await orders.place(session, an_order(prompt="x" * 100_000), **LIMITS)
         assert len(photo.prompt) == orders.MAX_PROMPT
+
+
+async def test_an_automatic_photo_that_finds_the_queue_full_is_dropped_and_counted(database: Database) -> None:
+    async with database.unit() as session:
+        for owner in range(5):
+            await orders.place(session, an_order(owner_id=owner), **LIMITS)
+        photo = await orders.place(session, an_order(requested=False, owner_id=7), **LIMITS)
+        assert photo.status is PhotoStatus.DROPPED
+        assert photo.error == "5 photos are waiting"
+        assert await queue.waiting_count(session) == 5
+
+
+async def test_a_person_has_one_automatic_photo_on_the_way_and_may_ask_for_more(database: Database) -> None:
+    async with database.unit() as session:
+        first = await orders.place(session, an_order(requested=False), **LIMITS)
+        second = await orders.place(session, an_order(requested=False), **LIMITS)
+        wish = await orders.place(session, an_order(requested=True), **LIMITS)
+        other = await orders.place(session, an_order(requested=False, owner_id=5), **LIMITS)
+    assert [photo.status for photo in (first, second, wish, other)] == [
+        PhotoStatus.QUEUED, PhotoStatus.DROPPED, PhotoStatus.QUEUED, PhotoStatus.QUEUED,
+    ]  # fmt: skip
+
+
+async def worker(session: AsyncSession, name: str, **changes: Any) -> None:
+    state = {"backend": "comfyui", "problem": None, "model": None, "photo_seconds": 8.0, "in_hand": 0}
+    await fleet.say_alive(session, name, **{**state, **changes})
+
+
+async def test_the_expected_wait_is_the_work_ahead_over_the_speed_of_the_workers_that_live(
+    database: Database,
+) -> None:
+    async with database.unit() as session:
+        assert await queue.expected_wait(session, lease=10) is None
+        await worker(session, "one")
+        await worker(session, "two")
+        await worker(session, "sick", problem="ComfyUI is away")
+        await worker(session, "overflow", backend="runpod")
+        await worker(session, "silent")
+        await session.execute(
+            update(RenderWorker)
+            .where(RenderWorker.name == "silent")
+            .values(seen_at=func.now() - timedelta(seconds=60))
+        )
+        for owner in range(4):
+            await orders.place(session, an_order(owner_id=owner), **LIMITS)
+        premium = await orders.place(session, an_order(premium=True), **LIMITS | {"premium_head_start": 60})
+        assert await queue.expected_wait(session, lease=10) == pytest.approx(5 * 8 / 2)
+        assert await queue.expected_wait(session, lease=10, before=premium.rank_at) == 0
+        waiting = await queue.candidates(session)
+        await queue.claim(session, [row.id for row in waiting[:1]], worker="one", lease=10)
+        # What renders is half done, on average.
+        assert await queue.expected_wait(session, lease=10) == pytest.approx(4.5 * 8 / 2)
+
+
+async def test_a_photo_that_could_not_begin_before_its_scene_is_over_is_not_queued(database: Database) -> None:
+    async with database.unit() as session:
+        await worker(session, "one", photo_seconds=30.0)
+        for owner in range(3):
+            await orders.place(session, an_order(owner_id=owner), **LIMITS)
+        dropped = await orders.place(session, an_order(requested=False, owner_id=9, expires_in=60), **LIMITS)
+        assert dropped.status is PhotoStatus.DROPPED
+        with pytest.raises(QueueFull) as full:
+            await orders.place(session, an_order(expires_in=60), **LIMITS)
+        assert full.value.wait == pytest.approx(90)
+
+
+async def test_a_worker_that_stops_is_no_longer_counted(database: Database) -> None:
+    async with database.unit() as session:
+        await worker(session, "one")
+        await fleet.leave(session, "one")
+        assert await queue.expected_wait(session, lease=10) is None

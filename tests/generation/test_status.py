@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, text, update
 
-from generation import status
+from generation import queue, status
 from generation.database import Database
 from generation.models import Photo, PhotoStatus
 from tests.generation.conftest import PlaceOrder
@@ -15,7 +15,9 @@ from tests.generation.conftest import PlaceOrder
 
 async def claim(database: Database, worker: str = "w") -> Photo | None:
     async with database.unit() as session:
-        return await status.claim(session, worker=worker, lease=10)
+        waiting = await queue.candidates(session)
+        claimed = await queue.claim(session, [row.id for row in waiting[:1]], worker=worker, lease=10)
+    return claimed[0] if claimed else None
 
 
 async def test_premium_goes_first_and_equals_go_in_order(database: Database, place: PlaceOrder) -> None:
@@ -81,7 +83,11 @@ async def test_a_transition_that_is_not_in_the_table_is_a_bug(before: PhotoStatu
 def test_every_status_can_be_reached_and_every_end_is_an_end() -> None:
     reached = set().union(*status.TRANSITIONS.values()) | {PhotoStatus.QUEUED}
     assert reached == set(PhotoStatus)
-    assert set(PhotoStatus) - set(status.TRANSITIONS) == {PhotoStatus.DELIVERED, PhotoStatus.FAILED}
+    assert set(PhotoStatus) - set(status.TRANSITIONS) == {
+        PhotoStatus.DELIVERED,
+        PhotoStatus.FAILED,
+        PhotoStatus.DROPPED,
+    }
 
 
 async def test_only_leases_of_the_own_attempt_are_renewed(database: Database, place: PlaceOrder) -> None:

@@ -1,0 +1,26 @@
+"""How long a photo will take, in words: honest, and rounded as people do."""
+
+from bot.texts import Say
+
+#: Seconds below which a wait needs no word.
+SHORT = 15
+
+
+def ahead(say: Say, seconds: float | None) -> str:
+    """What to add to an answer whose photo must wait; nothing for a short wait or one that nobody knows."""
+    if seconds is None or seconds <= SHORT:
+        return ""
+    return say("photo-wait", wait=_spoken(say, seconds))
+
+
+def full(say: Say, seconds: float | None) -> str:
+    """What to say instead of a photo when the queue takes no more."""
+    if seconds is None:
+        return say("photo-queue-full-unknown")
+    return say("photo-queue-full", wait=_spoken(say, max(seconds, SHORT)))
+
+
+def _spoken(say: Say, seconds: float) -> str:
+    if seconds < 55:
+        return say("wait-seconds", seconds=10 * max(1, round(seconds / 10)))
+    return say("wait-minutes", minutes=max(1, round(seconds / 60)))

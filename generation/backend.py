@@ -1,0 +1,31 @@
+"""What renders graphs: a ComfyUI of the worker's own, or RunPod's serverless one."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from generation.comfyui import ImageFile, Rendered
+from generation.workflow import Graph
+
+
+class Backend(Protocol):
+    """Both implementations run the same graphs and raise the same errors (`generation.errors`)."""
+
+    name: str
+    #: Graphs in its hands at once.
+    at_once: int
+    #: A GPU of our own, which renders one graph after another; False where graphs run side by side.
+    one_after_another: bool
+
+    async def render(
+        self, graph: Graph, *, prompt_id: str, timeout: float, submitted: Callable[[], Any] = ...
+    ) -> Rendered:
+        """Run a graph; raise a ComfyUIError when it does not succeed within `timeout` seconds of running."""
+
+    async def view(self, image: ImageFile) -> bytes:
+        """The bytes of an image that a graph made."""
+
+    async def check(self) -> None:
+        """Raise ComfyUIError while it cannot take graphs."""
+
+    async def listen(self) -> None:
+        """Whatever must run beside it, for ever."""

@@ -1,0 +1,119 @@
+"""The watchdog of a worker: whether the services that every photo needs can do their work.
+
+A worker whose ComfyUI is sick takes nothing, so that the photos go to the others. The first healthy answer ends it.
+"""
+
+import asyncio
+import shlex
+from collections.abc import Callable
+
+import structlog
+
+from generation.backend import Backend
+from generation.errors import ComfyUIUnreachable, GenerationError, StorageUnavailable
+from generation.storage import Storage
+
+log = structlog.get_logger(__name__)
+
+#: Seconds between two runs of the restart command while it does not help, and that one run may take.
+RESTART_EVERY = 60
+
+
+class Watchdog:
+    """One per worker. `on_sick` is called with a sentence each time that the worker falls sick.
+
+    `every` is the pause between two looks and `sick_after` how long it may give no healthy answer, in seconds. One
+    that refuses connections is sick at the second look, for nobody is there.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        storage: Storage,
+        *,
+        every: float,
+        sick_after: float,
+        restart_command: str,
+        on_sick: Callable[[str], None],
+    ) -> None:
+        self._backend = backend
+        self._storage = storage
+        self._every = every
+        self._sick_after = sick_after
+        self._restart_command = restart_command
+        self._on_sick = on_sick
+        # Sick until proven healthy: before the first answer nothing is taken.
+        self.problem: str | None = "not yet looked at"
+        self._healthy = asyncio.Event()
+        self._storage_doubted = True
+        self._bad_since: float | None = None
+        self._refusals = 0
+        self._restarted_at: float | None = None
+
+    async def healthy(self) -> None:
+        """Wait until all is well."""
+        await self._healthy.wait()
+
+    def doubt_storage(self) -> None:
+        """Storing has failed: no further photo is rendered before S3 answers again."""
+        self._storage_doubted = True
+
+    async def watch(self) -> None:
+        """Look for ever."""
+        while True:
+            await self.look()
+            await asyncio.sleep(self._every)
+
+    async def look(self) -> None:
+        """Ask the services once and draw the conclusion."""
+        try:
+            await self._backend.check()
+            if self._storage_doubted:
+                await self._storage.check()
+                self._storage_doubted = False
+        except GenerationError as error:
+            await self._bad(error)
+        else:
+            self._good()
+
+    def _good(self) -> None:
+        if self.problem:
+            log.info("worker.healthy", was=self.problem)
+        self.problem = self._bad_since = self._restarted_at = None
+        self._refusals = 0
+        self._healthy.set()
+
+    async def _bad(self, error: GenerationError) -> None:
+        now = asyncio.get_running_loop().time()
+        self._bad_since = self._bad_since or now
+        self._refusals = self._refusals + 1 if isinstance(error, ComfyUIUnreachable) and error.refused else 0
+        is_storage = isinstance(error, StorageUnavailable)
+        if not (is_storage or self._refusals > 1 or now - self._bad_since >= self._sick_after or self.problem):
+            return
+        if self._healthy.is_set() or self.problem != str(error):
+            log.warning("worker.sick", problem=str(error))
+        was_healthy = self._healthy.is_set()
+        self.problem = str(error)
+        self._healthy.clear()
+        if not is_storage:
+            # Renders that are done can be stored later; those of a sick ComfyUI are another one's work now.
+            if was_healthy:
+                self._on_sick(self.problem)
+            await self._restart(now)
+
+    async def _restart(self, now: float) -> None:
+        if not self._restart_command or (self._restarted_at and now - self._restarted_at < RESTART_EVERY):
+            return
+        self._restarted_at = now
+        log.warning("comfyui.restarting")
+        process = None
+        try:
+            process = await asyncio.create_subprocess_exec(*shlex.split(self._restart_command))
+            code = await asyncio.wait_for(process.wait(), RESTART_EVERY)
+            log.info("comfyui.restart_command_ended", exit_code=code)
+        except TimeoutError:
+            log.error("comfyui.restart_command_hangs")
+            if process:
+                process.kill()
+        except (OSError, ValueError) as error:
+            log.error("comfyui.restart_command_failed", error=repr(error))

@@ -1,0 +1,110 @@
+"""What waits for a GPU: read in order, claimed in batches, counted, and how long it will take."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from generation.models import Photo, PhotoStatus, RenderWorker
+from generation.status import in_seconds
+
+#: Any two numbers that no other advisory lock of this database uses.
+ORDERS_LOCK = 7_041_970
+CLAIMS_LOCK = 7_041_971
+
+#: Photos at the head of the queue among which a batch is chosen.
+CANDIDATES = 100
+#: Seconds for one photo, as long as no worker has said what it takes.
+UNMEASURED = 10.0
+
+# Spelled as text so that the planner sees the constants of the partial indexes.
+_IS_QUEUED = text(f"status = '{PhotoStatus.QUEUED.value}'")
+_IS_RENDERING = text(f"status = '{PhotoStatus.RENDERING.value}'")
+
+
+async def candidates(session: AsyncSession, *, free_only: bool = False) -> Sequence[Any]:
+    """The photos whose turn it could be, in order of rank and locked until the unit of work ends.
+
+    Rows of id, workflow, orientation, premium, alone; rank, since (waiting for a GPU) and now in seconds.
+
+    One worker chooses at a time, so that two never share the head of the queue between them by accident; SKIP
+    LOCKED passes over rows that somebody holds for another reason.
+    """
+    await session.execute(select(func.pg_advisory_xact_lock(CLAIMS_LOCK)))
+    waiting = (
+        select(
+            Photo.id,
+            Photo.workflow,
+            Photo.orientation,
+            Photo.premium,
+            Photo.alone,
+            func.extract("epoch", Photo.rank_at).label("rank"),
+            func.extract("epoch", func.greatest(Photo.queued_at, Photo.not_before)).label("since"),
+            func.extract("epoch", func.clock_timestamp()).label("now"),
+        )
+        .where(_IS_QUEUED, Photo.not_before <= func.clock_timestamp(), _is_fresh())
+        .order_by(Photo.rank_at, Photo.id)
+        .limit(CANDIDATES)
+        .with_for_update(skip_locked=True)
+    )
+    if free_only:
+        waiting = waiting.where(Photo.premium.is_(False))
+    return (await session.execute(waiting)).all()
+
+
+async def claim(session: AsyncSession, photo_ids: Iterable[int], *, worker: str, lease: float) -> list[Photo]:
+    """Take these photos, in the order given; those that are no longer waiting are left out."""
+    ids = list(photo_ids)
+    claimed = await session.scalars(
+        update(Photo)
+        .where(Photo.id.in_(ids), Photo.status == PhotoStatus.QUEUED)
+        .values(
+            status=PhotoStatus.RENDERING,
+            attempt=Photo.attempt + 1,
+            worker=worker,
+            lease_until=in_seconds(lease),
+            claimed_at=func.clock_timestamp(),
+            submitted_at=None,
+            rendered_at=None,
+            error=None,
+            batch_size=len(ids),
+        )
+        .returning(Photo)
+    )
+    by_id = {photo.id: photo for photo in claimed}
+    return [by_id[photo_id] for photo_id in ids if photo_id in by_id]
+
+
+async def waiting_count(session: AsyncSession, *, before: datetime | None = None, free_only: bool = False) -> int:
+    """How many photos wait for a GPU; `before` counts those whose rank is earlier."""
+    counting = select(func.count()).select_from(Photo).where(_IS_QUEUED)
+    if before is not None:
+        counting = counting.where(Photo.rank_at < before)
+    if free_only:
+        counting = counting.where(Photo.premium.is_(False))
+    return await session.scalar(counting) or 0
+
+
+async def expected_wait(session: AsyncSession, *, lease: float, before: datetime | None = None) -> float | None:
+    """Seconds until a GPU begins with a photo of rank `before` (without one: with the last in the queue).
+
+    The work ahead over the measured speed of all workers. None when no worker is there that could begin.
+    """
+    speed = await session.scalar(
+        select(func.sum(1 / func.coalesce(RenderWorker.photo_seconds, UNMEASURED))).where(
+            RenderWorker.seen_at > func.clock_timestamp() - timedelta(seconds=lease),
+            RenderWorker.problem.is_(None),
+            RenderWorker.backend == "comfyui",
+        )
+    )
+    if not speed:
+        return None
+    rendering = await session.scalar(select(func.count()).select_from(Photo).where(_IS_RENDERING)) or 0
+    # What renders now is half done, on average.
+    return (await waiting_count(session, before=before) + rendering / 2) / float(speed)
+
+
+def _is_fresh() -> ColumnElement[bool]:
+    return Photo.expires_at.is_(None) | (Photo.expires_at > func.clock_timestamp())

@@ -1,0 +1,61 @@
+"""What a GPU was measured to take, and how busy it has been: what the choice of a batch size rests on."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+#: Weight of the newest measurement.
+NEWEST = 0.3
+#: The load is remembered over about so many renders.
+MEMORY = 12
+
+
+class Speeds:
+    """Of one GPU; lives as long as its worker.
+
+    `priors` gives for each workflow the seconds of a graph by batch size, before anything was measured; the length
+    is the largest batch.
+    """
+
+    def __init__(self, priors: Mapping[str, Sequence[float]]) -> None:
+        self._priors = priors
+        self._measured: dict[tuple[str, int], float] = {}
+        self._scale: dict[str, float] = {}
+        self._largest: dict[str, int] = {}
+        self._work = 0.0
+        self._work_at = 0.0
+
+    def costs(self, workflow: str) -> list[float]:
+        """Seconds of a graph by batch size: as measured, else the prior at the scale of what was measured."""
+        priors = self._priors[workflow][: self._largest.get(workflow)]
+        scale = self._scale.get(workflow, 1.0)
+        return [self._measured.get((workflow, size), prior * scale) for size, prior in enumerate(priors, start=1)]
+
+    def of(self, workflow: str, size: int) -> float:
+        """Seconds that a graph of so many photos will take."""
+        costs = self.costs(workflow)
+        return costs[min(size, len(costs)) - 1]
+
+    def measured(self, workflow: str, size: int, seconds: float) -> None:
+        """Learn what a graph took whose model was loaded already."""
+        known = self._measured.get((workflow, size), seconds)
+        self._measured[workflow, size] = known + NEWEST * (seconds - known)
+        self._scale[workflow] = self._measured[workflow, size] / self._priors[workflow][size - 1]
+
+    def out_of_memory(self, workflow: str, size: int) -> None:
+        """A batch of this size did not fit: only smaller ones until the worker is started again."""
+        self._largest[workflow] = max(1, size - 1)
+
+    def claimed(self, workflow: str, photos: int, now: float) -> None:
+        """Count photos into the load. `now` is any clock in seconds that never jumps."""
+        self._work = self._faded(now) + photos * self.of(workflow, 1)
+        self._work_at = now
+
+    def load(self, now: float) -> float:
+        """Share of the GPU's time that the photos of late would have taken one by one; 1 is all of it."""
+        return self._faded(now) / self._memory()
+
+    def _faded(self, now: float) -> float:
+        return self._work * math.exp((self._work_at - now) / self._memory())
+
+    def _memory(self) -> float:
+        return MEMORY * max(self.of(workflow, 1) for workflow in self._priors)

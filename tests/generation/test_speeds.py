@@ -1,0 +1,41 @@
+"""What a worker learns of its GPU."""
+
+import pytest
+
+from generation.speeds import Speeds
+
+
+def test_what_was_measured_counts_and_scales_what_was_not() -> None:
+    speeds = Speeds({"a": [10.0, 12.0, 14.0, 16.0]})
+    assert speeds.costs("a") == [10, 12, 14, 16]
+    speeds.measured("a", 1, 5.0)
+    assert speeds.costs("a") == [5, 6, 7, 8]
+    speeds.measured("a", 4, 20.0)
+    assert speeds.costs("a")[3] == 20
+    assert speeds.costs("a")[0] == 5
+
+
+def test_one_slow_graph_does_not_change_the_picture_at_once() -> None:
+    speeds = Speeds({"a": [10.0]})
+    speeds.measured("a", 1, 10.0)
+    speeds.measured("a", 1, 100.0)
+    assert speeds.of("a", 1) == pytest.approx(37)
+
+
+def test_a_batch_that_did_not_fit_into_memory_is_not_tried_again() -> None:
+    speeds = Speeds({"a": [10.0, 12.0, 14.0, 16.0]})
+    speeds.out_of_memory("a", 4)
+    assert len(speeds.costs("a")) == 3
+    speeds.out_of_memory("a", 2)
+    assert len(speeds.costs("a")) == 1
+
+
+@pytest.mark.parametrize(("every", "load"), [(10.0, 1.0), (20.0, 0.5), (5.0, 2.0)])
+def test_the_load_is_the_work_that_came_over_the_time_it_took(every: float, load: float) -> None:
+    speeds = Speeds({"a": [10.0]})
+    now = 0.0
+    for _ in range(200):
+        now += every
+        speeds.claimed("a", 1, now)
+    assert speeds.load(now) == pytest.approx(load, rel=0.1)
+    assert speeds.load(now + 1000) < 0.01
