@@ -27,5 +27,8 @@ class Backend(Protocol):
     async def check(self) -> None:
         """Raise ComfyUIError while it cannot take graphs."""
 
+    async def close(self) -> None:
+        """Finish what must be finished before the connection is closed."""
+
     async def listen(self) -> None:
         """Whatever must run beside it, for ever."""

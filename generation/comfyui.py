@@ -83,6 +83,7 @@ class ComfyUI:
         self._client_id: str | None = None
         self._watched: dict[str, _Watched] = {}
         self._abandoned: set[str] = set()
+        self._stopping: set[asyncio.Task[None]] = set()
 
     # -- rendering -------------------------------------------------------------------------------------
 
@@ -104,14 +105,11 @@ class ComfyUI:
                 submitted()
                 return _rendered(await self._wait(prompt_id, watched, timeout))
         except TimeoutError:
-            await self._abandon(prompt_id)
+            self._abandon(prompt_id)
             raise RenderTimeout(f"no result within {timeout:g} s") from None
-        except (ComfyUIUnreachable, RenderTimeout, RenderStalled):
+        except (ComfyUIUnreachable, RenderTimeout, RenderStalled, asyncio.CancelledError):
             # It may have taken the graph all the same, and would render for nobody.
-            await self._abandon(prompt_id)
-            raise
-        except asyncio.CancelledError:
-            await asyncio.shield(self._abandon(prompt_id))
+            self._abandon(prompt_id)
             raise
         finally:
             del self._watched[prompt_id]
@@ -178,9 +176,18 @@ class ComfyUI:
             return entry
         raise PromptLost("neither in the queue nor in the history")
 
-    async def _abandon(self, prompt_id: str) -> None:
-        """Take the graph out of ComfyUI's hands, waiting or running, as far as it still answers."""
+    def _abandon(self, prompt_id: str) -> None:
+        """Take the graph out of ComfyUI's hands, while its photos go on to another worker: nobody waits for it."""
         self._abandoned.add(prompt_id)
+        task = asyncio.create_task(self._stop(prompt_id))
+        self._stopping.add(task)
+        task.add_done_callback(self._stopping.discard)
+
+    async def close(self) -> None:
+        """Wait until graphs that were taken back are stopped, as far as ComfyUI still answers."""
+        await asyncio.gather(*self._stopping)
+
+    async def _stop(self, prompt_id: str) -> None:
         for path, body in (("/queue", {"delete": [prompt_id]}), ("/interrupt", {"prompt_id": prompt_id})):
             try:
                 async with self._request("POST", path, json=body, timeout=3):

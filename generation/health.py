@@ -66,13 +66,14 @@ class Watchdog:
 
     async def look(self) -> None:
         """Ask the services once and draw the conclusion."""
+        asked_at = asyncio.get_running_loop().time()
         try:
             await self._backend.check()
             if self._storage_doubted:
                 await self._storage.check()
                 self._storage_doubted = False
         except GenerationError as error:
-            await self._bad(error)
+            await self._bad(error, asked_at)
         else:
             self._good()
 
@@ -83,9 +84,9 @@ class Watchdog:
         self._refusals = 0
         self._healthy.set()
 
-    async def _bad(self, error: GenerationError) -> None:
+    async def _bad(self, error: GenerationError, asked_at: float) -> None:
         now = asyncio.get_running_loop().time()
-        self._bad_since = self._bad_since or now
+        self._bad_since = self._bad_since or asked_at
         self._refusals = self._refusals + 1 if isinstance(error, ComfyUIUnreachable) and error.refused else 0
         is_storage = isinstance(error, StorageUnavailable)
         if not (is_storage or self._refusals > 1 or now - self._bad_since >= self._sick_after or self.problem):

@@ -76,14 +76,15 @@ class Renderer:
             return True
         self._serving = True
         try:
-            while not self._watchdog.problem:
+            while True:
                 await self._turn()
                 await self._pipeline.room()
+                if self._watchdog.problem:
+                    return False
                 if not await self._hand_over():
                     return True
         finally:
             self._serving = False
-        return False
 
     def take_back(self, why: str) -> None:
         """Give all photos in the GPU's hands back to the queue, for another worker."""

@@ -89,6 +89,9 @@ class RunPod:
         """Raise ComfyUIUnreachable unless the endpoint answers."""
         await self._ask("GET", "/health")
 
+    async def close(self) -> None:
+        """Nothing is left to do: a job that is given up is cancelled at once."""
+
     async def listen(self) -> None:
         """Nothing runs beside it: jobs are asked for."""
 
@@ -146,8 +149,8 @@ class RunPod:
         async with self._request(method, path, timeout=timeout, **options) as response:
             if response.status == 404 and path.startswith("/status"):
                 raise PromptLost("RunPod knows no such job")
-            if response.status in {400, 401, 403, 413}:
-                # Wrong key, wrong endpoint or a graph that is too large: the same request stays wrong.
+            if response.status in {400, 413}:
+                # A graph that is too large, for one: the same request stays wrong.
                 raise GraphRejected(f"{path} answered {response.status}", {})
             if response.status != 200:
                 raise ComfyUIUnreachable(f"RunPod {path} answered {response.status}")
@@ -174,5 +177,6 @@ def _failure(error: str) -> ComfyUIError:
     """worker-comfyui tells of a refused graph and of a failed one by its sentences alone."""
     if "validation failed" in error:
         return GraphRejected(error[:300], {})
-    kind = "torch.OutOfMemoryError" if "out of memory" in error.lower() or "OutOfMemory" in error else "RunPod"
+    is_memory = any(words in error for words in ("out of memory", "OutOfMemory", "exceed allowed memory"))
+    kind = "torch.OutOfMemoryError" if is_memory else "RunPod"
     return RenderFailed(kind, error[:300])

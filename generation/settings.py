@@ -69,7 +69,7 @@ class Settings(DatabaseSettings):
     workflows_folder: str = ""
     model_slice: Annotated[float, Field(ge=0)] = 60
     batch_window: Annotated[float, Field(ge=0, le=60)] = 0
-    hand_over_lead: Annotated[float, Field(ge=0)] = 1
+    hand_over_lead: Annotated[float, Field(ge=0)] = 0.1
     photo_attempts: Annotated[int, Field(gt=0)] = 3
     photo_retry_pause: Annotated[float, Field(gt=0)] = 2
     render_timeout: Annotated[float, Field(gt=0)] = 180
@@ -82,7 +82,7 @@ class Settings(DatabaseSettings):
     runpod_api_key: SecretStr | None = None
     runpod_at_once: Annotated[int, Field(gt=0, le=100)] = 4
     overflow_depth: Annotated[int, Field(ge=0)] = 0
-    lease: Annotated[float, Field(gt=0)] = 10
+    lease: Annotated[float, Field(gt=0)] = 8
     sweep_every: Annotated[int, Field(ge=1, le=30)] = 5
     shutdown_wait: Annotated[int, Field(ge=0)] = 30
 

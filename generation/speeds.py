@@ -25,8 +25,12 @@ class Speeds:
         self._work_at = 0.0
 
     def costs(self, workflow: str) -> list[float]:
-        """Seconds of a graph by batch size: as measured, else the prior at the scale of what was measured."""
-        priors = self._priors[workflow][: self._largest.get(workflow)]
+        """Seconds of a graph by batch size: as measured, else the prior at the scale of what was measured.
+
+        Before one photo alone was measured there are no batches: only beside it does a batch show its gain.
+        """
+        is_calibrated = (workflow, 1) in self._measured
+        priors = self._priors[workflow][: self._largest.get(workflow) if is_calibrated else 1]
         scale = self._scale.get(workflow, 1.0)
         return [self._measured.get((workflow, size), prior * scale) for size, prior in enumerate(priors, start=1)]
 

@@ -130,6 +130,7 @@ class Process:
             await self._renderer.stop()
             await self._pipeline.finish(self._settings.shutdown_wait)
             await self._renderer.abort()
+            await self._backend.close()
             with suppress(*AWAY):
                 async with self._database.unit() as session:
                     await fleet.leave(session, self._name)

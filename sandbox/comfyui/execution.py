@@ -99,6 +99,12 @@ class Executor:
         if self.running and prompt_id in {None, self.running.prompt_id}:
             self._interrupted.set()
 
+    def forget(self) -> None:
+        """The process was started anew."""
+        self.waiting, self.running, self.loaded_model = [], None, None
+        self.history.clear()
+        self._cache = {}
+
     def remaining(self) -> int:
         return len(self.waiting) + (self.running is not None)
 

@@ -44,6 +44,10 @@ class ComfyUIServer:
     def url(self) -> str:
         return self._server.url
 
+    @property
+    def port(self) -> int:
+        return self._server.port
+
     async def start(self) -> Self:
         await self._server.start()
         self._tasks = [asyncio.create_task(self.executor.work()), asyncio.create_task(self._publish())]
@@ -64,6 +68,13 @@ class ComfyUIServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+
+    async def restart(self) -> None:
+        """What a restart leaves of the queue, the history and the graph that runs: nothing."""
+        self._tasks[0].cancel()
+        await asyncio.gather(self._tasks[0], return_exceptions=True)
+        self.executor.forget()
+        self._tasks[0] = asyncio.create_task(self.executor.work())
 
     def drop_sockets(self) -> None:
         """Break every WebSocket off without a word."""

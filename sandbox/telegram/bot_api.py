@@ -152,7 +152,8 @@ class BotApi:
             return [_photo_size(photo, file[2], await asyncio.to_thread(_dimensions, file[2]))]
         if not isinstance(photo, web.FileField):
             raise bad_request("there is no photo in the request")
-        content = photo.file.read()
+        with photo.file as upload:
+            content = upload.read()
         if len(content) > MAX_PHOTO_BYTES:
             raise bad_request(f"file is too big: {len(content)} bytes, a photo may have {MAX_PHOTO_BYTES}")
         width, height = await asyncio.to_thread(_dimensions, content)

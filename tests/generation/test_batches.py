@@ -72,6 +72,14 @@ def test_a_workflow_that_renders_one_by_one_takes_one() -> None:
         WORKFLOWS["one-by-one"].fill(fillings(2))
 
 
+async def warm(database: Database, place: PlaceOrder, *names: str) -> None:
+    """Two photos alone: batches begin when a worker knows what one costs, the model being loaded."""
+    for name in names:
+        for number in range(2):
+            photo = await place(owner_id=100 + number, seed=number, workflow=name)
+            await settled(database, photo.id, "delivered")
+
+
 async def waiting(
     database: Database, redis: ArqRedis, place: PlaceOrder, count: int, **changes: object
 ) -> list[Photo]:
@@ -126,9 +134,10 @@ async def test_one_bad_item_is_tried_again_alone_and_the_others_keep_theirs(
     settings: Settings, bucket: Storage, comfyui: ComfyUIServer, place: PlaceOrder, database: Database,
     redis: ArqRedis, anya: Player, ben: Player,
 ) -> None:  # fmt: skip
-    comfyui.faults.add(path="render", kind="black")
-    photos = await waiting(database, redis, place, 4, workflow="one-pass")
     async with worker_running(settings):
+        await warm(database, place, "one-pass")
+        comfyui.faults.add(path="render", kind="black")
+        photos = await waiting(database, redis, place, 4, workflow="one-pass")
         rows = [await settled(database, photo.id, "delivered") for photo in photos]
     assert sorted((row.attempt, row.failures, row.alone) for row in rows) == [
         (1, 0, False), (1, 0, False), (1, 0, False), (2, 1, True),
@@ -140,10 +149,11 @@ async def test_a_batch_that_fails_as_a_whole_is_split_and_nobody_is_blamed(
     settings: Settings, bucket: Storage, comfyui: ComfyUIServer, place: PlaceOrder, database: Database,
     redis: ArqRedis, anya: Player, ben: Player, name: str,
 ) -> None:  # fmt: skip
-    comfyui.executor.cost = Cost(batch=(0.1, 0.1, 0.1, 0.1), swap=0)
-    comfyui.faults.add(path="render", kind="out_of_memory")
-    photos = await waiting(database, redis, place, 4, workflow=name)
     async with worker_running(settings):
+        await warm(database, place, name)
+        comfyui.executor.cost = Cost(batch=(0.1, 0.1, 0.1, 0.1), swap=0)
+        comfyui.faults.add(path="render", kind="out_of_memory")
+        photos = await waiting(database, redis, place, 4, workflow=name)
         rows = [await settled(database, photo.id, "delivered") for photo in photos]
     assert [row.failures for row in rows if row.alone] == [0] * sum(row.alone for row in rows)
     assert sum(row.failures for row in rows) <= 1
@@ -153,10 +163,11 @@ async def test_the_photo_that_breaks_its_batch_ends_with_words_and_the_others_ar
     settings: Settings, bucket: Storage, comfyui: ComfyUIServer, place: PlaceOrder, database: Database,
     redis: ArqRedis, telegram: TelegramServer, anya: Player, ben: Player,
 ) -> None:  # fmt: skip
-    comfyui.executor.cost = Cost(batch=(0.1, 0.1, 0.1, 0.1), swap=0)
-    comfyui.executor.poison = "scene 2"
-    photos = await waiting(database, redis, place, 4, workflow="one-pass")
     async with worker_running(settings):
+        await warm(database, place, "one-pass")
+        comfyui.executor.cost = Cost(batch=(0.1, 0.1, 0.1, 0.1), swap=0)
+        comfyui.executor.poison = "scene 2"
+        photos = await waiting(database, redis, place, 4, workflow="one-pass")
         rows = [await settled(database, photo.id, "delivered", "failed") for photo in photos]
     assert [row.status for row in rows] == [
         PhotoStatus.DELIVERED, PhotoStatus.DELIVERED, PhotoStatus.FAILED, PhotoStatus.DELIVERED,

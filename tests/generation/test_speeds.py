@@ -7,7 +7,7 @@ from generation.speeds import Speeds
 
 def test_what_was_measured_counts_and_scales_what_was_not() -> None:
     speeds = Speeds({"a": [10.0, 12.0, 14.0, 16.0]})
-    assert speeds.costs("a") == [10, 12, 14, 16]
+    assert speeds.costs("a") == [10], "no batch before one alone was measured"
     speeds.measured("a", 1, 5.0)
     assert speeds.costs("a") == [5, 6, 7, 8]
     speeds.measured("a", 4, 20.0)
@@ -24,6 +24,7 @@ def test_one_slow_graph_does_not_change_the_picture_at_once() -> None:
 
 def test_a_batch_that_did_not_fit_into_memory_is_not_tried_again() -> None:
     speeds = Speeds({"a": [10.0, 12.0, 14.0, 16.0]})
+    speeds.measured("a", 1, 10.0)
     speeds.out_of_memory("a", 4)
     assert len(speeds.costs("a")) == 3
     speeds.out_of_memory("a", 2)

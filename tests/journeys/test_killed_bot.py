@@ -1,15 +1,10 @@
 """kill -9 of real processes: answered once, and every photo arrives once."""
 
 import asyncio
-import os
-import signal
 import sys
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
-from pydantic import SecretStr
 
 from bot.settings import Settings
 from generation.database import Database
@@ -18,67 +13,8 @@ from sandbox.comfyui import ComfyUIServer
 from sandbox.llm import LanguageModelServer
 from sandbox.telegram import TelegramServer
 from tests.conftest import settled
+from tests.journeys.conftest import ROOT, Processes, environment, kill
 from tests.player import Player, has_text
-
-ROOT = Path(__file__).parents[2]
-Spawn = Callable[..., "asyncio.Task[asyncio.subprocess.Process]"]
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    """The settings as a process reads them."""
-    variables = {}
-    for name, value in settings.model_dump().items():
-        if isinstance(value, SecretStr):
-            value = value.get_secret_value()  # noqa: PLW2901
-        if isinstance(value, frozenset):
-            value = ",".join(map(str, value))  # noqa: PLW2901
-        if value is not None:
-            variables[name.upper()] = str(value)
-    return {**os.environ, **variables, "LOG_FORMAT": "json"}
-
-
-class Processes:
-    """Real processes of the product, all killed at the end."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._environment = environment(settings)
-        self._running: list[asyncio.subprocess.Process] = []
-
-    async def bot(self, **variables: str) -> asyncio.subprocess.Process:
-        self._environment |= variables
-        return await self._spawn("-m", "bot")
-
-    async def worker(self) -> asyncio.subprocess.Process:
-        return await self._spawn("-m", "arq", "generation.worker.WorkerSettings")
-
-    async def check_worker(self) -> asyncio.subprocess.Process:
-        """What compose.yaml asks the worker's container."""
-        return await self._spawn("-m", "arq", "--check", "generation.worker.WorkerSettings")
-
-    async def _spawn(self, *arguments: str) -> asyncio.subprocess.Process:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, *arguments, env=self._environment, cwd=ROOT, stderr=asyncio.subprocess.DEVNULL
-        )
-        self._running.append(process)
-        return process
-
-    async def end(self) -> None:
-        for process in self._running:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
-
-
-@pytest_asyncio.fixture
-async def processes(settings: Settings, bucket: Storage) -> AsyncIterator[Processes]:
-    processes = Processes(settings)
-    yield processes
-    await processes.end()
-
-
-async def kill(process: asyncio.subprocess.Process) -> None:
-    process.send_signal(signal.SIGKILL)
-    await process.wait()
 
 
 async def test_a_bot_killed_between_message_and_answer_answers_once_after_its_restart(
@@ -146,7 +82,7 @@ async def test_a_deploy_in_the_middle_of_a_render_delivers_the_photo(
 async def test_both_processes_say_that_they_are_healthy_and_stop_cleanly_at_sigterm(
     processes: Processes, ben: Player, tmp_path: Path
 ) -> None:
-    bot, worker = await processes.bot(HEALTH_FILE=str(tmp_path / "alive")), await processes.worker()
+    bot, worker = await processes.started_bot(HEALTH_FILE=str(tmp_path / "alive")), await processes.started_worker()
     await ben.enter("Alisa")
     await ben.say("send me a photo")
     await ben.photo()

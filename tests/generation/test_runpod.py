@@ -1,0 +1,157 @@
+"""Overflow: RunPod's serverless ComfyUI takes free photos when more of them wait than our own GPUs should make."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from pydantic import SecretStr
+from sqlalchemy import func, select
+
+from bot.settings import Settings
+from generation import workflow
+from generation.database import Database
+from generation.errors import (
+    BadImage,
+    ComfyUIUnreachable,
+    GraphRejected,
+    RenderFailed,
+    RenderInterrupted,
+    RenderTimeout,
+)
+from generation.models import Orientation, Photo, PhotoStatus
+from generation.runpod import RunPod
+from generation.storage import Storage
+from generation.workflow import Filling, Graph
+from sandbox.comfyui import Cost
+from sandbox.runpod import API_KEY, RunPodServer
+from tests.conftest import settled, worker_running
+from tests.generation.conftest import PlaceOrder
+from tests.generation.test_batches import FOLDER
+from tests.player import Player
+
+WORKFLOW = workflow.load_all(FOLDER)["one-by-one"]
+
+
+def graph() -> Graph:
+    filling = Filling(
+        prompt="a walk", negative_prompt="", seed=1, orientation=Orientation.PORTRAIT, filename_prefix="vitte/x"
+    )
+    return WORKFLOW.fill([filling])[0]
+
+
+@pytest_asyncio.fixture
+async def endpoint(tmp_path: Path) -> AsyncIterator[RunPodServer]:
+    async with RunPodServer(tmp_path / "runpod", cost=Cost(batch=(0.05,), swap=0)) as server:
+        yield server
+
+
+@pytest_asyncio.fixture
+async def runpod(endpoint: RunPodServer) -> AsyncIterator[RunPod]:
+    async with aiohttp.ClientSession() as session:
+        yield RunPod(session, endpoint.url, API_KEY, at_once=2, poll=0.02)
+
+
+async def render(runpod: RunPod, it: Graph | None = None, *, timeout: float = 10) -> bytes:
+    rendered = await runpod.render(it or graph(), prompt_id=str(uuid.uuid4()), timeout=timeout)
+    return await runpod.view(rendered.outputs[WORKFLOW.output][0])
+
+
+async def test_a_graph_runs_and_its_picture_comes_back(runpod: RunPod) -> None:
+    await runpod.check()
+    assert (await render(runpod)).startswith(b"\x89PNG")
+
+
+async def test_a_wrong_key_makes_the_worker_sick_and_costs_no_photo(endpoint: RunPodServer) -> None:
+    async with aiohttp.ClientSession() as session:
+        runpod = RunPod(session, endpoint.url, "wrong", at_once=1)
+        for ask in (render(runpod), runpod.check()):
+            with pytest.raises(ComfyUIUnreachable, match="401"):
+                await ask
+
+
+async def test_a_graph_that_fails_or_is_refused_is_told_apart(runpod: RunPod, endpoint: RunPodServer) -> None:
+    endpoint.faults.add(path="render", kind="out_of_memory")
+    with pytest.raises(RenderFailed, match="OutOfMemory"):
+        await render(runpod)
+    wrong = graph()
+    wrong["8"]["inputs"]["sampler_name"] = "no-such-sampler"
+    with pytest.raises(GraphRejected, match="validation failed"):
+        await render(runpod, wrong)
+
+
+@pytest.mark.parametrize("fault", [{"kind": "drop"}, {"kind": "status", "status": 502}])
+async def test_an_endpoint_that_fails_for_a_moment_is_asked_again(
+    runpod: RunPod, endpoint: RunPodServer, fault: dict[str, object]
+) -> None:
+    endpoint.faults.add(path="/status", times=2, **fault)
+    assert await render(runpod)
+
+
+async def test_an_endpoint_that_is_away_raises(runpod: RunPod, endpoint: RunPodServer) -> None:
+    endpoint.faults.add(path="/run", kind="drop")
+    with pytest.raises(ComfyUIUnreachable):
+        await render(runpod)
+
+
+async def test_a_cancelled_render_is_cancelled_there_too(runpod: RunPod, endpoint: RunPodServer) -> None:
+    endpoint.faults.add(path="render", kind="stall")
+    task = asyncio.create_task(render(runpod))
+    while endpoint.faults.pending:
+        await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert [job["status"] for job in endpoint.jobs.values()] == ["CANCELLED"]
+
+
+async def test_what_runpod_says_of_a_job_has_its_meaning(runpod: RunPod) -> None:
+    for status, error in (("CANCELLED", RenderInterrupted), ("TIMED_OUT", RenderTimeout), ("FAILED", RenderFailed)):
+        with pytest.raises(error):
+            runpod._rendered("10", "p", {"status": status})
+    rendered = runpod._rendered(
+        "10", "p", {"status": "COMPLETED", "output": {"images": [{"type": "base64", "data": "no base64!"}]}}
+    )
+    with pytest.raises(BadImage):
+        await runpod.view(rendered.outputs["10"][0])
+
+
+async def test_the_overflow_takes_free_photos_while_the_queue_is_deep_and_leaves_premium_to_our_own(
+    settings: Settings,
+    bucket: Storage,
+    endpoint: RunPodServer,
+    place: PlaceOrder,
+    database: Database,
+    anya: Player,
+    ben: Player,
+) -> None:
+    settings = settings.model_copy(update={"workflows_folder": str(FOLDER), "overflow_depth": 3})
+    overflow = settings.model_copy(
+        update={
+            "render_backend": "runpod",
+            "runpod_url": endpoint.url,
+            "runpod_api_key": SecretStr(API_KEY),
+        }
+    )
+    # No GPU of our own is there: what the overflow leaves, waits.
+    free = [await place(workflow="one-by-one", chat_id=1001 + n % 2, owner_id=n) for n in range(8)]
+    premium = await place(workflow="one-by-one", premium=True, owner_id=99)
+    async with worker_running(overflow):
+        async with asyncio.timeout(30):
+            while await _count(database, PhotoStatus.QUEUED) > 4:
+                await asyncio.sleep(0.05)
+        for photo in free[:5]:
+            await settled(database, photo.id, "delivered")
+    async with database.unit() as session:
+        rows = [await session.get_one(Photo, photo.id) for photo in [*free, premium]]
+    assert [row.status for row in rows] == [PhotoStatus.DELIVERED] * 5 + [PhotoStatus.QUEUED] * 4
+    async with worker_running(settings):
+        for photo in [*free, premium]:
+            await settled(database, photo.id, "delivered")
+
+
+async def _count(database: Database, status: PhotoStatus) -> int:
+    async with database.unit() as session:
+        return await session.scalar(select(func.count()).where(Photo.status == status)) or 0

@@ -1,0 +1,106 @@
+"""Real processes of the product, on the test's own database and queue."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+from pydantic import SecretStr
+
+from bot.settings import Settings
+from generation.storage import Storage
+from tests.journeys.forked import Forked, python_m
+
+ROOT = Path(__file__).parents[2]
+
+Process = asyncio.subprocess.Process | Forked
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The settings as a process reads them."""
+    variables = {}
+    for name, value in settings.model_dump().items():
+        if isinstance(value, SecretStr):
+            value = value.get_secret_value()  # noqa: PLW2901
+        if isinstance(value, frozenset):
+            value = ",".join(map(str, value))  # noqa: PLW2901
+        if value is not None:
+            variables[name.upper()] = str(value)
+    return {**os.environ, **variables, "LOG_FORMAT": "json"}
+
+
+class Processes:
+    """Real processes of the product, all killed at the end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._environment = environment(settings)
+        self._running: list[Process] = []
+        self._kept_up: list[asyncio.Task[None]] = []
+
+    async def bot(self) -> Process:
+        return self._keep(await python_m("bot", environment=self._environment))
+
+    async def worker(self) -> Process:
+        """A worker, forked from a process that has imported everything."""
+        return self._keep(await python_m("arq", "generation.worker.WorkerSettings", environment=self._environment))
+
+    async def started_bot(self, **variables: str) -> asyncio.subprocess.Process:
+        """A bot by its own command line."""
+        self._environment |= variables
+        return await self._spawn("-m", "bot")
+
+    async def started_worker(self) -> asyncio.subprocess.Process:
+        """A worker by its own command line."""
+        return await self._spawn("-m", "arq", "generation.worker.WorkerSettings")
+
+    async def kept_up_worker(self) -> None:
+        """A worker that a service manager starts again whenever it ends."""
+
+        async def keep_up() -> None:
+            while True:
+                await (await self.worker()).wait()
+
+        self._kept_up.append(asyncio.create_task(keep_up()))
+
+    async def skewed_worker(self, seconds: int) -> asyncio.subprocess.Process:
+        """A worker on a machine whose clock is wrong by so much."""
+        return await self._spawn("-m", "tests.journeys.skewed", str(seconds), "generation.worker.WorkerSettings")
+
+    async def check_worker(self) -> asyncio.subprocess.Process:
+        """What compose.yaml asks the worker's container."""
+        return await self._spawn("-m", "arq", "--check", "generation.worker.WorkerSettings")
+
+    async def _spawn(self, *arguments: str) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *arguments, env=self._environment, cwd=ROOT, stderr=asyncio.subprocess.DEVNULL
+        )
+        self._running.append(process)
+        return process
+
+    def _keep(self, process: Forked) -> Forked:
+        self._running.append(process)
+        return process
+
+    async def end(self) -> None:
+        for task in self._kept_up:
+            task.cancel()
+        await asyncio.gather(*self._kept_up, return_exceptions=True)
+        for process in self._running:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+
+@pytest_asyncio.fixture
+async def processes(settings: Settings, bucket: Storage) -> AsyncIterator[Processes]:
+    processes = Processes(settings)
+    yield processes
+    await processes.end()
+
+
+async def kill(process: Process) -> None:
+    process.send_signal(signal.SIGKILL)
+    await process.wait()

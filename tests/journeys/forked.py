@@ -1,0 +1,65 @@
+"""Starts the product's processes without importing everything anew each time, which takes seconds.
+
+A server process imports once and forks; what comes out is a process of its own that can be killed like any other.
+The command lines themselves are tried by the tests that start `python -m ...`.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import runpy
+import signal
+import sys
+from multiprocessing.process import BaseProcess
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["bot.app", "generation.worker", "arq.cli"])
+
+
+def _run(arguments: list[str], environment: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 1)
+    os.dup2(devnull, 2)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.argv = arguments
+    runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+
+
+class Forked:
+    """A process with the interface of asyncio's, as far as tests need it."""
+
+    def __init__(self, process: BaseProcess) -> None:
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        pid = self._process.pid
+        assert pid is not None
+        return pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def send_signal(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    async def wait(self) -> int:
+        while self.returncode is None:
+            await asyncio.sleep(0.01)
+        return self.returncode
+
+
+async def python_m(*arguments: str, environment: dict[str, str]) -> Forked:
+    """Like `python -m ARGUMENTS`, output thrown away."""
+    process = _CONTEXT.Process(target=_run, args=(list(arguments), environment), daemon=True)
+    await asyncio.to_thread(process.start)
+    return Forked(process)
