@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
-.PHONY: run test check format lock clean
+.PHONY: run test check bench format lock clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.sandbox ## start everything; prints one address
@@ -20,6 +20,9 @@ check: $(VENV)/.dev ## what CI runs: formatter, linter, types, import direction,
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest $(ARGS)
 
+bench: $(VENV)/.dev ## measures; one table, and build/bench.json
+	$(BIN)/python -m sandbox.bench $(ARGS)
+
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -28,7 +31,7 @@ lock: $(VENV)/.dev ## compile the three lock files again from pyproject.toml
 	$(BIN)/python requirements/compile.py
 
 clean:
-	rm -rf $(VENV) .data .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .data build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/.base:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Vitte needs Python 3.11 or newer; name one with make PYTHON=...")'

@@ -7,8 +7,13 @@ SHORT = 15
 
 
 def ahead(say: Say, seconds: float | None) -> str:
-    """What to add to an answer whose photo must wait; nothing for a short wait or one that nobody knows."""
-    if seconds is None or seconds <= SHORT:
+    """What to add to an answer whose photo must wait; nothing for a short wait.
+
+    None: no GPU is there just now, so nobody knows.
+    """
+    if seconds is None:
+        return say("photo-delayed")
+    if seconds <= SHORT:
         return ""
     return say("photo-wait", wait=_spoken(say, seconds))
 

@@ -123,7 +123,7 @@ class RunPodServer:
             return f"Workflow validation failed: {invalid}", []
         executor = min(self._executors, key=Executor.remaining)
         executor.put(Prompt(0, job_id, graph, {}, outputs))
-        while job_id not in executor.history:  # noqa: ASYNC110 - the executor tells nobody
+        while job_id not in executor.history:
             await asyncio.sleep(0.005)
         entry = executor.history[job_id]
         for name, details in entry["status"]["messages"]:

@@ -73,6 +73,8 @@ class Executor:
         #: Prompts that waited behind each one that ended: zero while orders wait means that the GPU went idle.
         self.waiting_at_end: list[int] = []
         self.swaps = 0
+        #: What a bench wants to know of each prompt; times are seconds since 1970.
+        self.record: dict[str, dict[str, Any]] = {}
         #: A prompt text that runs the card out of memory, in whatever company.
         self.poison: str | None = None
         self._faults = faults
@@ -85,6 +87,7 @@ class Executor:
     # -- queue -----------------------------------------------------------------------------------------
 
     def put(self, prompt: Prompt) -> None:
+        self.record[prompt.prompt_id] = {"received": time.time(), "photos": 0, "swaps": 0}
         heapq.heappush(self.waiting, prompt)
         self.queue_changed()
         self._wake.set()
@@ -131,6 +134,7 @@ class Executor:
         silent = self._faults.take("render", "no_events") is not None
         client = None if silent else prompt.extra.get("client_id")
         executed: list[str] = []
+        self.record[prompt.prompt_id]["started"] = time.time()
         self._tell(prompt, client, "execution_start", {})
         # The original caches nodes that no output needs as well; here they are left out.
         needed = _order(prompt.graph, prompt.outputs)
@@ -154,6 +158,7 @@ class Executor:
         )
         # ComfyUI writes the history after it has sent execution_success: asking at once finds nothing.
         await asyncio.sleep(0.002)
+        self.record[prompt.prompt_id]["ended"] = time.time()
         self._remember(prompt, outputs, status)
         self.waiting_at_end.append(len(self.waiting))
         self.running = None
@@ -181,7 +186,7 @@ class Executor:
             self._progress(prompt, client, states, node, 0.0, 1.0, "running")
             self._hear(client, "executing", {"node": node, "display_node": node, "prompt_id": prompt.prompt_id})
             if kind in LOADERS:
-                await self._load(prompt.graph[node]["inputs"][LOADERS[kind]])
+                await self._load(prompt, prompt.graph[node]["inputs"][LOADERS[kind]])
             elif kind in {"KSampler", "SamplerCustomAdvanced"}:
                 await self._sample(prompt, node, client, states)
             elif is_output:
@@ -194,10 +199,11 @@ class Executor:
             )
         self._progress(prompt, client, states, node, 1.0, 1.0, "finished")
 
-    async def _load(self, model: str) -> None:
+    async def _load(self, prompt: Prompt, model: str) -> None:
         if model != self.loaded_model:
             await self._pause(self.cost.swap)
             self.swaps += 1
+            self.record[prompt.prompt_id]["swaps"] += 1
             self.loaded_model = model
 
     async def _sample(self, prompt: Prompt, node: str, client: str | None, states: dict[str, Any]) -> None:
@@ -218,6 +224,7 @@ class Executor:
                 client, "progress", {"value": step, "max": steps, "prompt_id": prompt.prompt_id, "node": node}
             )
         self.renders.append(size)
+        self.record[prompt.prompt_id]["photos"] += size
 
     async def _pause(self, seconds: float) -> None:
         try:

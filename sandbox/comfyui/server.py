@@ -104,6 +104,7 @@ class ComfyUIServer:
                     web.get(f"{prefix}/models/{{folder}}", self._models),
                 ]
             )
+        application.router.add_get("/sandbox/record", self._record)
 
     async def _prompt(self, request: web.Request) -> web.Response:
         # A body that is no JSON object raises here: the original answers such things with a bare 500 too.
@@ -195,6 +196,10 @@ class ComfyUIServer:
         if name is None:
             return web.json_response(NODES)
         return web.json_response({name: NODES[name]} if name in NODES else {})
+
+    async def _record(self, _request: web.Request) -> web.Response:
+        """Not ComfyUI's: what a bench wants to know of each prompt."""
+        return web.json_response(self.executor.record)
 
     async def _model_folders(self, _request: web.Request) -> web.Response:
         return web.json_response(list(MODELS))

@@ -1,42 +1,27 @@
 """Real processes of the product, on the test's own database and queue."""
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest_asyncio
-from pydantic import SecretStr
 
 from bot.settings import Settings
 from generation.storage import Storage
-from tests.journeys.forked import Forked, python_m
+from sandbox.forked import Forked, environment, python_m
 
 ROOT = Path(__file__).parents[2]
 
 Process = asyncio.subprocess.Process | Forked
 
 
-def environment(settings: Settings) -> dict[str, str]:
-    """The settings as a process reads them."""
-    variables = {}
-    for name, value in settings.model_dump().items():
-        if isinstance(value, SecretStr):
-            value = value.get_secret_value()  # noqa: PLW2901
-        if isinstance(value, frozenset):
-            value = ",".join(map(str, value))  # noqa: PLW2901
-        if value is not None:
-            variables[name.upper()] = str(value)
-    return {**os.environ, **variables, "LOG_FORMAT": "json"}
-
-
 class Processes:
     """Real processes of the product, all killed at the end."""
 
     def __init__(self, settings: Settings) -> None:
-        self._environment = environment(settings)
+        self._environment = environment(settings) | {"LOG_FORMAT": "json"}
         self._running: list[Process] = []
         self._kept_up: list[asyncio.Task[None]] = []
 

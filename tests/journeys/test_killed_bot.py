@@ -10,10 +10,11 @@ from bot.settings import Settings
 from generation.database import Database
 from generation.storage import Storage
 from sandbox.comfyui import ComfyUIServer
+from sandbox.forked import environment
 from sandbox.llm import LanguageModelServer
 from sandbox.telegram import TelegramServer
 from tests.conftest import settled
-from tests.journeys.conftest import ROOT, Processes, environment, kill
+from tests.journeys.conftest import ROOT, Processes, kill
 from tests.player import Player, has_text
 
 
@@ -101,7 +102,7 @@ async def test_no_chat_text_prompt_or_token_is_logged(
         await asyncio.create_subprocess_exec(
             sys.executable,
             *arguments,
-            env=environment(settings) | {"LOG_LEVEL": "debug"},
+            env=environment(settings) | {"LOG_LEVEL": "debug", "LOG_FORMAT": "json"},
             cwd=ROOT,
             stderr=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

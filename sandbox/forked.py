@@ -12,6 +12,9 @@ import signal
 import sys
 from multiprocessing.process import BaseProcess
 
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings
+
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["bot.app", "generation.worker", "arq.cli"])
 
@@ -36,7 +39,8 @@ class Forked:
     @property
     def pid(self) -> int:
         pid = self._process.pid
-        assert pid is not None
+        if pid is None:
+            raise RuntimeError("not started")
         return pid
 
     @property
@@ -63,3 +67,16 @@ async def python_m(*arguments: str, environment: dict[str, str]) -> Forked:
     process = _CONTEXT.Process(target=_run, args=(list(arguments), environment), daemon=True)
     await asyncio.to_thread(process.start)
     return Forked(process)
+
+
+def environment(settings: BaseSettings) -> dict[str, str]:
+    """Our own environment with these settings, as a process of the product reads them."""
+    variables = dict(os.environ)
+    for name, value in settings.model_dump().items():
+        if isinstance(value, SecretStr):
+            variables[name.upper()] = value.get_secret_value()
+        elif isinstance(value, frozenset):
+            variables[name.upper()] = ",".join(map(str, value))
+        elif value is not None:
+            variables[name.upper()] = str(value)
+    return variables

@@ -1,0 +1,212 @@
+"""The product as it is, for a bench: real workers in processes of their own over real servers."""
+
+import asyncio
+import itertools
+import json
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import func, select
+
+from bot.settings import Settings
+from generation import doorbell, orders, storage
+from generation.database import Database
+from generation.models import Orientation, Photo, PhotoStatus, RenderWorker
+from generation.orders import PhotoOrder, PhotoWords
+from sandbox.bench.contenders import WORKFLOWS
+from sandbox.bench.services import FIRST_PERSON, PEOPLE
+from sandbox.forked import Forked, environment, python_m
+from sandbox.llm.server import API_KEY, MODEL
+from sandbox.servers import S3, Postgres, Valkey, remove, short_folder
+from sandbox.simulation import Arrival
+from sandbox.telegram import TOKEN
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "sandbox" / "workflows"
+WORDS = PhotoWords(failed="failed", unconfirmed="lost", send_again="again", send_again_data="again")
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """PostgreSQL, Valkey and S3, shared by all lines of a bench."""
+
+    postgres: Postgres
+    valkey: Valkey
+    s3: S3
+
+
+@asynccontextmanager
+async def servers() -> AsyncIterator[Servers]:
+    folder = short_folder()
+    postgres = await asyncio.to_thread(Postgres, folder / "postgres")
+    try:
+        await asyncio.to_thread(_make_template, postgres)
+        async with Valkey(folder / "valkey") as valkey, S3(folder / "s3") as s3:
+            yield Servers(postgres, valkey, s3)
+    finally:
+        postgres.stop()
+        remove(folder)
+
+
+def _make_template(postgres: Postgres) -> None:
+    postgres.create_database("template_vitte")
+    config = Config(ROOT / "alembic.ini")
+    config.set_main_option("sqlalchemy.url", postgres.url("template_vitte").replace("%", "%%"))
+    command.upgrade(config, "head")
+
+
+@asynccontextmanager
+async def services(costs: Sequence[Sequence[float]], *, swap: float) -> AsyncIterator[dict[str, Any]]:
+    """The stand-ins in a process of their own, a GPU for each cost table; their addresses."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "sandbox.bench.services", json.dumps({"gpus": list(costs), "swap": swap})),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        yield json.loads(await process.stdout.readline())
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def record(url: str) -> dict[str, dict[str, Any]]:
+    """What a stand-in GPU did, by prompt id."""
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/sandbox/record") as response:
+        answer: dict[str, dict[str, Any]] = await response.json()
+        return answer
+
+
+class Product:
+    """Workers of ours, one a GPU, on a database and a queue of their own."""
+
+    def __init__(self, servers: Servers, addresses: dict[str, Any], gpus: Sequence[str], **changes: Any) -> None:
+        self._servers = servers
+        self._gpus = gpus
+        self._name = f"bench_{next(_numbers)}"
+        self.settings = Settings.example(
+            database_url=servers.postgres.url(self._name),
+            redis_url=servers.valkey.url,
+            arq_queue=self._name,
+            s3_endpoint_url=servers.s3.url,
+            s3_access_key=S3.access_key,
+            s3_secret_key=S3.secret_key,
+            s3_bucket="bench-photos",
+            comfyui_url=addresses["gpus"][0],
+            bot_token=TOKEN,
+            telegram_api_url=addresses["telegram"],
+            llm_base_url=addresses["llm"],
+            llm_api_key=API_KEY,
+            llm_model=MODEL,
+            workflows_folder=str(FOLDER),
+            queue_limit=1_000_000,
+            **changes,
+        )
+        self._workers: list[Forked] = []
+
+    async def __aenter__(self) -> "Product":
+        await asyncio.to_thread(self._servers.postgres.create_database, self._name, template="template_vitte")
+        self.database = Database(self.settings.database_url, pool_size=10)
+        self._redis = doorbell.connect(self.settings.redis_url, queue=self._name, retries=1)
+        async with storage.opened(self.settings) as opened:
+            await opened.create_bucket()
+        await self.start_workers(self._gpus)
+        return self
+
+    async def start_workers(self, gpus: Sequence[str]) -> None:
+        """One for each GPU; returns when all of them are ready."""
+        for url in gpus:
+            variables = environment(self.settings.model_copy(update={"comfyui_url": url}))
+            self._workers.append(await python_m("arq", "generation.worker.WorkerSettings", environment=variables))
+        await self._until(select(func.count() == len(self._workers)).where(RenderWorker.problem.is_(None)))
+
+    async def __aexit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.kill()
+            await worker.wait()
+        await self._redis.aclose()
+        await self.database.close()
+        await asyncio.to_thread(self._servers.postgres.drop_database, self._name)
+
+    async def order(self, number: int, arrival: Arrival, *, ring: bool = True) -> tuple[Photo, float]:
+        """Order a photo as the bot does; its row, and when it was committed in seconds since 1970."""
+        order = PhotoOrder(
+            dedup_key=f"bench:{number}",
+            chat_id=FIRST_PERSON + number % PEOPLE,
+            owner_id=number,
+            reply_to_message_id=None,
+            requested=True,
+            premium=arrival.premium,
+            rule="bench",
+            reason="",
+            workflow=WORKFLOWS[arrival.model],
+            orientation=Orientation.PORTRAIT,
+            prompt=f"scene {number}",
+            negative_prompt="",
+            seed=number,
+            words=WORDS,
+        )
+        settings = self.settings
+        async with self.database.unit() as session:
+            photo = await orders.place(
+                session,
+                order,
+                queue_limit=settings.queue_limit,
+                premium_head_start=settings.premium_head_start,
+                lease=settings.lease,
+            )
+        committed = time.time()
+        if ring:
+            await self.ring(photo)
+        return photo, committed
+
+    async def ring(self, photo: Photo) -> None:
+        await doorbell.ring(self._redis, photo, premium_head_start=self.settings.premium_head_start)
+
+    async def run(self, arrivals: Sequence[Arrival]) -> list[float]:
+        """Serve all arrivals at their times; seconds that each waited until it was in its chat."""
+        began = time.monotonic()
+        numbers = {}
+        for number, arrival in enumerate(arrivals):
+            await asyncio.sleep(max(0, began + arrival.at - time.monotonic()))
+            numbers[(await self.order(number, arrival))[0].id] = number
+        await self.all_delivered()
+        async with self.database.unit() as session:
+            rows = await session.execute(
+                select(Photo.id, func.extract("epoch", Photo.delivered_at - Photo.queued_at))
+            )
+            waits = {numbers[photo_id]: float(seconds) for photo_id, seconds in rows}
+        return [waits[number] for number in range(len(arrivals))]
+
+    async def all_delivered(self) -> None:
+        await self._until(select(func.count() == 0).where(Photo.status != PhotoStatus.DELIVERED))
+
+    async def until_delivered(self, photo: Photo) -> None:
+        await self._until(select(Photo.status == PhotoStatus.DELIVERED).where(Photo.id == photo.id))
+
+    async def received_at(self, photo: Photo, gpu: str) -> float:
+        """When ComfyUI received the graph that rendered this photo, in seconds since 1970."""
+        async with self.database.unit() as session:
+            submitted = select(func.extract("epoch", Photo.submitted_at)).where(Photo.id == photo.id)
+            seconds = float(await session.scalar(submitted) or 0)
+        received = [graph["received"] for graph in (await record(gpu)).values()]
+        return float(min(received, key=lambda it: abs(it - seconds)))
+
+    async def _until(self, question: Any) -> None:
+        async with asyncio.timeout(600):
+            while True:
+                async with self.database.unit() as session:
+                    if await session.scalar(question):
+                        return
+                await asyncio.sleep(0.1)
