@@ -9,7 +9,7 @@ import asyncio
 import uuid
 from collections.abc import Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -38,11 +38,12 @@ _ENDED = frozenset({"execution_error", "execution_interrupted"})
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """A file on the ComfyUI machine, as `/history` names it."""
+    """A file on the ComfyUI machine, as `/history` names it; `data` where a back end sends it along."""
 
     filename: str
     subfolder: str
     type: str
+    data: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,14 +226,7 @@ class ComfyUI:
         async with self._request("GET", "/view", params=params, timeout=60) as response:
             if response.status != 200:
                 raise ComfyUIError(f"/view answered {response.status}")
-            parts: list[bytes] = []
-            size = 0
-            async for part in response.content.iter_any():
-                parts.append(part)
-                size += len(part)
-                if size > MAX_IMAGE_BYTES:
-                    raise ComfyUIError(f"/view sent more than {MAX_IMAGE_BYTES} bytes")
-            return b"".join(parts)
+            return await read_image(response)
 
     async def _get(self, path: str, *, timeout: float = 10) -> dict[str, Any]:
         async with self._request("GET", path, timeout=timeout) as response:
@@ -290,6 +284,18 @@ class ComfyUI:
         # execution_success comes before the history entry; `executing {node: null}` always after it.
         if event.get("type") in _ENDED or (event.get("type") == "executing" and data.get("node") is None):
             watched.ended.set()
+
+
+async def read_image(response: aiohttp.ClientResponse) -> bytes:
+    """The whole body. Raises ComfyUIError when it is larger than MAX_IMAGE_BYTES."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > MAX_IMAGE_BYTES:
+            raise ComfyUIError(f"more than {MAX_IMAGE_BYTES} bytes for one image")
+    return b"".join(parts)
 
 
 def _rendered(entry: dict[str, Any]) -> Rendered:

@@ -54,7 +54,7 @@ class Database:
                 "timeout": 5,
                 "command_timeout": 15,
                 # A process that froze in the middle of a claim lets go of the queue after so many milliseconds.
-                "server_settings": {"idle_in_transaction_session_timeout": "10000"},
+                "server_settings": {"idle_in_transaction_session_timeout": "5000"},
             },
         )
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)

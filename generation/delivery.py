@@ -6,11 +6,13 @@ request without an answer ends as `unconfirmed`, is never repeated by itself, an
 """
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import structlog
 from aiogram import Bot
-from sqlalchemy import func, update
+from sqlalchemy import case, func, update
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
 
 from generation import status, telegram
@@ -24,6 +26,10 @@ log = structlog.get_logger(__name__)
 SENDS = 5
 #: Longest pause, in seconds, that a worker waits with a photo in its hands.
 LONGEST_PAUSE = 10
+#: Seconds for which words are reserved while they are said; longer than the request may take.
+TELLING = 30
+#: After so long a time without a clear answer nobody tries any more to say what became of a photo.
+GIVE_UP_TELLING = timedelta(minutes=10)
 #: The error of a photo whose scene was over before it could be shown.
 TOO_LATE = "its scene is over"
 
@@ -85,25 +91,33 @@ class Delivery:
             await self._move(photo, PhotoStatus.DROPPED, error=TOO_LATE)
 
     async def tell(self, photo: Photo) -> None:
-        """Say once what became of a photo that failed or may have been lost; whoever writes `told_at` says it."""
+        """Say what became of a photo that failed or may have been lost.
+
+        Whoever reserves it says it. Words without an answer are said again after a while: a repeated sentence is
+        better than silence (docs/decisions/0003-at-most-once-photos.md).
+        """
         words = PhotoWords.of(photo.words)
         text, button = words.failed, None
         if photo.error == TOO_LATE and words.too_late:
             text = words.too_late
         if photo.status is PhotoStatus.UNCONFIRMED:
             text, button = words.unconfirmed, (words.send_again, f"{words.send_again_data}:{photo.id}")
-        if not await self._mark_told(photo):
+        if not await self._reserve(photo):
             return
-        said = False
-        pause = 0.0
-        try:
-            outcome = await telegram.tell(self._bot, photo, text, button=button)
-            said = not isinstance(outcome, telegram.NotTaken)
-            pause = outcome.pause if isinstance(outcome, telegram.NotTaken) else 0
-        finally:
-            if not said:
-                log.warning("photo.untold", pause=pause)
-                await asyncio.shield(self._mark_untold(photo, pause))
+        outcome = await telegram.tell(self._bot, photo, text, button=button)
+        # A shutdown that comes now must not lead to saying it twice.
+        await asyncio.shield(self._note_telling(photo, outcome))
+
+    async def _note_telling(self, photo: Photo, outcome: telegram.Outcome) -> None:
+        match outcome:
+            case telegram.NotTaken(pause, why):
+                log.warning("photo.untold", why=why, pause=pause)
+                await self._database.insist(lambda session: self._later(session, photo, pause))
+            case telegram.Unknown(why):
+                log.warning("photo.perhaps_untold", why=why)
+                await self._database.insist(lambda session: self._again(session, photo))
+            case _:
+                await self._database.insist(lambda session: self._told(session, photo))
 
     async def _delivered(self, photo: Photo, message_id: int, file_id: str) -> None:
         values: dict[str, Any] = {"telegram_message_id": message_id, "file_id": file_id, "error": None}
@@ -117,26 +131,39 @@ class Delivery:
             log.info("photo.delivered", seconds=round(seconds, 3))
 
     async def _move(self, photo: Photo, to: PhotoStatus, *, lease: float | None = None, **values: Any) -> bool:
-        return await self._database.insist(lambda session: status.move(session, photo, to, lease=lease, **values))
+        return await status.move_surely(self._database, photo, to, lease=lease, **values)
 
     async def _is_over(self, photo: Photo) -> bool:
         if photo.expires_at is None:
             return False
         return await self._database.insist(lambda session: status.is_past(session, photo.expires_at))
 
-    async def _mark_told(self, photo: Photo) -> bool:
+    async def _reserve(self, photo: Photo) -> bool:
+        """For as long as saying it may take; a worker that is killed meanwhile leaves it to a later sweep."""
         async with self._database.unit() as session:
-            marked = await session.execute(
+            reserved = await session.execute(
                 update(Photo)
-                .where(Photo.id == photo.id, Photo.told_at.is_(None))
-                .values(told_at=func.now())
+                .where(Photo.id == photo.id, Photo.told_at.is_(None), Photo.not_before <= func.clock_timestamp())
+                .values(not_before=status.in_seconds(TELLING))
                 .returning(Photo.id)
             )
-            return marked.scalar_one_or_none() is not None
+            return reserved.scalar_one_or_none() is not None
 
-    async def _mark_untold(self, photo: Photo, pause: float) -> None:
-        """Another sweep says it, after the pause that Telegram asked for."""
-        async with self._database.unit() as session:
-            await session.execute(
-                update(Photo).where(Photo.id == photo.id).values(told_at=None, not_before=status.in_seconds(pause))
+    async def _told(self, session: AsyncSession, photo: Photo) -> None:
+        await session.execute(update(Photo).where(Photo.id == photo.id).values(told_at=func.now()))
+
+    async def _later(self, session: AsyncSession, photo: Photo, pause: float) -> None:
+        values = {"not_before": status.in_seconds(pause)}
+        await session.execute(update(Photo).where(Photo.id == photo.id, Photo.told_at.is_(None)).values(**values))
+
+    async def _again(self, session: AsyncSession, photo: Photo) -> None:
+        """After as long as it has been silent already, so about five times; then it counts as said."""
+        silent = func.clock_timestamp() - func.coalesce(Photo.failed_at, Photo.sending_at, Photo.queued_at)
+        await session.execute(
+            update(Photo)
+            .where(Photo.id == photo.id, Photo.told_at.is_(None))
+            .values(
+                not_before=func.clock_timestamp() + func.greatest(silent, timedelta(seconds=TELLING)),
+                told_at=case((silent > GIVE_UP_TELLING, func.now()), else_=None),
             )
+        )

@@ -6,6 +6,8 @@ So a lost or a doubled job does no harm. A job's only argument is the row's id.
 import asyncio
 import json
 import secrets
+import time
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -45,6 +47,23 @@ def deserialize(data: bytes) -> dict[str, Any]:
     return job
 
 
+class _PatientRedis(ArqRedis):
+    """Where arq asks for nothing that matters, a Redis that is away or full is no reason to end a worker."""
+
+    async def psetex(self, name: Any, time_ms: Any, value: Any) -> Any:
+        """arq records its health so, every few seconds."""
+        try:
+            return await super().psetex(name, time_ms, value)
+        except (RedisError, OSError) as error:
+            log.warning("redis.health_not_recorded", error=type(error).__name__)
+
+    async def delete(self, *names: Any) -> Any:
+        """And takes that record back at its end."""
+        with suppress(RedisError, OSError):
+            async with asyncio.timeout(TIMEOUT):
+                return await super().delete(*names)
+
+
 def connect(url: str, *, queue: str, retries: int) -> ArqRedis:
     """A pool that gets over a Redis that is away, as long as `retries` last; connects on first use.
 
@@ -59,7 +78,7 @@ def connect(url: str, *, queue: str, retries: int) -> ArqRedis:
         retry=Retry(ExponentialBackoff(cap=2, base=0.05), retries),
         retry_on_error=[RedisConnectionError, RedisTimeoutError, OSError],
     )
-    redis = ArqRedis(connection_pool=pool, default_queue_name=queue)
+    redis = _PatientRedis(connection_pool=pool, default_queue_name=queue)
     # Closing the client closes its connections too; redis-py does so only for pools it made itself.
     redis.auto_close_connection_pool = True
     redis.job_serializer = serialize
@@ -101,8 +120,9 @@ async def ring_delivery(redis: ArqRedis, photo: Photo) -> bool:
 
 
 async def ring_overflow(redis: ArqRedis, queue: str) -> bool:
-    """Enqueue the job that makes an overflow worker look, unless it waits or runs already."""
-    return await _enqueue(redis, RENDER, 0, "overflow", -_CLOCK_SKEW, queue=queue)
+    """Enqueue the job that makes an overflow worker look."""
+    # A new id every minute: the job of an overflow worker that was killed keeps its own for an hour.
+    return await _enqueue(redis, RENDER, 0, f"overflow:{time.time() // 60:.0f}", -_CLOCK_SKEW, queue=queue)
 
 
 async def is_heard(redis: ArqRedis) -> bool:

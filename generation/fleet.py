@@ -38,8 +38,10 @@ async def say_alive(
 
 
 async def leave(session: AsyncSession, name: str) -> None:
-    """Take back a worker that stops on purpose, and those that nobody has seen for a day."""
-    long_ago = func.clock_timestamp() - REMEMBERED
-    await session.execute(
-        delete(RenderWorker).where((RenderWorker.name == name) | (RenderWorker.seen_at < long_ago))
-    )
+    """Take back a worker that stops on purpose."""
+    await session.execute(delete(RenderWorker).where(RenderWorker.name == name))
+
+
+async def forget_silent(session: AsyncSession) -> None:
+    """Take back workers that nobody has seen for a day."""
+    await session.execute(delete(RenderWorker).where(RenderWorker.seen_at < func.clock_timestamp() - REMEMBERED))

@@ -49,10 +49,15 @@ class Watchdog:
         self._bad_since: float | None = None
         self._refusals = 0
         self._restarted_at: float | None = None
+        self._restarting: asyncio.Task[None] | None = None
 
     async def healthy(self) -> None:
         """Wait until all is well."""
         await self._healthy.wait()
+
+    def give_up(self) -> None:
+        """The worker stops: nobody needs to wait for health any more."""
+        self._healthy.set()
 
     def doubt_storage(self) -> None:
         """Storing has failed: no further photo is rendered before S3 answers again."""
@@ -80,9 +85,14 @@ class Watchdog:
     def _good(self) -> None:
         if self.problem:
             log.info("worker.healthy", was=self.problem)
-        self.problem = self._bad_since = self._restarted_at = None
+        self.problem = self._bad_since = None
         self._refusals = 0
         self._healthy.set()
+
+    async def restarted(self) -> None:
+        """Wait for a restart command that runs."""
+        if self._restarting:
+            await self._restarting
 
     async def _bad(self, error: GenerationError, asked_at: float) -> None:
         now = asyncio.get_running_loop().time()
@@ -100,12 +110,12 @@ class Watchdog:
             # Renders that are done can be stored later; those of a sick ComfyUI are another one's work now.
             if was_healthy:
                 self._on_sick(self.problem)
-            await self._restart(now)
+            if self._restart_command and (self._restarted_at is None or now - self._restarted_at >= RESTART_EVERY):
+                self._restarted_at = now
+                # Beside the looks: the first healthy answer ends the sickness, whatever the command still does.
+                self._restarting = asyncio.create_task(self._restart())
 
-    async def _restart(self, now: float) -> None:
-        if not self._restart_command or (self._restarted_at and now - self._restarted_at < RESTART_EVERY):
-            return
-        self._restarted_at = now
+    async def _restart(self) -> None:
         log.warning("comfyui.restarting")
         process = None
         try:

@@ -30,7 +30,8 @@ class PhotoWords:
 
     @classmethod
     def of(cls, words: Mapping[str, str]) -> "PhotoWords":
-        return cls(**words)
+        """From the row; what a newer bot wrote and this worker does not know is left out."""
+        return cls(**{name: text for name, text in words.items() if name in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,7 +106,8 @@ async def _refusal(
 ) -> GenerationError | None:
     if not order.requested and await _automatic_on_the_way(session, order.owner_id):
         return OneAtATime("another automatic photo of this person is on its way")
-    waiting = await queue.waiting_count(session)
+    # Those behind it do not count: free photos never close the door to premium ones.
+    waiting = await queue.waiting_count(session, before=rank_at)
     wait = await queue.expected_wait(session, lease=lease, before=rank_at)
     too_long = order.expires_in is not None and wait is not None and wait > order.expires_in
     return QueueFull(waiting, wait) if waiting >= queue_limit or too_long else None

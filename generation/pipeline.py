@@ -27,10 +27,10 @@ from generation.errors import (
     StorageUnavailable,
     WorkerStopped,
 )
-from generation.graph import Graph
 from generation.health import Watchdog
 from generation.image import Picture, develop, jpeg_of
 from generation.models import Photo, PhotoStatus
+from generation.render import Render
 from generation.settings import Settings
 from generation.storage import Storage, object_key
 
@@ -43,7 +43,7 @@ OUTAGE_PAUSE = 3.0
 #: Claims of one photo, whatever ended them.
 MOST_CLAIMS = 12
 #: Pauses between attempts to store an original, in seconds; a render is too dear to be thrown away at once.
-STORE_PAUSES = (0.5, 1, 2, 4)
+STORE_PAUSES = (0.5, 1, 2, 4, 8, 15)
 
 
 class Pipeline:
@@ -75,7 +75,7 @@ class Pipeline:
         self._lives: set[asyncio.Task[None]] = set()
         self._let_go = asyncio.Event()
 
-    def begin(self, graph: Graph) -> None:
+    def begin(self, graph: Render) -> None:
         """Look after the photos of a graph that was just handed over, from here to their chats."""
         for photo in graph.photos:
             self.held[photo.id] = photo.attempt
@@ -89,6 +89,7 @@ class Pipeline:
 
     async def deliver_stored(self, photo_id: int) -> None:
         """Deliver a photo that is stored and that no living worker holds."""
+        await self.room()
         async with self._database.unit() as session:
             photo = await status.adopt(session, photo_id, worker=self._worker, lease=self._settings.lease)
         if photo is None or photo.object_key is None:
@@ -112,7 +113,7 @@ class Pipeline:
         self._lives.add(life)
         life.add_done_callback(self._lives.discard)
 
-    async def _live(self, photo: Photo, graph: Graph) -> None:
+    async def _live(self, photo: Photo, graph: Render) -> None:
         """The outermost frame of a photo: whatever happens, its row is left in a legal state."""
         structlog.contextvars.bind_contextvars(photo_id=photo.id, attempt=photo.attempt)
         log.info("photo.claimed", workflow=photo.workflow, premium=photo.premium, rule=photo.rule)
@@ -123,7 +124,7 @@ class Pipeline:
             # The lease runs out and the sweeper decides.
             log.exception("photo.crashed")
 
-    async def _make(self, photo: Photo, graph: Graph) -> None:
+    async def _make(self, photo: Photo, graph: Render) -> None:
         in_company = len(graph.photos) > 1
         try:
             try:
@@ -167,10 +168,8 @@ class Pipeline:
                 if pause is None:
                     raise
                 await asyncio.sleep(pause)
-        return await self._database.insist(
-            lambda session: status.move(
-                session, photo, PhotoStatus.STORED, lease=self._settings.lease, object_key=key, **stamps
-            )
+        return await status.move_surely(
+            self._database, photo, PhotoStatus.STORED, lease=self._settings.lease, object_key=key, **stamps
         )
 
     async def _give_back(self, photo: Photo, error: GenerationError, *, split: bool = False) -> None:
@@ -204,7 +203,7 @@ class Pipeline:
 
     async def _put_back(self, photo: Photo, failures: int, pause: float, **values: Any) -> None:
         values |= {"failures": failures, "not_before": status.in_seconds(pause)}
-        if await self._database.insist(lambda session: status.move(session, photo, PhotoStatus.QUEUED, **values)):
+        if await status.move_surely(self._database, photo, PhotoStatus.QUEUED, **values):
             await doorbell.ring(
                 self._redis, photo, premium_head_start=self._settings.premium_head_start, defer=pause
             )

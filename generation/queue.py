@@ -1,23 +1,28 @@
 """What waits for a GPU: read in order, claimed in batches, counted, and how long it will take."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from sqlalchemy import ColumnElement, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from generation.models import Photo, PhotoStatus, RenderWorker
 from generation.status import in_seconds
+from generation.workflow import UNMEASURED
+
+log = structlog.get_logger(__name__)
 
 #: Any two numbers that no other advisory lock of this database uses.
 ORDERS_LOCK = 7_041_970
 CLAIMS_LOCK = 7_041_971
 
+#: Seconds that a worker waits for its turn to choose; a choice takes milliseconds.
+LONGEST_CHOICE = 1.0
 #: Photos at the head of the queue among which a batch is chosen.
 CANDIDATES = 100
-#: Seconds for one photo, as long as no worker has said what it takes.
-UNMEASURED = 10.0
 
 # Spelled as text so that the planner sees the constants of the partial indexes.
 _IS_QUEUED = text(f"status = '{PhotoStatus.QUEUED.value}'")
@@ -29,10 +34,10 @@ async def candidates(session: AsyncSession, *, free_only: bool = False) -> Seque
 
     Rows of id, workflow, orientation, premium, alone; rank, since (waiting for a GPU) and now in seconds.
 
-    One worker chooses at a time, so that two never share the head of the queue between them by accident; SKIP
-    LOCKED passes over rows that somebody holds for another reason.
+    One worker chooses at a time, so that two never share the head of the queue between them by accident. A worker
+    that froze while it chose is not waited for: SKIP LOCKED passes over the rows that it holds.
     """
-    await session.execute(select(func.pg_advisory_xact_lock(CLAIMS_LOCK)))
+    await _turn_to_choose(session)
     waiting = (
         select(
             Photo.id,
@@ -52,6 +57,14 @@ async def candidates(session: AsyncSession, *, free_only: bool = False) -> Seque
     if free_only:
         waiting = waiting.where(Photo.premium.is_(False))
     return (await session.execute(waiting)).all()
+
+
+async def _turn_to_choose(session: AsyncSession) -> None:
+    for _ in range(round(LONGEST_CHOICE / 0.005)):
+        if await session.scalar(select(func.pg_try_advisory_xact_lock(CLAIMS_LOCK))):
+            return
+        await asyncio.sleep(0.005)
+    log.warning("queue.claimed_out_of_turn")
 
 
 async def claim(session: AsyncSession, photo_ids: Iterable[int], *, worker: str, lease: float) -> list[Photo]:
@@ -87,23 +100,32 @@ async def waiting_count(session: AsyncSession, *, before: datetime | None = None
     return await session.scalar(counting) or 0
 
 
+async def own_gpus(session: AsyncSession, *, lease: float) -> int:
+    """How many workers with a GPU of our own are there and well."""
+    return await session.scalar(select(func.count()).where(*_well(lease))) or 0
+
+
 async def expected_wait(session: AsyncSession, *, lease: float, before: datetime | None = None) -> float | None:
     """Seconds until a GPU begins with a photo of rank `before` (without one: with the last in the queue).
 
     The work ahead over the measured speed of all workers. None when no worker is there that could begin.
     """
     speed = await session.scalar(
-        select(func.sum(1 / func.coalesce(RenderWorker.photo_seconds, UNMEASURED))).where(
-            RenderWorker.seen_at > func.clock_timestamp() - timedelta(seconds=lease),
-            RenderWorker.problem.is_(None),
-            RenderWorker.backend == "comfyui",
-        )
+        select(func.sum(1 / func.coalesce(RenderWorker.photo_seconds, UNMEASURED))).where(*_well(lease))
     )
     if not speed:
         return None
     rendering = await session.scalar(select(func.count()).select_from(Photo).where(_IS_RENDERING)) or 0
     # What renders now is half done, on average.
     return (await waiting_count(session, before=before) + rendering / 2) / float(speed)
+
+
+def _well(lease: float) -> tuple[ColumnElement[bool], ...]:
+    return (
+        RenderWorker.seen_at > func.clock_timestamp() - timedelta(seconds=lease),
+        RenderWorker.problem.is_(None),
+        RenderWorker.backend == "comfyui",
+    )
 
 
 def _is_fresh() -> ColumnElement[bool]:

@@ -8,16 +8,17 @@ from contextlib import suppress
 from typing import Any
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from generation import queue, scheduling
 from generation.backend import Backend
 from generation.comfyui import Rendered
 from generation.database import AWAY, Database
 from generation.errors import ComfyUISick, RenderFailed, WorkerStopped, WorkflowError
-from generation.graph import Graph
 from generation.health import Watchdog
 from generation.models import Photo
 from generation.pipeline import Pipeline
+from generation.render import Render
 from generation.scheduling import Batch, Limits, Loaded, Wait, Waiting
 from generation.settings import Settings
 from generation.speeds import NEWEST, Speeds
@@ -27,6 +28,8 @@ log = structlog.get_logger(__name__)
 
 #: Seconds between two looks at the queue while the last graph is about to end and nothing waits.
 LOOK_AGAIN = 0.1
+#: The same where renders are seconds away and nothing is idle.
+LOOK_AGAIN_ELSEWHERE = 1.0
 
 
 class Renderer:
@@ -51,10 +54,10 @@ class Renderer:
         self._watchdog = watchdog
         self._pipeline = pipeline
         self._speeds = Speeds({name: workflow.seconds() for name, workflow in workflows.items()})
-        self._graphs: list[Graph] = []
+        self._renders: list[Render] = []
         self._ended = asyncio.Event()
-        self._serving = False
-        self._claiming: asyncio.Task[Graph | Wait | None] | None = None
+        self._session: asyncio.Task[bool] | None = None
+        self._stopping = False
         #: When the GPU will be done with all graphs in its hands, by `time.monotonic`.
         self._free_at = 0.0
         self._loaded: str | None = None
@@ -70,40 +73,43 @@ class Renderer:
     async def serve(self) -> bool:
         """Keep the GPU busy until nothing waits any more. False when it stopped because the worker fell sick.
 
-        A second call while the first still serves returns at once.
+        Whoever comes while it serves already waits for the same end; a caller that is cancelled does not stop it.
         """
-        if self._serving:
-            return True
-        self._serving = True
-        try:
-            while True:
-                await self._turn()
-                await self._pipeline.room()
-                if self._watchdog.problem:
-                    return False
-                if not await self._hand_over():
-                    return True
-        finally:
-            self._serving = False
+        if self._session is None or self._session.done():
+            self._session = asyncio.create_task(self._serve())
+        return await asyncio.shield(self._session)
+
+    async def _serve(self) -> bool:
+        while not self._stopping:
+            await self._turn()
+            await self._pipeline.room()
+            if self._watchdog.problem:
+                return False
+            if self._stopping or not await self._hand_over():
+                break
+        return True
 
     def take_back(self, why: str) -> None:
         """Give all photos in the GPU's hands back to the queue, for another worker."""
         self._loaded = None
-        for graph in self._graphs:
-            graph.take_back(ComfyUISick(why))
+        for render in self._renders:
+            render.take_back(ComfyUISick(why))
 
     async def stop(self) -> None:
-        """At a shutdown, take back what does not render yet; the pipeline waits for what does."""
-        if self._claiming:
-            await asyncio.wait({self._claiming})
-        for graph in self._graphs[1:]:
-            graph.take_back(WorkerStopped("the worker was stopped"))
+        """At a shutdown, claim nothing more and take back what does not render; the pipeline waits for the rest."""
+        self._stopping = True
+        self._ended.set()
+        if self._session:
+            await asyncio.wait({self._session})
+        if self._backend.one_after_another:
+            for render in self._renders[1:]:
+                render.take_back(WorkerStopped("the worker was stopped"))
 
     async def abort(self) -> None:
         """Stop what still renders after all patience."""
-        tasks = [graph.task for graph in self._graphs if graph.task]
-        for graph in self._graphs:
-            graph.take_back(WorkerStopped("the worker was stopped"))
+        tasks = [render.task for render in self._renders if render.task]
+        for render in self._renders:
+            render.take_back(WorkerStopped("the worker was stopped"))
         await asyncio.gather(*tasks, return_exceptions=True)
 
     # -- when ------------------------------------------------------------------------------------------
@@ -113,9 +119,9 @@ class Renderer:
 
         Not earlier: until then photos may come that fill the batch, or a premium one that goes first.
         """
-        while self._graphs:
+        while self._renders and not self._stopping:
             left = None
-            if len(self._graphs) < self._backend.at_once:
+            if len(self._renders) < self._backend.at_once:
                 left = self._free_at - time.monotonic() - self._settings.hand_over_lead
                 if left <= 0 or not self._backend.one_after_another:
                     return
@@ -123,21 +129,19 @@ class Renderer:
 
     async def _hand_over(self) -> bool:
         """Claim the next batch and give it to the GPU; False when nothing waits and nothing renders."""
-        # Shielded, so that a shutdown never comes between a claim and the first sign of life for it.
-        self._claiming = asyncio.create_task(self._claim())
         try:
-            claimed = await asyncio.shield(self._claiming)
+            claimed = await self._claim()
         except AWAY as error:
             log.warning("queue.unreadable", error=type(error).__name__)
-            claimed = Wait(1)
-        finally:
-            self._claiming = None
+            await asyncio.sleep(1)
+            return True
         if isinstance(claimed, Wait):
-            await asyncio.sleep(min(claimed.seconds, 1) if self._graphs else min(claimed.seconds, 0.02))
+            # A premium photo that comes meanwhile does not wait.
+            await asyncio.sleep(min(claimed.seconds, 0.02))
         elif claimed is None:
-            if not self._graphs:
+            if not self._renders:
                 return False
-            await self._graph_ends(LOOK_AGAIN)
+            await self._graph_ends(LOOK_AGAIN if self._backend.one_after_another else LOOK_AGAIN_ELSEWHERE)
         return True
 
     async def _graph_ends(self, timeout: float | None) -> None:
@@ -148,14 +152,15 @@ class Renderer:
 
     # -- what ------------------------------------------------------------------------------------------
 
-    async def _claim(self) -> Graph | Wait | None:
-        overflow = not self._backend.one_after_another
+    async def _claim(self) -> Render | Wait | None:
         async with self._database.unit() as session:
-            if overflow:
-                depth = await queue.waiting_count(session, free_only=True)
-                if depth <= self._settings.overflow_depth:
+            free_only = False
+            if not self._backend.one_after_another:
+                # Premium photos are made by our own GPUs, as long as one of them is well.
+                free_only = await queue.own_gpus(session, lease=self._settings.lease) > 0
+                if not await self._overflows(session, free_only=free_only):
                     return None
-            choice = self._choose(await queue.candidates(session, free_only=overflow))
+            choice = self._choose(await queue.candidates(session, free_only=free_only))
             if not isinstance(choice, Batch):
                 return choice
             photos = await queue.claim(
@@ -165,6 +170,10 @@ class Renderer:
                 lease=self._settings.lease,
             )
         return self._begin(photos, choice)
+
+    async def _overflows(self, session: AsyncSession, *, free_only: bool) -> bool:
+        depth = self._settings.overflow_depth
+        return depth > 0 and await queue.waiting_count(session, free_only=free_only) > depth
 
     def _choose(self, rows: Sequence[Any]) -> Batch | Wait | None:
         if not rows:
@@ -178,7 +187,7 @@ class Renderer:
             window=self._settings.batch_window,
             load=self._speeds.load(now),
         )
-        return scheduling.choose(waiting, float(rows[0].now), loaded, limits, idle=not self._graphs)
+        return scheduling.choose(waiting, float(rows[0].now), loaded, limits, idle=not self._renders)
 
     def _waiting(self, row: Any) -> Waiting:
         workflow = self._workflows.get(row.workflow)
@@ -202,25 +211,30 @@ class Renderer:
 
     # -- a graph ---------------------------------------------------------------------------------------
 
-    def _begin(self, photos: list[Photo], choice: Batch) -> Graph | None:
+    def _begin(self, photos: list[Photo], choice: Batch) -> Render | None:
         if not photos:
             return None
         now = time.monotonic()
         name = photos[0].workflow
-        graph = Graph(photos, name, choice.model, swaps=choice.model != self._loaded)
+        graph = Render(photos, name, choice.model, swaps=choice.model not in {self._loaded, ""})
         if graph.swaps:
             self._loaded, self._loaded_at = graph.model, max(now, self._free_at)
         graph.seconds = self._costs(name)[min(len(photos), len(self._costs(name))) - 1]
         if name in self._workflows:
             self._speeds.claimed(name, len(photos), now)
+        if graph.swaps:
+            graph.seconds += self._speeds.swap
         self._free_at = max(now, self._free_at) + graph.seconds
         graph.task = asyncio.create_task(self._render(graph))
         graph.task.add_done_callback(lambda task: self._end(graph, task))
-        self._graphs.append(graph)
+        self._renders.append(graph)
         self._pipeline.begin(graph)
+        if self._watchdog.problem:
+            # It fell sick between the claim and now.
+            graph.take_back(ComfyUISick(self._watchdog.problem))
         return graph
 
-    async def _render(self, graph: Graph) -> Rendered:
+    async def _render(self, graph: Render) -> Rendered:
         first = graph.photos[0]
         log.info("graph.begun", photos=[photo.id for photo in graph.photos], workflow=graph.workflow)
         try:
@@ -240,9 +254,9 @@ class Renderer:
         finally:
             graph.stamp("rendered_at")
 
-    def _end(self, graph: Graph, task: "asyncio.Task[Rendered]") -> None:
-        self._graphs.remove(graph)
-        self._free_at = time.monotonic() + sum(other.seconds for other in self._graphs)
+    def _end(self, graph: Render, task: "asyncio.Task[Rendered]") -> None:
+        self._renders.remove(graph)
+        self._free_at = time.monotonic() + sum(other.seconds for other in self._renders)
         self._ended.set()
         error = task.exception()
         size = len(graph.photos)
@@ -251,8 +265,8 @@ class Renderer:
         if error or graph.workflow not in self._workflows:
             return
         seconds = task.result().seconds or graph.lasted()
-        if not graph.swaps:
-            self._speeds.measured(graph.workflow, size, seconds)
+        learn = self._speeds.swapped if graph.swaps else self._speeds.measured
+        learn(graph.workflow, size, seconds)
         known = self.photo_seconds or seconds / size
         self.photo_seconds = known + NEWEST * (seconds / size - known)
         log.info("graph.rendered", photos=size, seconds=round(seconds, 3), swap=graph.swaps)

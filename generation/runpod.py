@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import structlog
 
-from generation.comfyui import MAX_IMAGE_BYTES, ImageFile, Rendered
+from generation.comfyui import ImageFile, Rendered, read_image
 from generation.errors import (
     BadImage,
     ComfyUIError,
@@ -50,8 +50,6 @@ class RunPod:
         self._headers = {"Authorization": f"Bearer {api_key}"}
         self._poll = poll
         self.at_once = at_once
-        #: Images that came inside an answer, until they are asked for.
-        self._images: dict[ImageFile, str] = {}
 
     async def render(
         self, graph: Graph, *, prompt_id: str, timeout: float, submitted: Callable[[], Any] = lambda: None
@@ -65,11 +63,14 @@ class RunPod:
         body = {"input": {"workflow": graph}, "policy": policy}
         job_id = str((await self._ask("POST", "/run", json=body))["id"])
         submitted()
+        ran = asyncio.Event()
         try:
             async with asyncio.timeout(timeout + COLD_START):
-                return self._rendered(_output_node(graph), prompt_id, await self._wait(job_id))
+                return self._rendered(_output_node(graph), prompt_id, await self._wait(job_id, ran))
         except TimeoutError:
             await self._cancel(job_id)
+            if not ran.is_set():
+                raise ComfyUIUnreachable("RunPod had no worker for it") from None
             raise RenderTimeout(f"no result within {timeout + COLD_START:g} s") from None
         except (ComfyUIUnreachable, asyncio.CancelledError):
             await asyncio.shield(self._cancel(job_id))
@@ -77,11 +78,10 @@ class RunPod:
 
     async def view(self, image: ImageFile) -> bytes:
         """The bytes of an image: from the answer, or from the link that the answer gave."""
-        data = self._images.pop(image)
         if image.type == "s3_url":
-            return await self._download(data)
+            return await self._download(image.data)
         try:
-            return base64.b64decode(data.partition(",")[2] or data, validate=True)
+            return base64.b64decode(image.data.partition(",")[2] or image.data, validate=True)
         except binascii.Error as error:
             raise BadImage(f"not base64: {error}") from error
 
@@ -95,12 +95,14 @@ class RunPod:
     async def listen(self) -> None:
         """Nothing runs beside it: jobs are asked for."""
 
-    async def _wait(self, job_id: str) -> dict[str, Any]:
+    async def _wait(self, job_id: str, ran: asyncio.Event) -> dict[str, Any]:
         unreachable = 0
         while True:
             try:
                 job = await self._ask("GET", f"/status/{job_id}")
                 unreachable = 0
+                if job.get("status") != "IN_QUEUE":
+                    ran.set()
             except ComfyUIUnreachable:
                 unreachable += 1
                 if unreachable >= 5:
@@ -117,15 +119,12 @@ class RunPod:
         if status == "TIMED_OUT":
             raise RenderTimeout("RunPod gave up on it")
         if status != "COMPLETED" or not isinstance(output, dict) or "error" in output:
-            error = job.get("error") or (output or {}).get("error") or status
-            raise _failure(str(error))
+            told = output.get("error") if isinstance(output, dict) else None
+            raise _failure(str(job.get("error") or told or status))
         images = [
-            ImageFile(f"{prompt_id}-{number}", "", str(image["type"]))
+            ImageFile(f"{prompt_id}-{number}", "", str(image["type"]), str(image["data"]))
             for number, image in enumerate(output.get("images") or [])
         ]
-        self._images |= {
-            image: str(entry["data"]) for image, entry in zip(images, output.get("images") or [], strict=True)
-        }
         execution = job.get("executionTime")
         return Rendered({node: images}, execution / 1000 if execution else None)
 
@@ -138,12 +137,11 @@ class RunPod:
     async def _download(self, url: str) -> bytes:
         try:
             async with self._session.get(url, timeout=aiohttp.ClientTimeout(total=60)) as response:
-                content = await response.content.read(MAX_IMAGE_BYTES + 1)
+                if response.status != 200:
+                    raise ComfyUIError(f"image link answered {response.status}")
+                return await read_image(response)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ComfyUIUnreachable(f"image link: {type(error).__name__}") from error
-        if response.status != 200 or len(content) > MAX_IMAGE_BYTES:
-            raise ComfyUIError(f"image link answered {response.status}, {len(content)} bytes")
-        return content
 
     async def _ask(self, method: str, path: str, *, timeout: float = 30, **options: Any) -> dict[str, Any]:
         async with self._request(method, path, timeout=timeout, **options) as response:

@@ -21,6 +21,8 @@ class Speeds:
         self._measured: dict[tuple[str, int], float] = {}
         self._scale: dict[str, float] = {}
         self._largest: dict[str, int] = {}
+        #: Seconds that a swap of models adds to a graph.
+        self.swap = 0.0
         self._work = 0.0
         self._work_at = 0.0
 
@@ -44,6 +46,12 @@ class Speeds:
         known = self._measured.get((workflow, size), seconds)
         self._measured[workflow, size] = known + NEWEST * (seconds - known)
         self._scale[workflow] = self._measured[workflow, size] / self._priors[workflow][size - 1]
+
+    def swapped(self, workflow: str, size: int, seconds: float) -> None:
+        """Learn what a graph took that had to load its model first."""
+        if (workflow, size) in self._measured:
+            extra = max(0.0, seconds - self._measured[workflow, size])
+            self.swap += (NEWEST if self.swap else 1) * (extra - self.swap)
 
     def out_of_memory(self, workflow: str, size: int) -> None:
         """A batch of this size did not fit: only smaller ones until the worker is started again."""

@@ -11,6 +11,7 @@ from sqlalchemy import func, inspect, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
 
+from generation.database import Database
 from generation.models import Photo, PhotoStatus
 
 QUEUED, RENDERING, STORED = PhotoStatus.QUEUED, PhotoStatus.RENDERING, PhotoStatus.STORED
@@ -72,10 +73,32 @@ async def move(
     )
     row = changed.scalar_one_or_none()
     if row is not None and row is not photo:
-        # `photo` belongs to no session, so that no rollback can empty it.
-        for attribute in inspect(Photo).column_attrs:
-            set_committed_value(photo, attribute.key, getattr(row, attribute.key))
+        _copy(row, photo)
     return row is not None
+
+
+async def move_surely(
+    database: Database, photo: Photo, to: PhotoStatus, *, lease: float | None = None, **values: Any
+) -> bool:
+    """`move` in a unit of work of its own, repeated while PostgreSQL is away, for what must not be forgotten.
+
+    When the confirmation of a commit got lost, the repetition finds the photo moved already: that is success.
+    """
+    before, tries = photo.status, 0
+
+    async def once(session: AsyncSession) -> bool:
+        nonlocal tries
+        tries += 1
+        set_committed_value(photo, "status", before)
+        if await move(session, photo, to, lease=lease, **values):
+            return True
+        row = await session.get(Photo, photo.id) if tries > 1 else None
+        if row is None or (row.attempt, row.status) != (photo.attempt, to):
+            return False
+        _copy(row, photo)
+        return True
+
+    return await database.insist(once)
 
 
 async def adopt(session: AsyncSession, photo_id: int, *, worker: str, lease: float) -> Photo | None:
@@ -100,6 +123,12 @@ async def keep_alive(session: AsyncSession, held: dict[int, int], *, lease: floa
         .where(tuple_(Photo.id, Photo.attempt).in_(held.items()), Photo.status.in_(HELD))
         .values(lease_until=in_seconds(lease))
     )
+
+
+def _copy(row: Photo, photo: Photo) -> None:
+    """`photo` belongs to no session, so that no rollback can empty it."""
+    for attribute in inspect(Photo).column_attrs:
+        set_committed_value(photo, attribute.key, getattr(row, attribute.key))
 
 
 async def is_past(session: AsyncSession, moment: datetime | None) -> bool:

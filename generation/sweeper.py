@@ -16,7 +16,7 @@ from arq import ArqRedis
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from generation import doorbell, queue, status
+from generation import doorbell, fleet, queue, status
 from generation.database import Database
 from generation.delivery import Delivery
 from generation.models import Photo, PhotoStatus
@@ -50,6 +50,8 @@ class Sweeper:
             if not await self._ring(photo, afresh=position < AFRESH):
                 break  # Redis is away; the next sweep rings
         await self._ring_overflow()
+        async with self._database.unit() as session:
+            await fleet.forget_silent(session)
         for photo in await self._too_late():
             await self._delivery.too_late(photo)
         await asyncio.gather(*(self._delivery.tell(photo) for photo in await self._untold()))
@@ -87,11 +89,12 @@ class Sweeper:
             # It may have arrived: never sent again by itself, the person is asked (see `_untold`).
             await status.move(session, photo, PhotoStatus.UNCONFIRMED, error="the worker died while sending")
             return False
-        # It counts, so that a photo that kills its worker each time comes to an end.
-        failures = photo.failures + 1
+        # It counts, so that a photo that kills its worker each time comes to an end. Of a batch nobody knows which
+        # one it was, so each goes on alone and unblamed.
+        failures = photo.failures + ((photo.batch_size or 1) == 1)
         final = failures >= self._settings.photo_attempts
         to = PhotoStatus.FAILED if final else PhotoStatus.QUEUED
-        await status.move(session, photo, to, failures=failures, error="the worker died")
+        await status.move(session, photo, to, failures=failures, alone=True, error="the worker died")
         return not final
 
     async def _waiting(self) -> list[Photo]:

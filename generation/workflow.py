@@ -225,9 +225,15 @@ def load(path: Path) -> Workflow:
     return Workflow(path.stem, description, graph)
 
 
-def load_all(folder: Path = FOLDER) -> dict[str, Workflow]:
-    """Every workflow of a folder by name (the TOML file's, without the ending)."""
-    return {path.stem: load(path) for path in sorted(folder.glob("*.toml"))}
+def load_all(folder: Path | str = "") -> dict[str, Workflow]:
+    """Every workflow of a folder (by default the ones that come along) by name: the TOML file's without ending.
+
+    Raises WorkflowError for a folder without any.
+    """
+    workflows = {path.stem: load(path) for path in sorted(Path(folder or FOLDER).glob("*.toml"))}
+    if not workflows:
+        raise WorkflowError(f"{folder}: there is no workflow (.toml) in this folder")
+    return workflows
 
 
 def _check(file: str, description: _Description, graph: Graph) -> None:

@@ -30,7 +30,7 @@ class RunPodServer:
     def __init__(self, folder: Path, *, cost: Cost | None = None, gpus: int = 2, cold_start: float = 0) -> None:
         self.faults = Faults()
         self.jobs: dict[str, dict[str, Any]] = {}
-        self._cold_start = cold_start
+        self.cold_start = cold_start
         self._executors = [
             Executor(folder / str(number), cost or Cost(), self.faults, lambda *_: None) for number in range(gpus)
         ]
@@ -100,7 +100,7 @@ class RunPodServer:
         return web.json_response({"jobs": {"inProgress": running}, "workers": workers})
 
     async def _work(self, job: dict[str, Any], graph: Any) -> None:
-        await asyncio.sleep(self._cold_start)
+        await asyncio.sleep(self.cold_start)
         if job["status"] == "CANCELLED":
             return
         job["status"] = "IN_PROGRESS"
@@ -123,9 +123,9 @@ class RunPodServer:
             return f"Workflow validation failed: {invalid}", []
         executor = min(self._executors, key=Executor.remaining)
         executor.put(Prompt(0, job_id, graph, {}, outputs))
-        while job_id not in executor.history:
+        while job_id not in executor.history and self.jobs[job_id]["status"] != "CANCELLED":
             await asyncio.sleep(0.005)
-        entry = executor.history[job_id]
+        entry = executor.history.get(job_id, {"status": {"messages": []}, "outputs": {}})
         for name, details in entry["status"]["messages"]:
             if name == "execution_error":
                 return f"Workflow execution error: Message: {details['exception_message']}", []

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,19 +157,15 @@ async def worker_running(settings: Settings) -> AsyncIterator[Worker]:
     try:
         yield worker
     finally:
-        await _end_jobs(worker)
+        # As SIGTERM does it: everything is stopped in order before arq is told to end.
+        if process := worker.ctx.get("process"):
+            await process.stop({})
+        worker.allow_pick_jobs = False
+        while worker.tasks and not task.done():
+            await asyncio.sleep(0.01)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await worker.close()
-
-
-async def _end_jobs(worker: Worker) -> None:
-    """What arq does at SIGTERM: a job that is about to end may do so before it is cancelled."""
-    worker.allow_pick_jobs = False
-    with suppress(TimeoutError):
-        async with asyncio.timeout(1):
-            while worker.tasks:
-                await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -208,6 +204,16 @@ async def ben(telegram: TelegramServer) -> AsyncIterator[Player]:
     """Speaks English, has premium."""
     async with Player(telegram.url, 1002) as player:
         yield player
+
+
+async def told(database: Database, photo_id: int) -> None:
+    """Until the person was told what became of a photo."""
+    async with asyncio.timeout(20):
+        while True:
+            async with database.unit() as session:
+                if (await session.get_one(Photo, photo_id)).told_at is not None:
+                    return
+            await asyncio.sleep(0.02)
 
 
 async def settled(database: Database, photo_id: int, *statuses: str) -> Photo:

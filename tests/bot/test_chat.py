@@ -190,20 +190,20 @@ async def test_a_full_queue_is_said_for_a_wish_and_kept_quiet_for_an_automatic_p
     settings: Settings, bucket: object, llm: LanguageModelServer, ben: Player, anya: Player, database: Database
 ) -> None:
     async with bot_running(settings.model_copy(update={"queue_limit": 1})):
-        await anya.enter("Алиса")
-        await anya.say("/photo")
-        await anya.hears(has_text)
         await ben.enter("Alisa")
         await ben.say("/photo")
-        await ben.hears(says("Photos aren't working"))
-        await ben.say("how are you?")
         await ben.hears(has_text)
-        await ben.say("/help")
-        await ben.hears(says("/photo"))
+        await anya.enter("Алиса")
+        await anya.say("/photo")
+        await anya.hears(says("сейчас не получаются"))
+        await anya.say("как дела?")
+        await anya.hears(has_text)
+        await anya.say("/help")
+        await anya.hears(says("/photo"))
     async with database.unit() as session:
         ordered = (await session.scalars(select(Photo).order_by(Photo.id))).all()
     assert [photo.requested for photo in ordered if photo.status is PhotoStatus.QUEUED] == [True]
-    assert sum("aren't working" in it.get("text", "") for it in await ben.messages()) == 1
+    assert sum("не получаются" in it.get("text", "") for it in await anya.messages()) == 1
 
 
 async def test_nobody_fills_the_queue_with_wishes(bot: Application, ben: Player, database: Database) -> None:
@@ -301,13 +301,13 @@ async def test_the_words_of_a_refusal_survive_a_telegram_that_fails(
     settings: Settings, bucket: object, telegram: TelegramServer, ben: Player, anya: Player
 ) -> None:
     async with bot_running(settings.model_copy(update={"queue_limit": 1})):
-        await anya.enter("Алиса")
-        await anya.say("/photo")
-        await anya.hears(has_text)
         await ben.enter("Alisa")
+        await ben.say("/photo")
+        await ben.hears(has_text)
+        await anya.enter("Алиса")
         body = {"ok": False, "error_code": 500, "description": "Internal Server Error"}
         telegram.faults.add(path="/sendMessage", kind="status", status=500, body=body)
-        await ben.say("/photo")
-        await ben.hears(says("Photos aren't working"))
-    answers = [it for it in await ben.messages() if it["from"]["is_bot"]]
-    assert sum("aren't working" in it.get("text", "") for it in answers) == 1
+        await anya.say("/photo")
+        await anya.hears(says("сейчас не получаются"))
+    answers = [it for it in await anya.messages() if it["from"]["is_bot"]]
+    assert sum("не получаются" in it.get("text", "") for it in answers) == 1

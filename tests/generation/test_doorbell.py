@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from pathlib import Path
 
 from arq import ArqRedis
 
@@ -60,3 +61,15 @@ async def test_a_redis_that_is_gone_or_hangs_costs_a_bounded_time_and_no_error(p
         await redis.aclose()
         server.process.stop()
         remove(folder)
+
+
+async def test_a_full_redis_is_no_reason_to_end_a_worker(tmp_path: Path) -> None:
+    """arq records its health every few seconds, and lets the error end the process."""
+    async with Valkey(tmp_path / "valkey") as valkey:
+        redis = doorbell.connect(valkey.url, queue="q", retries=1)
+        await redis.config_set("maxmemory", "1")
+        await redis.psetex("health", 1000, b"well")
+        assert not await doorbell.is_heard(redis)
+        await redis.config_set("maxmemory", "0")
+        assert await doorbell.is_heard(redis)
+        await redis.aclose()

@@ -93,8 +93,10 @@ async def test_the_restart_command_runs_once_and_one_that_fails_harms_nobody(tmp
     backend.error = ComfyUISick("stuck")
     for _ in range(3):
         await dog.look()
+    await dog.restarted()
     assert proof.read_text() == "x\n"
     dog, backend, _, _ = watchdog(command="/no/such/program")
     backend.error = ComfyUISick("stuck")
     await dog.look()
+    await dog.restarted()
     assert dog.problem == "stuck"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from arq import Worker
-from sqlalchemy import update
+from sqlalchemy import func, update
 
 from bot.settings import Settings
 from generation import doorbell, storage
@@ -15,7 +15,7 @@ from generation.pipeline import MOST_CLAIMS
 from generation.storage import Storage
 from sandbox.comfyui import ComfyUIServer
 from sandbox.telegram import TelegramServer
-from tests.conftest import settled, worker_running
+from tests.conftest import settled, told, worker_running
 from tests.generation.conftest import PlaceOrder
 from tests.player import Player, says
 
@@ -197,6 +197,24 @@ async def test_words_that_could_not_be_said_are_said_later(
     await anya.hears(says("It failed."))
 
 
+async def test_words_without_an_answer_are_said_again_after_a_while(
+    worker: Worker, telegram: TelegramServer, order: PlaceOrder, database: Database, anya: Player
+) -> None:
+    """They may have been heard or not: a repeated sentence is better than silence."""
+    telegram.faults.add(path="/sendMessage", kind="drop")
+    photo = await settled(database, (await order(workflow="not-there")).id, "failed")
+    while telegram.faults.pending:
+        await asyncio.sleep(0.01)
+    assert await anya.messages() == []
+    async with database.unit() as session:
+        row = await session.get_one(Photo, photo.id)
+        assert row.told_at is None
+        # The while has passed.
+        await session.execute(update(Photo).values(not_before=func.now()))
+    await anya.hears(says("It failed."))
+    await told(database, photo.id)
+
+
 async def test_a_photo_whose_answer_got_lost_is_never_sent_twice_and_the_person_is_asked(
     worker: Worker, telegram: TelegramServer, order: PlaceOrder, database: Database, anya: Player
 ) -> None:
@@ -264,7 +282,7 @@ async def test_a_worker_that_died_while_sending_never_leads_to_a_second_photo(
         await session.execute(update(Photo).values(status="sending", attempt=1, worker="dead", lease_until=None))
     async with worker_running(settings):
         await anya.hears(says("Lost?"))
-        assert (await settled(database, photo.id, "unconfirmed")).told_at is not None
+        await told(database, photo.id)
     assert await anya.photos() == []
 
 

@@ -3,16 +3,18 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
 import pytest
 import pytest_asyncio
+from aiohttp import web
 from pydantic import SecretStr
 from sqlalchemy import func, select
 
 from bot.settings import Settings
-from generation import workflow
+from generation import fleet, workflow
 from generation.database import Database
 from generation.errors import (
     BadImage,
@@ -22,11 +24,12 @@ from generation.errors import (
     RenderInterrupted,
     RenderTimeout,
 )
-from generation.models import Orientation, Photo, PhotoStatus
+from generation.models import Orientation, Photo, PhotoStatus, RenderWorker
 from generation.runpod import RunPod
 from generation.storage import Storage
 from generation.workflow import Filling, Graph
 from sandbox.comfyui import Cost
+from sandbox.http import HttpServer
 from sandbox.runpod import API_KEY, RunPodServer
 from tests.conftest import settled, worker_running
 from tests.generation.conftest import PlaceOrder
@@ -118,6 +121,29 @@ async def test_what_runpod_says_of_a_job_has_its_meaning(runpod: RunPod) -> None
         await runpod.view(rendered.outputs["10"][0])
 
 
+async def test_an_image_behind_a_link_is_fetched_whole(runpod: RunPod) -> None:
+    content = b"x" * 3_000_000
+
+    async def image(_request: web.Request) -> web.Response:
+        return web.Response(body=content)
+
+    application = web.Application()
+    application.router.add_get("/image.png", image)
+    async with HttpServer(application) as server:
+        output = {"images": [{"type": "s3_url", "data": f"{server.url}/image.png"}]}
+        rendered = runpod._rendered("10", "p", {"status": "COMPLETED", "output": output})
+        assert await runpod.view(rendered.outputs["10"][0]) == content
+
+
+async def test_a_job_for_which_runpod_has_no_worker_costs_no_attempt(
+    runpod: RunPod, endpoint: RunPodServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("generation.runpod.COLD_START", 0.2)
+    endpoint.cold_start = 60
+    with pytest.raises(ComfyUIUnreachable, match="no worker"):
+        await render(runpod, timeout=0.1)
+
+
 async def test_the_overflow_takes_free_photos_while_the_queue_is_deep_and_leaves_premium_to_our_own(
     settings: Settings,
     bucket: Storage,
@@ -135,7 +161,9 @@ async def test_the_overflow_takes_free_photos_while_the_queue_is_deep_and_leaves
             "runpod_api_key": SecretStr(API_KEY),
         }
     )
-    # No GPU of our own is there: what the overflow leaves, waits.
+    # A GPU of our own is there, as it says, and takes nothing: what the overflow leaves, waits.
+    async with database.unit() as session:
+        session.add(RenderWorker(name="own", backend="comfyui", seen_at=datetime.now(UTC) + timedelta(hours=1)))
     free = [await place(workflow="one-by-one", chat_id=1001 + n % 2, owner_id=n) for n in range(8)]
     premium = await place(workflow="one-by-one", premium=True, owner_id=99)
     async with worker_running(overflow):
@@ -147,8 +175,28 @@ async def test_the_overflow_takes_free_photos_while_the_queue_is_deep_and_leaves
     async with database.unit() as session:
         rows = [await session.get_one(Photo, photo.id) for photo in [*free, premium]]
     assert [row.status for row in rows] == [PhotoStatus.DELIVERED] * 5 + [PhotoStatus.QUEUED] * 4
+    async with database.unit() as session:
+        await fleet.leave(session, "own")
     async with worker_running(settings):
         for photo in [*free, premium]:
+            await settled(database, photo.id, "delivered")
+
+
+async def test_with_no_gpu_of_our_own_left_premium_photos_go_there_too(
+    settings: Settings, bucket: Storage, endpoint: RunPodServer, place: PlaceOrder, database: Database, anya: Player
+) -> None:
+    overflow = settings.model_copy(
+        update={
+            "workflows_folder": str(FOLDER),
+            "overflow_depth": 1,
+            "render_backend": "runpod",
+            "runpod_url": endpoint.url,
+            "runpod_api_key": SecretStr(API_KEY),
+        }
+    )
+    premium = [await place(workflow="one-by-one", premium=True, owner_id=n) for n in range(3)]
+    async with worker_running(overflow):
+        for photo in premium[:2]:
             await settled(database, photo.id, "delivered")
 
 

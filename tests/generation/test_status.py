@@ -2,10 +2,13 @@
 
 import asyncio
 import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, text, update
+from sqlalchemy import func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from generation import queue, status
 from generation.database import Database
@@ -102,3 +105,45 @@ async def test_only_leases_of_the_own_attempt_are_renewed(database: Database, pl
     async with database.unit() as session:
         rows = (await session.execute(text("SELECT id, lease_until > now() FROM photos ORDER BY id"))).all()
     assert [tuple(row) for row in rows] == [(mine.id, True), (lost.id, False)]
+
+
+class _ForgetfulDatabase(Database):
+    """Commits, and then breaks off before it says so, as a connection does that is lost in that moment."""
+
+    broken = False
+
+    @asynccontextmanager
+    async def unit(self) -> AsyncIterator[AsyncSession]:
+        async with super().unit() as session:
+            yield session
+        if not self.broken:
+            self.broken = True
+            raise OSError("the connection is lost")
+
+
+async def test_a_move_whose_confirmation_got_lost_is_found_done(
+    database: Database, database_url: str, place: PlaceOrder
+) -> None:
+    await place()
+    photo = await claim(database)
+    assert photo is not None
+    forgetful = _ForgetfulDatabase(database_url, pool_size=1)
+    assert await status.move_surely(forgetful, photo, PhotoStatus.STORED, object_key="here")
+    assert (photo.status, photo.object_key) == (PhotoStatus.STORED, "here")
+    # But what another worker did meanwhile is respected.
+    forgetful.broken = False
+    photo.attempt += 1
+    assert not await status.move_surely(forgetful, photo, PhotoStatus.SENDING)
+    await forgetful.close()
+
+
+async def test_a_worker_that_froze_while_it_chose_keeps_nobody_from_choosing(
+    database: Database, place: PlaceOrder
+) -> None:
+    held, free = await place(), await place()
+    async with database.unit() as frozen:
+        await frozen.execute(select(func.pg_advisory_xact_lock(queue.CLAIMS_LOCK)))
+        await frozen.execute(select(Photo).where(Photo.id == held.id).with_for_update())
+        claimed = await asyncio.wait_for(claim(database), 10)
+    assert claimed is not None
+    assert claimed.id == free.id

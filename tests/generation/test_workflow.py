@@ -92,3 +92,8 @@ def test_a_wrong_file_is_refused_with_its_name_and_what_is_wrong(
     with pytest.raises(WorkflowError, match=r"sdxl\.toml") as raised:
         workflow.load_all(tmp_path)
     assert complaint in str(raised.value)
+
+
+def test_a_folder_without_workflows_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WorkflowError, match="no workflow"):
+        workflow.load_all(tmp_path / "misspelt")

@@ -294,6 +294,9 @@ async def test_redis(
         await fault(valkey)
         await ordered.place(2, ring=False)
         assert await ordered.settle() == [DELIVERED] * 6
+        # Sweeps have survived it as well: nobody rings for this one.
+        await ordered.place(1, ring=False)
+        assert await ordered.settle() == [DELIVERED] * 7
     finally:
         valkey.process.send(signal.SIGCONT)
         await processes.end()

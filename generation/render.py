@@ -14,7 +14,7 @@ from generation.workflow import Place
 
 
 @dataclass(slots=True)
-class Graph:
+class Render:
     """Lives from the claim of its photos until the last of them has its image."""
 
     photos: Sequence[Photo]
