@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from sqlalchemy import ColumnElement, func, select, text, update
@@ -100,9 +100,16 @@ async def waiting_count(session: AsyncSession, *, before: datetime | None = None
     return await session.scalar(counting) or 0
 
 
-async def own_gpus(session: AsyncSession, *, lease: float) -> int:
-    """How many workers with a GPU of our own are there and well."""
-    return await session.scalar(select(func.count()).where(*_well(lease))) or 0
+async def overflow(session: AsyncSession, *, depth: int, lease: float) -> Literal["nothing", "free", "everything"]:
+    """What an overflow worker may take: nothing, as long as no more than `depth` photos wait.
+
+    Premium photos are made by the GPUs of our own, as long as one of them is there and well.
+    """
+    own = await session.scalar(select(func.count()).select_from(RenderWorker).where(*_well(lease)))
+    is_deep = depth > 0 and await waiting_count(session, free_only=bool(own)) > depth
+    if not is_deep:
+        return "nothing"
+    return "free" if own else "everything"
 
 
 async def expected_wait(session: AsyncSession, *, lease: float, before: datetime | None = None) -> float | None:

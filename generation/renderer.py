@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import Any
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from generation import queue, scheduling
 from generation.backend import Backend
@@ -154,13 +153,14 @@ class Renderer:
 
     async def _claim(self) -> Render | Wait | None:
         async with self._database.unit() as session:
-            free_only = False
+            takes = "everything"
             if not self._backend.one_after_another:
-                # Premium photos are made by our own GPUs, as long as one of them is well.
-                free_only = await queue.own_gpus(session, lease=self._settings.lease) > 0
-                if not await self._overflows(session, free_only=free_only):
-                    return None
-            choice = self._choose(await queue.candidates(session, free_only=free_only))
+                takes = await queue.overflow(
+                    session, depth=self._settings.overflow_depth, lease=self._settings.lease
+                )
+            if takes == "nothing":
+                return None
+            choice = self._choose(await queue.candidates(session, free_only=takes == "free"))
             if not isinstance(choice, Batch):
                 return choice
             photos = await queue.claim(
@@ -170,10 +170,6 @@ class Renderer:
                 lease=self._settings.lease,
             )
         return self._begin(photos, choice)
-
-    async def _overflows(self, session: AsyncSession, *, free_only: bool) -> bool:
-        depth = self._settings.overflow_depth
-        return depth > 0 and await queue.waiting_count(session, free_only=free_only) > depth
 
     def _choose(self, rows: Sequence[Any]) -> Batch | Wait | None:
         if not rows:

@@ -120,12 +120,12 @@ class Sweeper:
             return list(late)
 
     async def _ring_overflow(self) -> None:
-        """Wake the overflow workers while more free photos wait than the GPUs of our own should have to make."""
+        """Wake the overflow workers while more photos wait than the GPUs of our own should have to make."""
         if not self._settings.overflow_depth:
             return
         async with self._database.unit() as session:
-            waiting = await queue.waiting_count(session, free_only=True)
-        if waiting > self._settings.overflow_depth:
+            takes = await queue.overflow(session, depth=self._settings.overflow_depth, lease=self._settings.lease)
+        if takes != "nothing":
             await doorbell.ring_overflow(self._redis, f"{self._settings.arq_queue}:overflow")
 
     async def _untold(self) -> list[Photo]:
