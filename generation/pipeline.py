@@ -47,7 +47,7 @@ STORE_PAUSES = (0.5, 1, 2, 4, 8, 15)
 
 
 class Pipeline:
-    """One per worker process; built and closed by `generation.worker`."""
+    """One per worker process; built and closed by `generation.process`."""
 
     def __init__(
         self,

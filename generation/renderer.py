@@ -32,7 +32,7 @@ LOOK_AGAIN_ELSEWHERE = 1.0
 
 
 class Renderer:
-    """The GPU side of a worker. One per worker process, built and closed by `generation.worker`."""
+    """The GPU side of a worker. One per worker process, built and closed by `generation.process`."""
 
     def __init__(
         self,
