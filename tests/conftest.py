@@ -4,13 +4,10 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from alembic import command
-from alembic.config import Config
 from arq import ArqRedis, Worker
 
 from bot.app import Application, running
@@ -20,48 +17,23 @@ from generation.database import Database
 from generation.models import Photo
 from generation.storage import Storage
 from generation.worker import worker_options
+from sandbox import cluster
+from sandbox.cluster import Servers
 from sandbox.comfyui import ComfyUIServer, Cost
 from sandbox.llm import LanguageModelServer
 from sandbox.llm.server import API_KEY, MODEL
-from sandbox.servers import S3, Postgres, Valkey, remove, short_folder
+from sandbox.servers import S3
 from sandbox.telegram import TOKEN, TelegramServer
 from tests.player import Player
 
-ROOT = Path(__file__).parent.parent
-TEMPLATE = "template_vitte"
 #: Milliseconds instead of seconds: what is tested is the order of things and not how long they take.
 COST = Cost(batch=(0.04, 0.06, 0.07, 0.08), swap=0.02)
 
 
-@dataclass(frozen=True)
-class Servers:
-    postgres: Postgres
-    valkey: Valkey
-    s3: S3
-
-
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def servers() -> AsyncIterator[Servers]:
-    folder = short_folder()
-    postgres = await asyncio.to_thread(Postgres, folder / "postgres")
-    try:
-        await asyncio.to_thread(_make_template, postgres)
-        async with Valkey(folder / "valkey") as valkey, S3(folder / "s3") as s3:
-            yield Servers(postgres, valkey, s3)
-    finally:
-        postgres.stop()
-        remove(folder)
-
-
-def _make_template(postgres: Postgres) -> None:
-    postgres.create_database(TEMPLATE)
-    command.upgrade(alembic_config(postgres.url(TEMPLATE)), "head")
-
-
-def alembic_config(url: str) -> Config:
-    config = Config(ROOT / "alembic.ini")
-    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
-    return config
+    async with cluster.servers() as running:
+        yield running
 
 
 _numbers = itertools.count(1)
@@ -70,7 +42,7 @@ _numbers = itertools.count(1)
 @pytest.fixture
 def database_url(servers: Servers) -> Iterator[str]:
     name = f"test_{next(_numbers)}"
-    servers.postgres.create_database(name, template=TEMPLATE)
+    servers.postgres.create_database(name, template=cluster.TEMPLATE)
     yield servers.postgres.url(name)
     servers.postgres.drop_database(name)
 

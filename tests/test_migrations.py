@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 import bot.models
 import generation.models
 from generation.database import Base
-from tests.conftest import Servers, alembic_config
+from sandbox.cluster import Servers, alembic_config
 
 MODELS = (bot.models, generation.models)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sandbox.bench import bot, database, figures
 from sandbox.bench.figures import Figure
-from sandbox.bench.product import servers
+from sandbox.cluster import servers
 
 OUTPUT = Path("build/bench.json")
 PARTS = {

@@ -10,8 +10,9 @@ import aiohttp
 import psutil
 
 from sandbox.bench.figures import Figure, product
-from sandbox.bench.product import Servers, services
+from sandbox.bench.product import services
 from sandbox.bench.services import FIRST_PERSON
+from sandbox.cluster import Servers
 from sandbox.forked import Forked, environment, python_m
 
 PEOPLE = range(FIRST_PERSON, FIRST_PERSON + 60)

@@ -110,7 +110,8 @@ class DefaultArq:
 
         worker = Worker(
             functions=[func(photo, name="photo")],  # type: ignore[arg-type]
-            redis_pool=await create_pool(self._redis, default_queue_name=queue),
+            queue_name=queue,
+            redis_pool=await create_pool(self._redis),
             poll_delay=0.5 / self._scale,
             handle_signals=False,
             job_timeout=3600,

@@ -13,7 +13,8 @@ from generation import doorbell, queue, telegram
 from generation.database import Database
 from generation.sweeper import Sweeper
 from sandbox.bench.figures import Figure, product
-from sandbox.bench.product import Product, Servers, services
+from sandbox.bench.product import Product, services
+from sandbox.cluster import Servers
 from sandbox.simulation import Arrival
 
 DELIVERED = 1_000_000

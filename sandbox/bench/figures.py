@@ -9,7 +9,8 @@ from typing import Any
 
 from generation import workflow
 from sandbox.bench.contenders import Client, Contender, DefaultArq, PlainComfyUI, Research
-from sandbox.bench.product import FOLDER, Product, Servers, record, services
+from sandbox.bench.product import FOLDER, Product, record, services
+from sandbox.cluster import Servers
 from sandbox.simulation import RESEARCH, SWAP, Arrival, bursts, poisson
 
 #: Seconds of the research's table in one second of a bench.

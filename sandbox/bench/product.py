@@ -7,13 +7,9 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aiohttp
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import func, select
 
 from bot.settings import Settings
@@ -23,45 +19,16 @@ from generation.models import Orientation, Photo, PhotoStatus, RenderWorker
 from generation.orders import PhotoOrder, PhotoWords
 from sandbox.bench.contenders import WORKFLOWS
 from sandbox.bench.services import FIRST_PERSON, PEOPLE
+from sandbox.cluster import ROOT, TEMPLATE, Servers
 from sandbox.forked import Forked, environment, python_m
 from sandbox.llm.server import API_KEY, MODEL
-from sandbox.servers import S3, Postgres, Valkey, remove, short_folder
+from sandbox.servers import S3
 from sandbox.simulation import Arrival
 from sandbox.telegram import TOKEN
 
-ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "sandbox" / "workflows"
 WORDS = PhotoWords(failed="failed", unconfirmed="lost", send_again="again", send_again_data="again")
 _numbers = itertools.count(1)
-
-
-@dataclass(frozen=True, slots=True)
-class Servers:
-    """PostgreSQL, Valkey and S3, shared by all lines of a bench."""
-
-    postgres: Postgres
-    valkey: Valkey
-    s3: S3
-
-
-@asynccontextmanager
-async def servers() -> AsyncIterator[Servers]:
-    folder = short_folder()
-    postgres = await asyncio.to_thread(Postgres, folder / "postgres")
-    try:
-        await asyncio.to_thread(_make_template, postgres)
-        async with Valkey(folder / "valkey") as valkey, S3(folder / "s3") as s3:
-            yield Servers(postgres, valkey, s3)
-    finally:
-        postgres.stop()
-        remove(folder)
-
-
-def _make_template(postgres: Postgres) -> None:
-    postgres.create_database("template_vitte")
-    config = Config(ROOT / "alembic.ini")
-    config.set_main_option("sqlalchemy.url", postgres.url("template_vitte").replace("%", "%%"))
-    command.upgrade(config, "head")
 
 
 @asynccontextmanager
@@ -116,7 +83,7 @@ class Product:
         self._workers: list[Forked] = []
 
     async def __aenter__(self) -> "Product":
-        await asyncio.to_thread(self._servers.postgres.create_database, self._name, template="template_vitte")
+        await asyncio.to_thread(self._servers.postgres.create_database, self._name, template=TEMPLATE)
         self.database = Database(self.settings.database_url, pool_size=10)
         self._redis = doorbell.connect(self.settings.redis_url, queue=self._name, retries=1)
         async with storage.opened(self.settings) as opened:

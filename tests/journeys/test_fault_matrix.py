@@ -20,11 +20,12 @@ from generation import doorbell, orders, storage
 from generation.database import Database
 from generation.models import Photo, PhotoStatus
 from generation.storage import Storage
+from sandbox.cluster import make_template
 from sandbox.comfyui import ComfyUIServer, Cost
 from sandbox.faults import Faults
 from sandbox.servers import S3, Postgres, Valkey, remove, short_folder
 from sandbox.telegram import TelegramServer
-from tests.conftest import _make_template, worker_running
+from tests.conftest import worker_running
 from tests.generation.conftest import WORDS, an_order
 from tests.journeys.conftest import Processes, kill
 from tests.player import Player
@@ -314,7 +315,7 @@ async def test_postgresql_restarts_while_photos_are_made(
     # One photo is in Telegram's hands while nobody can write down that it arrived.
     telegram.faults.add(path="/sendPhoto", kind="delay", seconds=1)
     try:
-        await asyncio.to_thread(_make_template, postgres)
+        await asyncio.to_thread(make_template, postgres)
         settings = settings.model_copy(update={"database_url": postgres.url("template_vitte")})
         database = Database(settings.database_url, pool_size=4)
         ordered = Orders(settings, database, [anya, ben])
