@@ -120,6 +120,8 @@ class DefaultArq:
         async for number, _ in _arrive(arrivals, began):
             await pool.enqueue_job("photo", number)
         await done.wait()
+        while worker.tasks:
+            await asyncio.sleep(0.01)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         await worker.close()
