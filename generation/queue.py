@@ -1,12 +1,12 @@
 """What waits for a GPU: read in order, claimed in batches, counted, and how long it will take."""
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import structlog
 from sqlalchemy import ColumnElement, func, select, text, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from generation.models import Photo, PhotoStatus, RenderWorker
@@ -19,8 +19,8 @@ log = structlog.get_logger(__name__)
 ORDERS_LOCK = 7_041_970
 CLAIMS_LOCK = 7_041_971
 
-#: Seconds that a worker waits for its turn to choose; a choice takes milliseconds.
-LONGEST_CHOICE = 1.0
+#: Milliseconds that a worker waits for its turn to choose; a choice takes a few.
+LONGEST_CHOICE = 1000
 #: Photos at the head of the queue among which a batch is chosen.
 CANDIDATES = 100
 
@@ -60,11 +60,14 @@ async def candidates(session: AsyncSession, *, free_only: bool = False) -> Seque
 
 
 async def _turn_to_choose(session: AsyncSession) -> None:
-    for _ in range(round(LONGEST_CHOICE / 0.005)):
-        if await session.scalar(select(func.pg_try_advisory_xact_lock(CLAIMS_LOCK))):
-            return
-        await asyncio.sleep(0.005)
-    log.warning("queue.claimed_out_of_turn")
+    if await session.scalar(select(func.pg_try_advisory_xact_lock(CLAIMS_LOCK))):
+        return
+    try:
+        async with session.begin_nested():
+            wait = func.set_config("lock_timeout", str(LONGEST_CHOICE), True)
+            await session.execute(select(wait, func.pg_advisory_xact_lock(CLAIMS_LOCK)))
+    except DBAPIError:
+        log.warning("queue.claimed_out_of_turn")
 
 
 async def claim(session: AsyncSession, photo_ids: Iterable[int], *, worker: str, lease: float) -> list[Photo]:

@@ -62,7 +62,7 @@ async def _fill(database: Database) -> None:
                     "SELECT 'old:' || n, n % 50000, n % 50000, n % 3 = 0, n % 4 = 0, 'cadence', '', '{}', "
                     "'one-pass', 'portrait', repeat('soft light ', 20), '', n, 'delivered', "
                     "now() - interval '1 year' + n * interval '30 s', now(), now(), n, 'photos/' || n "
-                    "FROM generate_series(:first, :last) AS n"
+                    "FROM generate_series(CAST(:first AS bigint), CAST(:last AS bigint)) AS n"
                 ),
                 {"first": part * DELIVERED // 20, "last": (part + 1) * DELIVERED // 20 - 1},
             )
