@@ -52,7 +52,10 @@ class Renderer:
         self._workflows = workflows
         self._watchdog = watchdog
         self._pipeline = pipeline
-        self._speeds = Speeds({name: workflow.seconds() for name, workflow in workflows.items()})
+        self._speeds = Speeds(
+            {name: workflow.seconds() for name, workflow in workflows.items()},
+            trusted={name for name, workflow in workflows.items() if workflow.is_measured},
+        )
         self._renders: list[Render] = []
         self._ended = asyncio.Event()
         self._session: asyncio.Task[bool] | None = None

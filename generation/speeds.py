@@ -1,10 +1,12 @@
 """What a GPU was measured to take, and how busy it has been: what the choice of a batch size rests on."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 #: Weight of the newest measurement.
 NEWEST = 0.3
+#: A measurement that is off by more than this factor contradicts a prior.
+TOLERANCE = 1.2
 #: The load is remembered over about so many renders.
 MEMORY = 12
 
@@ -13,11 +15,12 @@ class Speeds:
     """Of one GPU; lives as long as its worker.
 
     `priors` gives for each workflow the seconds of a graph by batch size, before anything was measured; the length
-    is the largest batch.
+    is the largest batch. `trusted` names the workflows whose priors were measured on the operator's card.
     """
 
-    def __init__(self, priors: Mapping[str, Sequence[float]]) -> None:
+    def __init__(self, priors: Mapping[str, Sequence[float]], trusted: Collection[str] = ()) -> None:
         self._priors = priors
+        self._trusted = trusted
         self._measured: dict[tuple[str, int], float] = {}
         self._scale: dict[str, float] = {}
         self._largest: dict[str, int] = {}
@@ -29,12 +32,18 @@ class Speeds:
     def costs(self, workflow: str) -> list[float]:
         """Seconds of a graph by batch size: as measured, else the prior at the scale of what was measured.
 
-        Before one photo alone was measured there are no batches: only beside it does a batch show its gain.
+        Where the priors cannot be trusted, or what was measured contradicts them, there are no batches before one
+        photo alone was measured: only beside it does a batch show its gain.
         """
-        is_calibrated = (workflow, 1) in self._measured
-        priors = self._priors[workflow][: self._largest.get(workflow) if is_calibrated else 1]
         scale = self._scale.get(workflow, 1.0)
-        return [self._measured.get((workflow, size), prior * scale) for size, prior in enumerate(priors, start=1)]
+        is_right = workflow in self._trusted and 1 / TOLERANCE <= scale <= TOLERANCE
+        is_calibrated = is_right or (workflow, 1) in self._measured
+        priors = self._priors[workflow][: self._largest.get(workflow) if is_calibrated else 1]
+        costs: list[float] = []
+        for size, prior in reversed(list(enumerate(priors, start=1))):
+            # Fewer photos never take longer than more of them.
+            costs.insert(0, self._measured.get((workflow, size), min([prior * scale, *costs[:1]])))
+        return costs
 
     def of(self, workflow: str, size: int) -> float:
         """Seconds that a graph of so many photos will take."""

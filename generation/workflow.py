@@ -125,6 +125,11 @@ class Workflow:
         known = self._batch.seconds[:largest] or [UNMEASURED]
         return known + [_expected(size, known, self.way) for size in range(len(known) + 1, largest + 1)]
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether its TOML tells what graphs took on the operator's card."""
+        return bool(self._batch.seconds)
+
     def shape(self, orientation: Orientation) -> str:
         """What photos must have in common to be in one batch: one sampler pass makes pictures of one size."""
         return orientation if self.way is BatchWay.ONE_PASS else ""

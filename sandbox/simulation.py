@@ -90,7 +90,7 @@ def simulate(
     lead: float = 0,
 ) -> Outcome:
     """Serve all arrivals. A GPU asks `lead` seconds before it is free, and at each arrival while it is idle."""
-    outcome = Outcome(gpus=[Gpu(Speeds({"a": costs, "b": costs})) for _ in range(gpus)])
+    outcome = Outcome(gpus=[Gpu(Speeds({"a": RESEARCH, "b": RESEARCH}, trusted={"a", "b"})) for _ in range(gpus)])
     by_id = dict(enumerate(arrivals))
     tie = itertools.count()
     events: list[tuple[float, int, Gpu | None, int]] = []

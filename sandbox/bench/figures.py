@@ -1,10 +1,14 @@
 """The figures of a bench. Each function measures one thing and returns its rows."""
 
 import asyncio
+import functools
 import random
+import shutil
 import statistics
+import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from generation import workflow
@@ -39,12 +43,23 @@ def costs(gain: float | None = None) -> list[float]:
     return [RESEARCH[0] / SCALE * size / (1 + (gain - 1) * (size - 1) / 3) for size in (1, 2, 3, 4)]
 
 
+@functools.cache
+def folder() -> Path:
+    """The workflows of a bench, telling the research's seconds at its scale, as if measured on this card."""
+    copy = Path(shutil.copytree(FOLDER, Path(tempfile.mkdtemp(prefix="vitte-bench-")) / "workflows"))
+    for path in copy.glob("*.toml"):
+        path.write_text(path.read_text().replace(f"seconds = {list(RESEARCH)}", f"seconds = {costs()}"))
+    return copy
+
+
 def scaled(arrivals: Sequence[Arrival]) -> list[Arrival]:
     return [Arrival(arrival.at / SCALE, arrival.premium, arrival.model) for arrival in arrivals]
 
 
 def product(servers: Servers, addresses: dict[str, Any], gpus: Sequence[str], **changes: Any) -> Product:
-    return Product(servers, addresses, gpus, **{"hand_over_lead": LEAD, "model_slice": 60 / SCALE, **changes})
+    return Product(
+        servers, addresses, gpus, folder=folder(), **{"hand_over_lead": LEAD, "model_slice": 60 / SCALE, **changes}
+    )
 
 
 # -- saturation ------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -58,7 +59,15 @@ async def record(url: str) -> dict[str, dict[str, Any]]:
 class Product:
     """Workers of ours, one a GPU, on a database and a queue of their own."""
 
-    def __init__(self, servers: Servers, addresses: dict[str, Any], gpus: Sequence[str], **changes: Any) -> None:
+    def __init__(
+        self,
+        servers: Servers,
+        addresses: dict[str, Any],
+        gpus: Sequence[str],
+        *,
+        folder: Path = FOLDER,
+        **changes: Any,
+    ) -> None:
         self._servers = servers
         self._gpus = gpus
         self._name = f"bench_{next(_numbers)}"
@@ -76,7 +85,7 @@ class Product:
             llm_base_url=addresses["llm"],
             llm_api_key=API_KEY,
             llm_model=MODEL,
-            workflows_folder=str(FOLDER),
+            workflows_folder=str(folder),
             queue_limit=1_000_000,
             **changes,
         )

@@ -40,3 +40,15 @@ def test_the_load_is_the_work_that_came_over_the_time_it_took(every: float, load
         speeds.claimed("a", 1, now)
     assert speeds.load(now) == pytest.approx(load, rel=0.1)
     assert speeds.load(now + 1000) < 0.01
+
+
+def test_priors_of_the_operators_card_hold_until_a_measurement_contradicts_them() -> None:
+    speeds = Speeds({"a": [8.5, 12.0, 14.0, 16.0]}, trusted={"a"})
+    assert len(speeds.costs("a")) == 4
+    speeds.measured("a", 4, 17.0)
+    assert len(speeds.costs("a")) == 4
+    speeds = Speeds({"a": [8.5, 12.0, 14.0, 16.0]}, trusted={"a"})
+    speeds.measured("a", 4, 34.0)
+    assert len(speeds.costs("a")) == 1, "the batch was no faster than four alone: one alone is measured next"
+    speeds.measured("a", 1, 8.5)
+    assert speeds.costs("a")[3] == 34.0

@@ -56,7 +56,7 @@ def test_people_wait_no_longer_than_with_a_fixed_window_whatever_batches_gain(
     arrivals = shape(1500, load * 4 / costs[3], rng=random.Random(5))  # type: ignore[operator]
     mine = simulate(arrivals, ours(), costs=costs, lead=0.1).mean_wait
     # Where four are as fast as one, a window of 200 ms on an idle GPU is worth a little (decision 0007).
-    assert mine <= simulate(arrivals, fixed_window(), costs=costs).mean_wait * 1.02
+    assert mine <= simulate(arrivals, fixed_window(), costs=costs).mean_wait * 1.03
 
 
 def test_one_arrival_alone_starts_at_once() -> None:
