@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 #: Weight of the newest measurement.
 NEWEST = 0.3
-#: A measurement that is off by more than this factor contradicts a prior.
+#: A batch that is slower than its prior by more than this factor contradicts it.
 TOLERANCE = 1.2
 #: The load is remembered over about so many renders.
 MEMORY = 12
@@ -32,11 +32,11 @@ class Speeds:
     def costs(self, workflow: str) -> list[float]:
         """Seconds of a graph by batch size: as measured, else the prior at the scale of what was measured.
 
-        Where the priors cannot be trusted, or what was measured contradicts them, there are no batches before one
-        photo alone was measured: only beside it does a batch show its gain.
+        Where priors cannot be trusted, or a batch was slower than they say, there are no batches before one photo
+        alone was measured: only beside it does a batch show its gain.
         """
         scale = self._scale.get(workflow, 1.0)
-        is_right = workflow in self._trusted and 1 / TOLERANCE <= scale <= TOLERANCE
+        is_right = workflow in self._trusted and scale <= TOLERANCE
         is_calibrated = is_right or (workflow, 1) in self._measured
         priors = self._priors[workflow][: self._largest.get(workflow) if is_calibrated else 1]
         costs: list[float] = []
