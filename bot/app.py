@@ -136,7 +136,7 @@ async def running(settings: Settings) -> AsyncIterator[Application]:
         background = BackgroundTasks()
         stack.push_async_callback(background.close)
         texts = Texts()
-        personas = persona.load_all(set(workflow.load_all(settings.workflows_folder)))
+        personas = persona.load_all(set(workflow.load_or_stop(settings.workflows_folder)))
         rng = random.Random()
         conversation = Conversation(
             settings=settings,

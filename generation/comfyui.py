@@ -244,7 +244,7 @@ class ComfyUI:
                 yield response
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             refused = isinstance(error, aiohttp.ClientConnectorError)
-            message = f"{method} {path}: {type(error).__name__} {error}"
+            message = f"{method} {path}: {type(error).__name__} {error}".strip()
             raise ComfyUIUnreachable(message, refused=refused) from error
 
     # -- events ----------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ GenerationError
 │   ├── ComfyUISick          given up by the watchdog; the photo goes back and no attempt is counted
 │   └── PromptLost           ComfyUI forgot it (restarted)
 ├── BadImage             what came back is no picture a person should see
+│   └── BrokenImage          the bytes are no whole file
 ├── ObjectGone           S3 has no such original any more
 ├── StorageUnavailable   S3 does not answer; the photo goes back and no attempt is counted
 └── WorkerStopped        this worker shuts down; the photo goes back and no attempt is counted
@@ -110,6 +111,10 @@ class PromptLost(ComfyUIError):
 
 class BadImage(GenerationError):
     """Truncated, empty or blank: nothing that a person should see."""
+
+
+class BrokenImage(BadImage):
+    """The bytes are no whole image file."""
 
 
 class ObjectGone(GenerationError):

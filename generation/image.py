@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageStat, UnidentifiedImageError
 
-from generation.errors import BadImage
+from generation.errors import BadImage, BrokenImage
 
 #: A render whose brightness hardly varies is black, blank or broken; a real photo is far above it (of 255).
 MIN_DEVIATION = 3.0
@@ -52,7 +52,7 @@ def _decode(content: bytes) -> Image.Image:
             image.load()
             return image.convert("RGB")
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise BadImage(f"not a whole image: {error}") from error
+        raise BrokenImage(f"not a whole image: {error}") from error
 
 
 def _jpeg(image: Image.Image) -> bytes:

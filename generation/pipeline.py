@@ -15,10 +15,12 @@ from arq import ArqRedis
 
 from generation import doorbell, status, telegram
 from generation.backend import Backend
+from generation.comfyui import ImageFile
 from generation.database import Database
 from generation.delivery import Delivery
 from generation.errors import (
     BadImage,
+    BrokenImage,
     ComfyUISick,
     GenerationError,
     GraphRejected,
@@ -132,7 +134,7 @@ class Pipeline:
             except GenerationError as error:
                 await self._give_back(photo, error, split=in_company)
                 return
-            picture = await asyncio.to_thread(develop, await self._backend.view(image))
+            picture = await self._fetch(image)
             if await self._store(photo, picture, graph.stamps(photo)):
                 await self._delivery.deliver(photo, picture.jpeg)
         except GenerationError as error:
@@ -140,6 +142,13 @@ class Pipeline:
         except asyncio.CancelledError:
             await self._give_back(photo, WorkerStopped("the worker was stopped"))
             raise
+
+    async def _fetch(self, image: ImageFile) -> Picture:
+        try:
+            return await asyncio.to_thread(develop, await self._backend.view(image))
+        except BrokenImage:
+            # The connection may have broken off; a second download is cheaper than a second render.
+            return await asyncio.to_thread(develop, await self._backend.view(image))
 
     async def _deliver_stored(self, photo: Photo, key: str) -> None:
         structlog.contextvars.bind_contextvars(photo_id=photo.id, attempt=photo.attempt)

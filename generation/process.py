@@ -56,7 +56,7 @@ class Process:
         settings, redis = self._settings, ctx["redis"]
         ctx["process"] = self
         logs.quiet_libraries()
-        workflows = workflow.load_all(settings.workflows_folder)
+        workflows = workflow.load_or_stop(settings.workflows_folder)
         self._database = Database(settings.database_url)
         self._stack.push_async_callback(self._database.close)
         self._backend = _backend(settings, await self._stack.enter_async_context(aiohttp.ClientSession()))

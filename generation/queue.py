@@ -116,18 +116,22 @@ async def overflow(session: AsyncSession, *, depth: int, lease: float) -> Litera
 
 
 async def expected_wait(session: AsyncSession, *, lease: float, before: datetime | None = None) -> float | None:
-    """Seconds until a GPU begins with a photo of rank `before` (without one: with the last in the queue).
+    """Seconds until a photo of rank `before` (without one: a new one at the end of the queue) is rendered.
 
-    The work ahead over the measured speed of all workers. None when no worker is there that could begin.
+    The work ahead over the measured speed of all workers, and its own render. What a worker has not measured since
+    its start is taken from the photos of late. None when no worker is there that could begin.
     """
-    speed = await session.scalar(
-        select(func.sum(1 / func.coalesce(RenderWorker.photo_seconds, UNMEASURED))).where(*_well(lease))
-    )
-    if not speed:
+    latest = select(Photo.render_seconds / Photo.batch_size).order_by(Photo.id.desc()).limit(50)
+    lately = select(func.avg(latest.subquery().c[0])).scalar_subquery()
+    seconds = func.coalesce(RenderWorker.photo_seconds, lately, UNMEASURED)
+    speeds = await session.execute(select(func.count(), func.sum(1 / seconds)).where(*_well(lease)))
+    workers, speed = speeds.one()
+    if not workers:
         return None
     rendering = await session.scalar(select(func.count()).select_from(Photo).where(_IS_RENDERING)) or 0
-    # What renders now is half done, on average.
-    return (await waiting_count(session, before=before) + rendering / 2) / float(speed)
+    # Of what each GPU has in its hands, what renders is half done on average.
+    ahead = await waiting_count(session, before=before) + max(rendering - workers / 2, 0)
+    return (ahead + workers) / float(speed)
 
 
 def _well(lease: float) -> tuple[ColumnElement[bool], ...]:

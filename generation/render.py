@@ -22,8 +22,9 @@ class Render:
     model: str
     #: Whether the GPU has to load another model for it.
     swaps: bool
-    #: Seconds that it is expected to take.
+    #: Seconds that it is expected to take, and whether that rests on a measurement.
     seconds: float = 0
+    is_measured: bool = False
     #: Where each photo comes out, once the graph is filled.
     places: Sequence[Place] = ()
     task: "asyncio.Task[Rendered] | None" = None

@@ -123,11 +123,15 @@ class Renderer:
         """
         while self._renders and not self._stopping:
             left = None
-            if len(self._renders) < self._backend.at_once:
+            # What nobody has measured ends when it ends: a guess would hand the next one over far too early.
+            if len(self._renders) < self._backend.at_once and self._is_predictable():
                 left = self._free_at - time.monotonic() - self._settings.hand_over_lead
                 if left <= 0 or not self._backend.one_after_another:
                     return
             await self._graph_ends(left)
+
+    def _is_predictable(self) -> bool:
+        return not self._backend.one_after_another or all(render.is_measured for render in self._renders)
 
     async def _hand_over(self) -> bool:
         """Claim the next batch and give it to the GPU; False when nothing waits and nothing renders."""
@@ -221,6 +225,7 @@ class Renderer:
         graph.seconds = self._costs(name)[min(len(photos), len(self._costs(name))) - 1]
         if name in self._workflows:
             self._speeds.claimed(name, len(photos), now)
+        graph.is_measured = self._speeds.knows(name, len(photos), swaps=graph.swaps)
         if graph.swaps:
             graph.seconds += self._speeds.swap
         self._free_at = max(now, self._free_at) + graph.seconds
@@ -235,7 +240,7 @@ class Renderer:
 
     async def _render(self, graph: Render) -> Rendered:
         first = graph.photos[0]
-        log.info("graph.begun", photos=[photo.id for photo in graph.photos], workflow=graph.workflow)
+        log.info("graph.handed_over", photos=[photo.id for photo in graph.photos], workflow=graph.workflow)
         try:
             if graph.workflow not in self._workflows:
                 raise WorkflowError(f"there is no workflow {graph.workflow!r}")

@@ -119,7 +119,9 @@ def load(model: type[Model]) -> Model:
 
 def _sentence(problem: dict[str, object], prefix: str) -> str:
     location = problem["loc"]
-    name = f"{prefix}{location[0]}".upper() if isinstance(location, tuple) and location else "settings"
+    if not (isinstance(location, tuple) and location):
+        return str(problem["msg"]).removeprefix("Value error, ") + "."
+    name = f"{prefix}{location[0]}".upper()
     if problem["type"] == "missing":
         return f"{name} is not set: set it in the environment or in .env (see .env.example)."
     return f"{name} is wrong: {str(problem['msg']).removeprefix('Value error, ')}."

@@ -45,6 +45,10 @@ class Speeds:
             costs.insert(0, self._measured.get((workflow, size), min([prior * scale, *costs[:1]])))
         return costs
 
+    def knows(self, workflow: str, size: int, *, swaps: bool) -> bool:
+        """Whether such a graph was measured on this GPU."""
+        return (workflow, size) in self._measured and (not swaps or self.swap > 0)
+
     def of(self, workflow: str, size: int) -> float:
         """Seconds that a graph of so many photos will take."""
         costs = self.costs(workflow)

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from generation.errors import WorkflowError
 from generation.models import Orientation
+from generation.settings import WrongSettings
 
 FOLDER = Path(__file__).parent / "workflows"
 
@@ -230,11 +231,21 @@ def load(path: Path) -> Workflow:
     return Workflow(path.stem, description, graph)
 
 
+def load_or_stop(folder: str) -> dict[str, Workflow]:
+    """`load_all` for the start of a process: what is wrong stops it with one sentence (WrongSettings)."""
+    try:
+        return load_all(folder)
+    except WorkflowError as error:
+        raise WrongSettings(f"Workflows cannot be read: {error}.") from None
+
+
 def load_all(folder: Path | str = "") -> dict[str, Workflow]:
     """Every workflow of a folder (by default the ones that come along) by name: the TOML file's without ending.
 
     Raises WorkflowError for a folder without any.
     """
+    if not Path(folder or FOLDER).is_dir():
+        raise WorkflowError(f"there is no folder {folder}")
     workflows = {path.stem: load(path) for path in sorted(Path(folder or FOLDER).glob("*.toml"))}
     if not workflows:
         raise WorkflowError(f"{folder}: there is no workflow (.toml) in this folder")

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from bot.settings import Settings as BotSettings
+from generation import workflow
 from generation.settings import load
 from sandbox.parts import Parts
 from sandbox.servers import end_with_parent
@@ -40,7 +41,7 @@ async def run(settings: SandboxSettings, given: Mapping[str, str]) -> int:
         await parts.start()
         os.environ.update(parts.environment)
         # Said here once instead of by two processes that would be started again and again.
-        load(BotSettings)
+        workflow.load_or_stop(load(BotSettings).workflows_folder)
         for arguments in PREPARATIONS:
             if await _finished(arguments):
                 print(f"`python {' '.join(arguments)}` failed; see above.", file=sys.stderr)
@@ -51,7 +52,7 @@ async def run(settings: SandboxSettings, given: Mapping[str, str]) -> int:
         ]
         await asyncio.wait([*watching, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
         stop.set()
-        print("\nStopping ...", flush=True)
+        print("\nStopping; a photo that renders is finished first (SHUTDOWN_WAIT) ...", flush=True)
         statuses = await asyncio.gather(*watching)
     print("Stopped.", flush=True)
     return max(statuses)

@@ -77,6 +77,7 @@ def draw(lines: dict[tuple[str, int], dict[str, float]]) -> None:
     )
     right.set(xscale="log", xlabel="GPUs", ylabel="seconds", title="Wait for a GPU at 90 % load, 23 % premium")
     right.set_yscale("symlog", linthresh=1)
+    right.set_ylim(bottom=0)
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7)

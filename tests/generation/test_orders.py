@@ -103,12 +103,13 @@ async def test_the_expected_wait_is_the_work_ahead_over_the_speed_of_the_workers
         for owner in range(4):
             await orders.place(session, an_order(owner_id=owner), **LIMITS)
         premium = await orders.place(session, an_order(premium=True), **LIMITS | {"premium_head_start": 60})
-        assert await queue.expected_wait(session, lease=10) == pytest.approx(5 * 8 / 2)
-        assert await queue.expected_wait(session, lease=10, before=premium.rank_at) == 0
+        # Five ahead for two workers of 8 s a photo, and its own render.
+        assert await queue.expected_wait(session, lease=10) == pytest.approx(5 * 8 / 2 + 8)
+        assert await queue.expected_wait(session, lease=10, before=premium.rank_at) == pytest.approx(8)
         waiting = await queue.candidates(session)
         await queue.claim(session, [row.id for row in waiting[:1]], worker="one", lease=10)
-        # What renders is half done, on average.
-        assert await queue.expected_wait(session, lease=10) == pytest.approx(4.5 * 8 / 2)
+        # What renders is half done on average, and the other GPU is free already.
+        assert await queue.expected_wait(session, lease=10) == pytest.approx(4 * 8 / 2 + 8)
 
 
 async def test_a_photo_that_could_not_begin_before_its_scene_is_over_is_not_queued(database: Database) -> None:
@@ -120,7 +121,7 @@ async def test_a_photo_that_could_not_begin_before_its_scene_is_over_is_not_queu
         assert dropped.status is PhotoStatus.DROPPED
         with pytest.raises(QueueFull) as full:
             await orders.place(session, an_order(expires_in=60), **LIMITS)
-        assert full.value.wait == pytest.approx(90)
+        assert full.value.wait == pytest.approx(120)
 
 
 async def test_a_worker_that_stops_is_no_longer_counted(database: Database) -> None:

@@ -95,5 +95,5 @@ def test_a_wrong_file_is_refused_with_its_name_and_what_is_wrong(
 
 
 def test_a_folder_without_workflows_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(WorkflowError, match="no workflow"):
+    with pytest.raises(WorkflowError, match="there is no folder"):
         workflow.load_all(tmp_path / "misspelt")
