@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 #: Weight of the newest measurement.
 NEWEST = 0.3
 #: A batch that is slower than its prior by more than this factor contradicts it.
-TOLERANCE = 1.2
+TOLERANCE = 1.5
 #: The load is remembered over about so many renders.
 MEMORY = 12
 
