@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
-.PHONY: run test check bench format lock clean
+.PHONY: run test check bench train eval format lock clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.sandbox ## start everything; prints one address
@@ -22,6 +22,12 @@ check: $(VENV)/.dev ## what CI runs: formatter, linter, types, import direction,
 
 bench: $(VENV)/.dev ## measures; one table, and build/bench.json
 	$(BIN)/python -m sandbox.bench $(ARGS)
+
+train: $(VENV)/.dev ## make the detectors' weights anew from triggers/data
+	$(BIN)/python -m triggers train
+
+eval: $(VENV)/.dev ## how good the detectors are, by cross-validation
+	$(BIN)/python -m triggers eval --cross-validate $(ARGS)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

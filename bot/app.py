@@ -33,6 +33,8 @@ from bot.handlers import build_router
 from bot.handlers.middleware import WhoIsIt
 from bot.inbox import Inbox, TryAgain, chat_of
 from bot.language_model import LanguageModel
+from bot.ordering import Ordering
+from bot.reading import Reader
 from bot.sending import ObeyTelegram
 from bot.settings import Settings
 from bot.texts import DEFAULT, Texts
@@ -41,7 +43,7 @@ from generation.database import Database
 
 log = structlog.get_logger(__name__)
 
-COMMANDS = ("photo", "persona", "story", "reset", "help")
+COMMANDS = ("photo", "persona", "story", "settings", "reset", "help")
 
 #: Faults that pass: the update is handled again. A lost answer is worse than one that comes twice.
 PASSING = (
@@ -138,6 +140,10 @@ async def running(settings: Settings) -> AsyncIterator[Application]:
         texts = Texts()
         personas = persona.load_all(set(workflow.load_or_stop(settings.workflows_folder)))
         rng = random.Random()
+        reader = Reader()
+        stack.callback(reader.close)
+        await reader.open()
+        ordering = Ordering(settings=settings, reader=reader, rng=rng)
         conversation = Conversation(
             settings=settings,
             database=database,
@@ -145,8 +151,9 @@ async def running(settings: Settings) -> AsyncIterator[Application]:
             bot=bot,
             language_model=language_model,
             personas=personas,
+            reader=reader,
+            ordering=ordering,
             background=background,
-            rng=rng,
         )
         dispatcher = Dispatcher(
             settings=settings,
@@ -154,6 +161,7 @@ async def running(settings: Settings) -> AsyncIterator[Application]:
             redis=redis,
             personas=personas,
             conversation=conversation,
+            ordering=ordering,
             rng=rng,
         )
         dispatcher.update.outer_middleware(WhoIsIt(database, texts))

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.context import Said
 from bot.models import Dialogue, Message, Role
 from bot.persona import Story
-from triggers import draw_gap
+from triggers import Gap, draw_gap
 
 
 async def current(session: AsyncSession, person_id: int) -> Dialogue | None:
@@ -30,7 +30,7 @@ async def begin(
     story_key: str,
     story: Story,
     locale: str,
-    premium: bool,
+    gap: Gap,
     rng: random.Random,
 ) -> Dialogue:
     """End whatever went on and open a new dialogue with the persona's opening words."""
@@ -44,7 +44,7 @@ async def begin(
         persona=persona,
         story=story_key,
         scene=story.scene.model_dump(),
-        gap=draw_gap(rng, premium=premium),
+        gap=draw_gap(rng, gap),
         answers=0,
         answers_since_photo=0,
         summary="",

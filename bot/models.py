@@ -22,6 +22,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from generation.database import Base
 from generation.models import Timestamp
+from triggers import Frequency
+
+
+def _one_of(kind: type[StrEnum], name: str) -> Enum:
+    return Enum(kind, native_enum=False, create_constraint=True, name=name, length=8,
+                values_callable=lambda members: [member.value for member in members])  # fmt: skip
 
 
 class Person(Base):
@@ -33,6 +39,10 @@ class Person(Base):
     locale: Mapped[str] = mapped_column(Text)
     adult_confirmed_at: Mapped[datetime | None] = mapped_column(Timestamp)
     premium_until: Mapped[datetime | None] = mapped_column(Timestamp)
+    # How often the person wants photos.
+    photo_frequency: Mapped[Frequency] = mapped_column(
+        _one_of(Frequency, "photo_frequency"), server_default="normal"
+    )
     blocked_at: Mapped[datetime | None] = mapped_column(Timestamp)
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
 
@@ -80,10 +90,7 @@ class Message(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     dialogue_id: Mapped[int] = mapped_column(ForeignKey("dialogues.id", ondelete="CASCADE"))
-    role: Mapped[Role] = mapped_column(
-        Enum(Role, native_enum=False, create_constraint=True, name="role", length=8,
-             values_callable=lambda kind: [member.value for member in kind])
-    )  # fmt: skip
+    role: Mapped[Role] = mapped_column(_one_of(Role, "role"))
     text: Mapped[str] = mapped_column(Text)
     # What the bot says in its own words after an answer, such as that a photo was refused.
     afterword: Mapped[str] = mapped_column(Text, server_default="")
@@ -92,6 +99,28 @@ class Message(Base):
     # For an answer: when Telegram had taken all of it.
     sent_at: Mapped[datetime | None] = mapped_column(Timestamp)
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+
+
+class Reaction(StrEnum):
+    LIKED = "liked"
+    DISLIKED = "disliked"
+
+
+class PhotoMoment(Base):
+    """What a photo of a dialogue showed, and how the person received it."""
+
+    __tablename__ = "photo_moments"
+    __table_args__ = (Index("ix_photo_moments_dialogue_id", "dialogue_id", "photo_id"),)
+
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True)
+    dialogue_id: Mapped[int] = mapped_column(ForeignKey("dialogues.id", ondelete="CASCADE"))
+    # The whole scene that was drawn, in English.
+    scene: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    # How many times "again" led to it; each take has another camera.
+    take: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    reaction: Mapped[Reaction | None] = mapped_column(_one_of(Reaction, "reaction"))
+    # When the person first wrote or pressed something soon after it came.
+    noticed_at: Mapped[datetime | None] = mapped_column(Timestamp)
 
 
 class ReceivedUpdate(Base):

@@ -1,9 +1,10 @@
 """The scene line: the one machine-readable line that the language model ends an answer with.
 
-    [scene] {"place": "...", "outfit": "...", "action": "...", "camera": "...", "atmosphere": "...", "visual": true}
+    [scene] {"place": "...", "outfit": "...", "light": "...", "atmosphere": "...",
+             "action": "...", "camera": "...", "mood": "...", "visual": true}
 
-The person never sees it, whatever shape the model gave it. A model that gives none still works: the
-lasting scene goes on.
+(in one line). The person never sees it, whatever shape the model gave it. A model that gives none still works:
+the lasting scene goes on, and what the text itself shows takes its place (`bot.staging`).
 """
 
 import json
@@ -14,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 MARKER = "[scene]"
 MAX_FIELD = 160
-_FIELDS = ("place", "outfit", "action", "camera", "atmosphere", "visual")
+LASTING = ("place", "outfit", "light", "atmosphere")
+_FIELDS = (*LASTING, "action", "camera", "mood", "visual")
 
 #: An answer is cut here before anything looks at it; Telegram would need five messages for more.
 MAX_ANSWER = 20_000
@@ -30,24 +32,22 @@ _FENCE = re.compile(r"```(?:json)?\s{0,4}$")
 
 
 class Scene(BaseModel):
-    """What can be seen, in English. Place, outfit and atmosphere last; action and camera are of one moment."""
+    """What can be seen, in English. Place, outfit, light and atmosphere last; the rest is of one moment."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True)
 
     place: str = Field("", max_length=MAX_FIELD)
     outfit: str = Field("", max_length=MAX_FIELD)
+    light: str = Field("", max_length=MAX_FIELD)
+    atmosphere: str = Field("", max_length=MAX_FIELD)
     action: str = Field("", max_length=MAX_FIELD)
     camera: str = Field("", max_length=MAX_FIELD)
-    atmosphere: str = Field("", max_length=MAX_FIELD)
+    mood: str = Field("", max_length=MAX_FIELD)
     visual: bool | None = None
 
-    def after(self, earlier: "Scene") -> "Scene":
-        """This scene, with what it leaves out taken from the lasting parts of the earlier one."""
-        return self.model_copy(
-            update={
-                name: getattr(self, name) or getattr(earlier, name) for name in ("place", "outfit", "atmosphere")
-            }
-        )
+    def lasting(self) -> dict[str, str]:
+        """What stays until the talk changes it."""
+        return self.model_dump(include=set(LASTING))
 
 
 def split_answer(raw: str) -> tuple[str, Scene | None]:

@@ -11,7 +11,7 @@ from aiogram.client.session.middlewares.base import BaseRequestMiddleware, NextR
 from aiogram.exceptions import TelegramBadRequest, TelegramNetworkError, TelegramRetryAfter
 from aiogram.methods import Response, TelegramMethod
 from aiogram.methods.base import TelegramType
-from aiogram.types import CallbackQuery, InlineKeyboardMarkup
+from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +54,13 @@ async def acknowledge(query: CallbackQuery, text: str | None = None) -> None:
     """Answer a pressed button. One that was pressed too long ago cannot be answered, and still counts."""
     with suppress(TelegramBadRequest):
         await query.answer(text)
+
+
+async def replace_buttons(query: CallbackQuery, markup: InlineKeyboardMarkup) -> None:
+    """Other buttons under the message; one that is too old, or has these buttons already, stays as it is."""
+    if isinstance(query.message, Message):
+        with suppress(TelegramBadRequest):
+            await query.message.edit_reply_markup(reply_markup=markup)
 
 
 async def send_text(bot: Bot, chat_id: int, text: str, markup: InlineKeyboardMarkup | None = None) -> None:

@@ -3,17 +3,34 @@
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
 from generation.settings import HttpAddress
 from generation.settings import Settings as PipelineSettings
+from triggers import FREE_GAP, PREMIUM_GAP
 
 
 def _ids(value: object) -> object:
     return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
+def _gap(value: object) -> object:
+    return value.split("-") if isinstance(value, str) else value
+
+
+def _rises(gap: tuple[int, int]) -> tuple[int, int]:
+    if gap[0] > gap[1]:
+        raise ValueError("the smaller number comes first, as in 5-7")
+    return gap
+
+
+PhotoGap = Annotated[
+    tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]],
+    NoDecode,
+    BeforeValidator(_gap),
+    AfterValidator(_rises),
+]
 Ids = Annotated[frozenset[int], NoDecode, BeforeValidator(_ids)]
 
 
@@ -35,7 +52,14 @@ class Settings(PipelineSettings):
     admin_ids: Ids = frozenset()
     premium_ids: Ids = frozenset()
     health_file: Path | None = None
-    photo_cooldown: Annotated[float, Field(ge=0)] = 60
+    free_photo_gap: PhotoGap = FREE_GAP
+    premium_photo_gap: PhotoGap = PREMIUM_GAP
+    free_photo_cooldown: Annotated[float, Field(ge=0)] = 60
+    premium_photo_cooldown: Annotated[float, Field(ge=0)] = 60
+    free_photos_a_day: Annotated[int, Field(ge=0)] = 30
+    premium_photos_a_day: Annotated[int, Field(ge=0)] = 150
+    photo_noticed_within: Annotated[float, Field(gt=0)] = 600
+    explicit_content: bool = False
     requested_photos_waiting: Annotated[int, Field(gt=0)] = 2
 
     @model_validator(mode="after")

@@ -25,7 +25,14 @@ def full(say: Say, seconds: float | None) -> str:
     return say("photo-queue-full", wait=_spoken(say, max(seconds, SHORT)))
 
 
+def limit(say: Say, count: int, seconds: float) -> str:
+    """What to say when the photos of a day are used up; the next one is possible in `seconds`."""
+    return say("photo-limit", count=count, wait=_spoken(say, seconds))
+
+
 def _spoken(say: Say, seconds: float) -> str:
     if seconds < 55:
         return say("wait-seconds", seconds=10 * max(1, round(seconds / 10)))
-    return say("wait-minutes", minutes=max(1, round(seconds / 60)))
+    if seconds < 90 * 60:
+        return say("wait-minutes", minutes=max(1, round(seconds / 60)))
+    return say("wait-hours", hours=round(seconds / 3600))

@@ -101,7 +101,7 @@ class Delivery:
         if photo.error == TOO_LATE and words.too_late:
             text = words.too_late
         if photo.status is PhotoStatus.UNCONFIRMED:
-            text, button = words.unconfirmed, (words.send_again, f"{words.send_again_data}:{photo.id}")
+            text, button = words.unconfirmed, (words.send_again, words.send_again_data)
         if not await self._reserve(photo):
             return
         outcome = await telegram.tell(self._bot, photo, text, button=button)

@@ -99,6 +99,8 @@ class Photo(Base):
     prompt: Mapped[str] = mapped_column(Text)
     negative_prompt: Mapped[str] = mapped_column(Text)
     seed: Mapped[int] = mapped_column(BigInteger)
+    # Further named inputs of the workflow: a LoRA, a reference image.
+    inputs: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
 
     status: Mapped[PhotoStatus] = mapped_column(
         Enum(PhotoStatus, native_enum=False, create_constraint=True, name="status", length=16,

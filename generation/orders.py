@@ -1,8 +1,9 @@
 """Ordering a photo: the row is written in the caller's unit of work; the doorbell is rung after its commit."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -27,9 +28,11 @@ class PhotoWords:
     caption: str = ""
     #: Said instead of `failed` when the photo was asked for and came too late.
     too_late: str = ""
+    #: The row of buttons under the photo: text, and callback data that the photo's id follows.
+    buttons: Sequence[tuple[str, str]] = ()
 
     @classmethod
-    def of(cls, words: Mapping[str, str]) -> "PhotoWords":
+    def of(cls, words: Mapping[str, Any]) -> "PhotoWords":
         """From the row; what a newer bot wrote and this worker does not know is left out."""
         return cls(**{name: text for name, text in words.items() if name in cls.__dataclass_fields__})
 
@@ -39,6 +42,7 @@ class PhotoOrder:
     """All that the pipeline must know to make and deliver one photo.
 
     `dedup_key` names the cause: a second order with the same key returns the first one's row.
+    `inputs` are further named inputs of the workflow (a LoRA, a reference image).
     `expires_in` is in seconds: later than that the scene is over, and the photo is not delivered any more.
     """
 
@@ -56,6 +60,7 @@ class PhotoOrder:
     negative_prompt: str
     seed: int
     words: PhotoWords
+    inputs: Mapping[str, str | float] = field(default_factory=dict)
     expires_in: float | None = None
 
 
@@ -88,6 +93,7 @@ async def place(
     values = {name: getattr(order, name) for name in order.__dataclass_fields__ if name != "expires_in"}
     values |= {
         "words": asdict(order.words),
+        "inputs": dict(order.inputs),
         "prompt": order.prompt[:MAX_PROMPT],
         "negative_prompt": order.negative_prompt[:MAX_PROMPT],
         "rank_at": now - head_start,

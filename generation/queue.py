@@ -32,7 +32,7 @@ _IS_RENDERING = text(f"status = '{PhotoStatus.RENDERING.value}'")
 async def candidates(session: AsyncSession, *, free_only: bool = False) -> Sequence[Any]:
     """The photos whose turn it could be, in order of rank and locked until the unit of work ends.
 
-    Rows of id, workflow, orientation, premium, alone; rank, since (waiting for a GPU) and now in seconds.
+    Rows of id, workflow, orientation, inputs, premium, alone; rank, since (waiting for a GPU) and now in seconds.
 
     One worker chooses at a time, so that two never share the head of the queue between them by accident. A worker
     that froze while it chose is not waited for: SKIP LOCKED passes over the rows that it holds.
@@ -43,6 +43,7 @@ async def candidates(session: AsyncSession, *, free_only: bool = False) -> Seque
             Photo.id,
             Photo.workflow,
             Photo.orientation,
+            Photo.inputs,
             Photo.premium,
             Photo.alone,
             func.extract("epoch", Photo.rank_at).label("rank"),

@@ -198,7 +198,7 @@ class Renderer:
             id=row.id,
             workflow=row.workflow,
             model=workflow.model if workflow else "",
-            shape=workflow.shape(row.orientation) if workflow else "",
+            shape=workflow.shape(row.orientation, row.inputs) if workflow else "",
             premium=row.premium,
             rank=float(row.rank),
             since=float(row.since),
@@ -286,6 +286,7 @@ def _filling(photo: Photo) -> Filling:
         prompt=photo.prompt,
         negative_prompt=photo.negative_prompt,
         seed=photo.seed + photo.attempt - 1,
+        inputs=photo.inputs,
         orientation=photo.orientation,
         filename_prefix=f"vitte/{photo.key}-{photo.attempt}",
     )

@@ -1,7 +1,7 @@
 """Sending to Telegram: which answer means what for a photo, and the `upload_photo` shown meanwhile."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
@@ -85,6 +85,7 @@ async def send_photo(bot: Bot, photo: Photo, jpeg: bytes) -> Outcome:
             BufferedInputFile(jpeg, "photo.jpg"),
             caption=PhotoWords.of(photo.words).caption or None,
             reply_parameters=_reply_to(photo),
+            reply_markup=_buttons(photo, PhotoWords.of(photo.words).buttons),
         )
     except (TelegramAPIError, ClientDecodeError) as error:
         return _meaning(error)
@@ -92,12 +93,8 @@ async def send_photo(bot: Bot, photo: Photo, jpeg: bytes) -> Outcome:
 
 
 async def tell(bot: Bot, photo: Photo, text: str, *, button: tuple[str, str] | None = None) -> Outcome:
-    """Say something about a photo in its chat; `button` is its text and callback data."""
-    markup = None
-    if button:
-        markup = InlineKeyboardMarkup(
-            inline_keyboard=[[InlineKeyboardButton(text=button[0], callback_data=button[1])]]
-        )
+    """Say something about a photo in its chat; `button` is its text and callback data, the photo's id follows."""
+    markup = _buttons(photo, [button] if button else [])
     try:
         message = await bot.send_message(
             photo.chat_id, text, reply_parameters=_reply_to(photo), reply_markup=markup, request_timeout=10
@@ -153,6 +150,11 @@ def _meaning(error: Exception) -> Outcome:
             # A refused connection, or Telegram's own word that it failed: the request was not carried out.
             outcome = NotTaken(2, why)
     return outcome
+
+
+def _buttons(photo: Photo, buttons: Sequence[tuple[str, str]]) -> InlineKeyboardMarkup | None:
+    row = [InlineKeyboardButton(text=text, callback_data=f"{data}:{photo.id}") for text, data in buttons]
+    return InlineKeyboardMarkup(inline_keyboard=[row]) if row else None
 
 
 def _reply_to(photo: Photo) -> ReplyParameters | None:

@@ -6,8 +6,8 @@ A new workflow is two files in `workflows/`; it takes no code.
 import copy
 import json
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,6 +25,8 @@ Pixels = Annotated[int, Field(ge=64, le=4096, multiple_of=8)]
 InputAddress = Annotated[str, Field(pattern=r"^[^.]+\.[^.]+$")]
 InputName = Literal[
     "prompt", "negative_prompt", "seed", "width", "height", "filename_prefix",
+    # What makes a persona the same in every picture, where the workflow has it.
+    "lora_name", "lora_strength", "reference_image",
     # One sampler pass for several photos: JSON lists, one entry for each photo, and their number.
     "prompts", "negative_prompts", "seeds", "batch_size",
 ]  # fmt: skip
@@ -81,6 +83,8 @@ class Filling:
     seed: int
     orientation: Orientation
     filename_prefix: str
+    #: Further named inputs: a LoRA, a reference image.
+    inputs: Mapping[str, str | float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +135,15 @@ class Workflow:
         """Whether its TOML tells what graphs took on the operator's card."""
         return bool(self._batch.seconds)
 
-    def shape(self, orientation: Orientation) -> str:
-        """What photos must have in common to be in one batch: one sampler pass makes pictures of one size."""
-        return orientation if self.way is BatchWay.ONE_PASS else ""
+    def shape(self, orientation: Orientation, inputs: Mapping[str, str | float]) -> str:
+        """What photos must have in common to be in one batch: one sampler pass has one size and one LoRA."""
+        if self.way is not BatchWay.ONE_PASS:
+            return ""
+        return " ".join((orientation, *(f"{name}={inputs[name]}" for name in sorted(inputs))))
+
+    def takes(self, name: InputName) -> bool:
+        """Whether the graph has an input of this name."""
+        return name in self._inputs
 
     def fill(self, fillings: Sequence[Filling]) -> tuple[Graph, list[Place]]:
         """A new graph with the photos' values as node inputs, and where each photo comes out.
@@ -150,9 +160,10 @@ class Workflow:
             return self._branches(fillings), [Place(_branch(self.output, n), 0) for n in range(len(fillings))]
         raise WorkflowError(f"{self.name} renders one photo at a time")
 
-    def _values(self, filling: Filling) -> dict[InputName, str | int]:
+    def _values(self, filling: Filling) -> dict[str, str | int | float]:
         width, height = self.sizes[filling.orientation]
         return {
+            **filling.inputs,
             "prompt": filling.prompt,
             "negative_prompt": filling.negative_prompt,
             "seed": filling.seed,
@@ -161,11 +172,13 @@ class Workflow:
             "filename_prefix": filling.filename_prefix,
         }
 
-    def _filled(self, values: dict[InputName, str | int]) -> Graph:
+    def _filled(self, values: Mapping[str, str | int | float]) -> Graph:
         graph = copy.deepcopy(self.graph)
         for name, address in self._inputs.items():
             node, name_of_input = address.split(".")
-            graph[node]["inputs"][name_of_input] = values[name]
+            # What a photo does not bring (a LoRA, say) stays as the file has it.
+            if name in values:
+                graph[node]["inputs"][name_of_input] = values[name]
         return graph
 
     def _one_pass(self, fillings: Sequence[Filling]) -> Graph:

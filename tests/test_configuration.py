@@ -44,7 +44,17 @@ def test_each_variable_has_its_comment_and_its_default(name: str) -> None:
     value, comment = example()[name]
     default = fields()[name].default
     assert comment.startswith("# ")
-    assert value == ("" if default in (PydanticUndefined, None, frozenset()) else str(default))
+    assert value == _written(default)
+
+
+def _written(default: object) -> str:
+    """As .env.example writes it."""
+    match default:
+        case bool():
+            return str(default).lower()
+        case tuple():
+            return "-".join(map(str, default))
+    return "" if default in (PydanticUndefined, None, frozenset()) else str(default)
 
 
 REQUIRED = {

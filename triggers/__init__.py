@@ -1,6 +1,7 @@
 """Does this turn deserve a photo, which kind, and why. Pure: values in, values out."""
 
 from triggers.moment import Decision, Kind, Moment
-from triggers.rules import decide, draw_gap
+from triggers.pace import FREE_GAP, PREMIUM_GAP, Frequency, Gap, draw_gap
+from triggers.rules import decide
 
-__all__ = ["Decision", "Kind", "Moment", "decide", "draw_gap"]
+__all__ = ["FREE_GAP", "PREMIUM_GAP", "Decision", "Frequency", "Gap", "Kind", "Moment", "decide", "draw_gap"]

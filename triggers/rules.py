@@ -1,17 +1,13 @@
 """The research's algorithm as ordered, named rules: the first that has an opinion decides.
 
-Source of the figures: the customer's research, section 9 (free people every 5th to 7th answer, premium
-every 3rd to 5th, visual scenes at once).
+The base is the customer's research, section 9: every so many answers, a change of story or atmosphere, a visual
+scene at once. Before them stand the person's own wish and setting; between them, the persona's promise.
 """
 
-import random
 from collections.abc import Callable
 
 from triggers.moment import Decision, Kind, Moment
-from triggers.text import asks_for_photo, shows_something
-
-FREE_GAP = (5, 7)
-PREMIUM_GAP = (3, 5)
+from triggers.pace import Frequency, pace
 
 Rule = Callable[[Moment], Decision | None]
 
@@ -25,16 +21,27 @@ def decide(moment: Moment) -> Decision:
     return _no("nothing_special", "no rule had a reason for a photo")
 
 
-def draw_gap(rng: random.Random, *, premium: bool) -> int:
-    """Answers until the next photo of the cadence, both ends included."""
-    return rng.randint(*(PREMIUM_GAP if premium else FREE_GAP))
+def switched_off(moment: Moment) -> Decision | None:
+    """The person wants no photos at all."""
+    if moment.frequency is Frequency.NEVER:
+        return _refused_or_no(moment, "switched_off", "the person has switched photos off")
+    return None
+
+
+def daily_limit(moment: Moment) -> Decision | None:
+    """The plan's photos of the last 24 hours are used up."""
+    if moment.photos_today >= moment.daily_limit:
+        return _refused_or_no(
+            moment, "daily_limit", f"{moment.photos_today} photos in 24 hours, as many as allowed"
+        )
+    return None
 
 
 def request(moment: Moment) -> Decision | None:
     """The person's own wish comes before every limit of the automatic photos."""
     if moment.asked_by_command:
         return Decision(Kind.REQUESTED, "request", "the person used /photo")
-    if asks_for_photo(moment.person_text):
+    if moment.asked:
         return Decision(Kind.REQUESTED, "request", "the person asked for a picture")
     return None
 
@@ -46,6 +53,13 @@ def opening(moment: Moment) -> Decision | None:
     return None
 
 
+def only_when_asked(moment: Moment) -> Decision | None:
+    """The person wants photos on request only."""
+    if not moment.frequency.automatic:
+        return _no("only_when_asked", "the person wants photos only on request")
+    return None
+
+
 def one_at_a_time(moment: Moment) -> Decision | None:
     """A person's automatic photos do not pile up in the queue."""
     if moment.photo_waiting:
@@ -53,11 +67,19 @@ def one_at_a_time(moment: Moment) -> Decision | None:
     return None
 
 
+def promise(moment: Moment) -> Decision | None:
+    """She said that she is sending one: then one comes, however short ago the last one was."""
+    if moment.promised:
+        return _automatic("promise", "the answer promises a photo")
+    return None
+
+
 def cooldown(moment: Moment) -> Decision | None:
     """Automatic photos keep a distance in time, however fast the talk is."""
     since = moment.seconds_since_photo
-    if since is not None and since < moment.cooldown:
-        return _no("cooldown", f"the last automatic photo was {since:.0f} s ago")
+    needed = moment.cooldown * pace(moment.frequency, moment.unwelcome).cooldown
+    if since is not None and since < needed:
+        return _no("cooldown", f"the last automatic photo was {since:.0f} s ago, {needed:.0f} s are needed")
     return None
 
 
@@ -79,24 +101,27 @@ def visual_scene(moment: Moment) -> Decision | None:
     """The answer shows something; the language model's own word comes first, the text where there is none."""
     if moment.scene_visual is not None:
         return _automatic("visual_scene", "the scene line says so") if moment.scene_visual else None
-    if shows_something(moment.answer_text):
+    if moment.shows:
         return _automatic("visual_scene", "the answer describes what can be seen")
     return None
 
 
 def cadence(moment: Moment) -> Decision | None:
-    """Every so many answers, the exact gap drawn anew each time."""
-    if moment.answers_since_photo >= moment.gap:
-        return _automatic(
-            "cadence", f"{moment.answers_since_photo} answers without a photo, the gap is {moment.gap}"
-        )
+    """Every so many answers, the exact gap drawn anew each time and stretched by the person's pace."""
+    gap = round(moment.gap * pace(moment.frequency, moment.unwelcome).gap)
+    if moment.answers_since_photo >= max(1, gap):
+        return _automatic("cadence", f"{moment.answers_since_photo} answers without a photo, the gap is {gap}")
     return None
 
 
 RULES: tuple[Rule, ...] = (
+    switched_off,
+    daily_limit,
     request,
     opening,
+    only_when_asked,
     one_at_a_time,
+    promise,
     cooldown,
     story_change,
     atmosphere_change,
@@ -107,6 +132,10 @@ RULES: tuple[Rule, ...] = (
 
 def _no(rule: str, reason: str) -> Decision:
     return Decision(Kind.NONE, rule, reason)
+
+
+def _refused_or_no(moment: Moment, rule: str, reason: str) -> Decision:
+    return Decision(Kind.REFUSED if moment.wished else Kind.NONE, rule, reason)
 
 
 def _automatic(rule: str, reason: str) -> Decision:

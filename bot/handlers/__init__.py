@@ -2,7 +2,7 @@
 
 from aiogram import F, Router
 
-from bot.handlers import chat, leftovers, onboarding, photo
+from bot.handlers import admin, chat, leftovers, onboarding, photo, preferences
 from bot.handlers.filters import Adult
 
 
@@ -14,6 +14,12 @@ def build_router() -> Router:
     grown_up = Router(name="grown_up")
     grown_up.message.filter(Adult())
     grown_up.callback_query.filter(Adult())
-    grown_up.include_routers(onboarding.personas_router(), photo.build_router(), chat.build_router())
+    grown_up.include_routers(
+        admin.build_router(),
+        onboarding.personas_router(),
+        preferences.build_router(),
+        photo.build_router(),
+        chat.build_router(),
+    )
     root.include_routers(onboarding.age_router(), grown_up, leftovers.build_router())
     return root

@@ -4,11 +4,12 @@ from aiogram import F, Router
 from aiogram.filters import Command, CommandObject
 from aiogram.types import Message, Update
 
-from bot.conversation import Conversation, Incoming
+from bot.conversation import Conversation
 from bot.handlers.onboarding import show_gallery
 from bot.models import Person
 from bot.persona import Persona
 from bot.texts import Say
+from bot.turn import Incoming
 
 
 def build_router() -> Router:

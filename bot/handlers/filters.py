@@ -5,7 +5,9 @@ from aiogram.filters.callback_data import CallbackData
 from aiogram.types import TelegramObject
 
 from bot.models import Person
-from bot.photos import SEND_AGAIN
+from bot.photos import ANOTHER, DISLIKE, LIKE, SEND_AGAIN
+from bot.settings import Settings
+from triggers import Frequency
 
 
 class Adult(Filter):
@@ -30,3 +32,26 @@ class StoryChoice(CallbackData, prefix="story"):
 
 class SendAgain(CallbackData, prefix=SEND_AGAIN):
     photo_id: int
+
+
+class Another(CallbackData, prefix=ANOTHER):
+    photo_id: int
+
+
+class Like(CallbackData, prefix=LIKE):
+    photo_id: int
+
+
+class Dislike(CallbackData, prefix=DISLIKE):
+    photo_id: int
+
+
+class FrequencyChoice(CallbackData, prefix="frequency"):
+    frequency: Frequency
+
+
+class Admin(Filter):
+    """The operators of ADMIN_IDS."""
+
+    async def __call__(self, _event: TelegramObject, person: Person, settings: Settings) -> bool:
+        return person.id in settings.admin_ids

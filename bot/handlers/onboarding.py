@@ -12,6 +12,7 @@ from bot.handlers.filters import Adult, AgeAnswer, PersonaChoice, StoryChoice
 from bot.models import Dialogue, Person
 from bot.people import is_premium
 from bot.persona import Persona, Story
+from bot.plans import plan
 from bot.sending import acknowledge, send_text
 from bot.settings import Settings
 from bot.texts import Say
@@ -222,7 +223,7 @@ async def _begin(
             story_key=story_key,
             story=story,
             locale=person.locale,
-            premium=premium,
+            gap=plan(settings, premium=premium).gap,
             rng=rng,
         )
 

@@ -3,20 +3,34 @@
 from aiogram import Router
 from aiogram.types import CallbackQuery
 from arq import ArqRedis
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.handlers.filters import SendAgain
-from bot.models import Person
+from bot import photos
+from bot.handlers.filters import Another, Dislike, Like, SendAgain
+from bot.models import Dialogue, Person, PhotoMoment, Reaction
+from bot.ordering import Ordering
+from bot.people import is_premium
+from bot.persona import Persona
 from bot.sending import acknowledge
+from bot.settings import Settings
+from bot.standing import notice
 from bot.texts import Say
 from generation import doorbell, status
 from generation.database import Database
 from generation.models import Photo, PhotoStatus
+from triggers import Decision, Kind
+
+#: A photo that failed may be asked for again as often.
+FAILED_TRIES = 5
 
 
 def build_router() -> Router:
     router = Router(name="photo")
     router.callback_query.register(send_again, SendAgain.filter())
+    router.callback_query.register(another, Another.filter())
+    router.callback_query.register(like, Like.filter())
+    router.callback_query.register(dislike, Dislike.filter())
     return router
 
 
@@ -44,3 +58,99 @@ async def send_again(
         return
     await doorbell.ring_delivery(redis, photo)
     await acknowledge(query, say("photo-sending-again"))
+
+
+async def another(
+    query: CallbackQuery,
+    callback_data: Another,
+    person: Person,
+    say: Say,
+    database: Database,
+    redis: ArqRedis,
+    ordering: Ordering,
+    personas: dict[str, Persona],
+    settings: Settings,
+) -> None:
+    """The same moment as another camera sees it; pressed twice, it comes once."""
+    async with database.unit() as session:
+        wish = await _another_take(session, person, callback_data.photo_id, personas, settings)
+        if wish is None:
+            photo, words = None, say("stale-button")
+        elif known := await session.scalar(select(Photo).where(Photo.dedup_key == wish.cause)):
+            photo, words = known, ""
+        elif words := await ordering.refusal(session, person, say) or await ordering.policy(wish, say):
+            photo = None
+        else:
+            await notice(session, person.id, within=settings.photo_noticed_within)
+            photo, words = await ordering.place(session, wish, say)
+    await acknowledge(query, words or say("photo-another-coming"))
+    if photo is not None:
+        await doorbell.ring(redis, photo, premium_head_start=settings.premium_head_start)
+
+
+async def like(query: CallbackQuery, callback_data: Like, person: Person, say: Say, database: Database) -> None:
+    liked = await _react(database, person, callback_data.photo_id, Reaction.LIKED)
+    await acknowledge(query, say("photo-liked" if liked else "stale-button"))
+
+
+async def dislike(
+    query: CallbackQuery, callback_data: Dislike, person: Person, say: Say, database: Database
+) -> None:
+    disliked = await _react(database, person, callback_data.photo_id, Reaction.DISLIKED)
+    await acknowledge(query, say("photo-disliked" if disliked else "stale-button"))
+
+
+async def _react(database: Database, person: Person, photo_id: int, reaction: Reaction) -> bool:
+    async with database.unit() as session:
+        moment = await _moment(session, person, photo_id)
+        if moment is None:
+            return False
+        moment.reaction = reaction
+        moment.noticed_at = moment.noticed_at or await session.scalar(select(func.now()))
+    return True
+
+
+async def _moment(session: AsyncSession, person: Person, photo_id: int) -> PhotoMoment | None:
+    """Only of a person's own photos: callback data can be forged."""
+    return await session.scalar(
+        select(PhotoMoment)
+        .join(Photo, Photo.id == PhotoMoment.photo_id)
+        .where(PhotoMoment.photo_id == photo_id, Photo.owner_id == person.id)
+    )
+
+
+async def _another_take(
+    session: AsyncSession, person: Person, photo_id: int, personas: dict[str, Persona], settings: Settings
+) -> photos.Wish | None:
+    moment = await _moment(session, person, photo_id)
+    if moment is None:
+        return None
+    before = await session.get_one(Photo, photo_id)
+    dialogue = await session.get_one(Dialogue, moment.dialogue_id)
+    if dialogue.persona not in personas:
+        return None
+    now = (await session.execute(select(func.now()))).scalar_one()
+    return photos.Wish(
+        person=person,
+        premium=is_premium(person, now, settings),
+        dialogue_id=dialogue.id,
+        story=dialogue.story,
+        persona=personas[dialogue.persona],
+        scene=photos.other_take(moment),
+        decision=Decision(Kind.REQUESTED, "another", "the person wanted another take"),
+        cause=await _cause(session, photo_id),
+        chat_id=before.chat_id,
+        reply_to_message_id=before.reply_to_message_id,
+        take=moment.take + 1,
+        after_words=False,
+    )
+
+
+async def _cause(session: AsyncSession, photo_id: int) -> str:
+    """One take follows a photo; when that one failed, the button works anew."""
+    for number in range(FAILED_TRIES):
+        cause = f"another:{photo_id}:{number}"
+        status_of_it = await session.scalar(select(Photo.status).where(Photo.dedup_key == cause))
+        if status_of_it not in {PhotoStatus.FAILED, PhotoStatus.DROPPED}:
+            break
+    return cause

@@ -20,6 +20,7 @@ help =
     /photo — ask for a photo, with a wish if you like: /photo by the window with a cup of coffee
     /persona — talk to somebody else
     /story — change the story
+    /settings — how often photos come
     /reset — start the conversation over
     /help — this page
 unknown-command = I don't know that command. Here is what there is: /help
@@ -27,7 +28,6 @@ only-text = For now I understand text only. Tell me in words?
 stale-button = This button no longer works.
 model-down = I can't answer right now, something is wrong with the connection. Your message is kept; write to me again in a little while.
 went-wrong = Something went wrong and there is no answer. Please try once more.
-photo-failed = The photo didn't work out, sorry. Shall we try again a little later?
 photo-unconfirmed = It seems the photo got lost on the way. If you don't see it above, I'll send it again.
 photo-send-again = Send it again
 photo-sending-again = Sending it again
@@ -50,5 +50,34 @@ command-persona = talk to somebody else
 command-story = change the story
 command-reset = start over
 command-help = what I can do
+photo-another = 🔄 Another
+photo-another-coming = One moment, another one.
+photo-liked = Glad you like it!
+photo-disliked = Noted, I'll do better.
+photo-promise-taken-back = A photo isn't possible just now, but I'm here.
+photo-switched-off = Photos are switched off for you. /settings turns them on again.
+photo-limit = That was the last photo for today: there can be { $count } in 24 hours. The next one in about { $wait }.
+wait-hours = { $hours } { $hours ->
+    [one] hour
+   *[other] hours
+    }
+policy-minors = No. Everyone here is an adult, and it stays that way. Let's talk about something else.
+policy-real_person = I don't make pictures of real people. Shall I be in the photo myself?
+policy-explicit = That goes further than I do in photos. Something with a little more on?
+policy-answer = Let's change the subject.
+settings = How often shall photos come?
+settings-saved = Photos: { $frequency }
+frequency-often = often
+frequency-normal = as it comes
+frequency-rarely = rarely
+frequency-asked = only when I ask
+frequency-never = never
+command-settings = how often photos come
+why = Photo { $id }: { $status }
+    Rule: { $rule }. { $reason }
+    Workflow: { $workflow }, { $orientation }
+    Prompt: { $prompt }
+why-how = Reply with /why to a photo, or write /why and its number.
+why-unknown = There is no such photo.
 # Goes to the language model as the person's words when /photo is used.
 photo-wish = Send me a photo. { $wish }

@@ -20,6 +20,7 @@ help =
     /photo — попросить фото, можно с пожеланием: /photo у окна с чашкой кофе
     /persona — выбрать другого собеседника
     /story — сменить историю
+    /settings — как часто приходят фото
     /reset — начать разговор заново
     /help — эта подсказка
 unknown-command = Такой команды я не знаю. Вот что есть: /help
@@ -27,7 +28,6 @@ only-text = Пока я понимаю только текст. Расскажи
 stale-button = Эта кнопка уже не действует.
 model-down = Не получается ответить прямо сейчас: что-то со связью. Твоё сообщение сохранено, напиши мне ещё раз чуть позже.
 went-wrong = Что-то пошло не так, и ответа не получилось. Попробуй, пожалуйста, ещё раз.
-photo-failed = Фото не получилось, прости. Попробуем ещё раз чуть позже?
 photo-unconfirmed = Кажется, фото потерялось по дороге. Если его нет выше, отправлю ещё раз.
 photo-send-again = Отправить ещё раз
 photo-sending-again = Отправляю ещё раз
@@ -53,5 +53,36 @@ command-persona = выбрать собеседника
 command-story = сменить историю
 command-reset = начать заново
 command-help = что я умею
+photo-another = 🔄 Ещё раз
+photo-another-coming = Секунду, будет другой кадр.
+photo-liked = Приятно, что нравится!
+photo-disliked = Учту, в следующий раз будет лучше.
+photo-promise-taken-back = Фото сейчас не получится, но я рядом.
+photo-switched-off = Фото для тебя выключены. Включить снова: /settings
+photo-limit = На сегодня фото закончились: за сутки можно { $count }. Следующее примерно через { $wait }.
+# In the accusative, after "через".
+wait-hours = { $hours } { $hours ->
+    [one] час
+    [few] часа
+   *[other] часов
+    }
+policy-minors = Нет. Здесь все взрослые, и так останется. Давай о другом.
+policy-real_person = Картинок с настоящими людьми я не делаю. Может, на фото буду я?
+policy-explicit = Так далеко в фото я не захожу. Может, что-нибудь поскромнее?
+policy-answer = Давай сменим тему.
+settings = Как часто присылать фото?
+settings-saved = Фото: { $frequency }
+frequency-often = часто
+frequency-normal = как получится
+frequency-rarely = редко
+frequency-asked = только когда попрошу
+frequency-never = никогда
+command-settings = как часто приходят фото
+why = Фото { $id }: { $status }
+    Правило: { $rule }. { $reason }
+    Workflow: { $workflow }, { $orientation }
+    Промпт: { $prompt }
+why-how = Ответь командой /why на фото или напиши /why и номер.
+why-unknown = Такого фото нет.
 # Goes to the language model as the person's words when /photo is used.
 photo-wish = Пришли мне фото. { $wish }

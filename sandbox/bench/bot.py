@@ -63,7 +63,9 @@ class Chats:
 
 async def measure(servers: Servers) -> AsyncIterator[Figure]:
     async with services([[0.01]], swap=0) as addresses, product(servers, addresses, []) as ours:
-        variables = environment(ours.settings.model_copy(update={"photo_cooldown": 3600, "workflows_folder": ""}))
+        variables = environment(
+            ours.settings.model_copy(update={"free_photo_cooldown": 3600, "workflows_folder": ""})
+        )
         async with _running(["bot"], variables) as bot, _people(addresses["telegram"]) as chats:
             await asyncio.gather(*(_enter(chats, person) for person in PEOPLE))
             rate, cpu = await _talk(chats, bot, PEOPLE)

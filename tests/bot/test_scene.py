@@ -62,9 +62,3 @@ def test_fields_are_bounded_and_on_one_line() -> None:
     assert scene is not None
     assert len(scene.place) <= MAX_FIELD
     assert scene.outfit == "red dress"
-
-
-def test_what_lasts_is_taken_over_and_what_is_of_the_moment_is_not() -> None:
-    before = Scene(place="attic", outfit="sweater", atmosphere="cosy", action="drawing", camera="close")
-    after = Scene(outfit="raincoat", action="running").after(before)
-    assert after == Scene(place="attic", outfit="raincoat", atmosphere="cosy", action="running")

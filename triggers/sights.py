@@ -1,0 +1,161 @@
+"""What a text says that can be seen, in English for the image model: outfit, place, light, action, mood.
+
+Works without a language model, by lexicon.toml: the lemmas of Russian words (pymorphy3) and the words of English.
+It also says whether a text speaks of clothes, place or light at all: only then may a lasting scene change.
+"""
+
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+
+from triggers.disguise import fold
+from triggers.features import morphology
+
+#: Things that are named in one action; more would crowd the picture.
+MOST_THINGS = 3
+
+_SENTENCE = re.compile(r"[^.!?…\n]+[.!?…\n]*")
+_WORD = re.compile(r"[a-zа-я]+(?:['-][a-zа-я]+)*")
+#: A sentence about the person, about another time or about nothing real shows nothing of her here and now.
+_ELSEWHERE = re.compile(
+    r"\b(?:ты|тебе|тебя|твой|твоя|твое|твои|у тебя|вы|вам|вчера|завтра|раньше|когда-то|если|бы|помнишь|снилось|"
+    r"you|your|yours|yesterday|tomorrow|used to|would|if|remember|dreamt|last (?:night|year|week))\b|\?\s*$"
+)
+_NOT = {"не", "ни", "без", "no", "not", "without", "never"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sights:
+    """What a text shows, a few English words each; empty where it says nothing."""
+
+    outfit: str = ""
+    place: str = ""
+    light: str = ""
+    action: str = ""
+    mood: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """Whether texts speak of what a lasting scene consists of."""
+
+    outfit: bool
+    place: bool
+    light: bool
+
+
+def see(text: str) -> Sights:
+    """What the persona's text shows of her and around her, here and now."""
+    sentences = [sentence for sentence in _SENTENCE.findall(fold(text)) if not _ELSEWHERE.search(sentence)]
+    terms = [_terms(sentence) for sentence in sentences]
+    actions = [*_found("actions", terms)[:2], *(f"with {thing}" for thing in _found("things", terms)[:MOST_THINGS])]
+    return Sights(
+        outfit=", ".join(_garments(terms)[:MOST_THINGS]),
+        place=next(iter(_found("places", terms)), ""),
+        light=", ".join(_found("light", terms)[:2]),
+        action=", ".join(actions),
+        mood=next(iter(_found("moods", terms)), ""),
+    )
+
+
+def subjects(texts: Sequence[str]) -> Subjects:
+    """What the texts of a turn, the person's and the persona's, speak of."""
+    terms = [_terms(fold(text)) for text in texts]
+
+    def any_of(*sections: str) -> bool:
+        return any(_found(section, terms) for section in sections)
+
+    return Subjects(
+        outfit=any_of("garments", "dressing"),
+        place=any_of("places", "moving"),
+        light=any_of("light", "places", "moving"),
+    )
+
+
+def _garments(sentences: list[list[str]]) -> list[str]:
+    """Garments with the colours right before them."""
+    entries, colours = _lexicon()["garments"], _lexicon()["colours"]
+    found: list[str] = []
+    for terms in sentences:
+        for position, end, garment in _matches(terms, entries):
+            before = terms[max(0, position - 3) : position]
+            if _NOT.intersection(before):
+                continue
+            said = [colours[term] for term in before if term in colours]
+            # "свитер красный": the adjective may also come right behind.
+            said += [colours[term] for term in terms[end : end + 1] if term in colours and not said]
+            if all(garment not in earlier for earlier in found):
+                found.append(" ".join([*said, garment]))
+    return found
+
+
+def _found(section: str, sentences: list[list[str]]) -> list[str]:
+    entries = _lexicon()[section]
+    hits = [
+        hit for terms in sentences for position, _, hit in _matches(terms, entries) if not _denied(terms, position)
+    ]
+    return list(dict.fromkeys(hits))
+
+
+def _denied(terms: list[str], position: int) -> bool:
+    return bool(_NOT.intersection(terms[max(0, position - 2) : position]))
+
+
+def _matches(terms: list[str], entries: dict[str, str]) -> list[tuple[int, int, str]]:
+    """(start, end, English) of every entry among the terms, phrases of up to three words first."""
+    found: list[tuple[int, int, str]] = []
+    position = 0
+    while position < len(terms):
+        for size in (3, 2, 1):
+            hit = entries.get(" ".join(terms[position : position + size]))
+            if hit and position + size <= len(terms):
+                found.append((position, position + size, hit))
+                position += size - 1
+                break
+        position += 1
+    return found
+
+
+def _terms(sentence: str) -> list[str]:
+    return [_lemma(word) for word in _WORD.findall(sentence)]
+
+
+@lru_cache(maxsize=20_000)
+def _lemma(word: str) -> str:
+    """Russian words by their dictionary form; English ones without a plural's or a verb's ending, where known."""
+    if "а" <= word[0] <= "я":
+        return str(morphology().parse(word)[0].normal_form).replace("ё", "е")
+    known = _english_words()
+    for ending, instead in (("", ""), ("s", ""), ("es", ""), ("ing", ""), ("ing", "e"), ("ed", ""), ("ies", "y")):
+        stem = word.removesuffix(ending) + instead
+        if word.endswith(ending) and stem in known:
+            return stem
+    return word
+
+
+@cache
+def _english_words() -> frozenset[str]:
+    return frozenset(word for section in _lexicon().values() for name in section for word in name.split())
+
+
+@cache
+def _lexicon() -> dict[str, dict[str, str]]:
+    """By section: each lemma or phrase, as `_terms` spells it, to its English name."""
+    sections = tomllib.loads((Path(__file__).parent / "lexicon.toml").read_text("utf-8"))
+    return {section: _entries(lines) for section, lines in sections.items()}
+
+
+def _entries(lines: dict[str, str]) -> dict[str, str]:
+    entries: dict[str, str] = {}
+    for english, names in lines.items():
+        for name in (*re.split(r"\s*[,|]\s*", names), english):
+            words = _WORD.findall(fold(name))
+            spelled = [
+                str(morphology().parse(w)[0].normal_form).replace("ё", "е") if "а" <= w[0] <= "я" else w
+                for w in words
+            ]
+            entries.setdefault(" ".join(spelled), english)
+    return {name: english for name, english in entries.items() if name}
