@@ -121,7 +121,7 @@ class Workflow:
             str(value)
             for _, node in sorted(self.graph.items())
             for name, value in sorted(node["inputs"].items())
-            if name in MODEL_INPUTS
+            if name in MODEL_INPUTS and value
         )
 
     def seconds(self) -> list[float]:
@@ -141,9 +141,17 @@ class Workflow:
             return ""
         return " ".join((orientation, *(f"{name}={inputs[name]}" for name in sorted(inputs))))
 
-    def takes(self, name: InputName) -> bool:
+    def takes(self, name: str) -> bool:
         """Whether the graph has an input of this name."""
         return name in self._inputs
+
+    def is_filled(self, address: str) -> bool:
+        """Whether a photo puts its own value there."""
+        return address in self._inputs.values()
+
+    def address(self, name: str) -> str:
+        """The "node.input" of a named input."""
+        return next(address for known, address in self._inputs.items() if known == name)
 
     def fill(self, fillings: Sequence[Filling]) -> tuple[Graph, list[Place]]:
         """A new graph with the photos' values as node inputs, and where each photo comes out.

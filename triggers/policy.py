@@ -47,7 +47,7 @@ _YOUNG_EN = r"(?:nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|sevent
 #: Years of something that is nobody's age.
 _OF_THINGS = r"(?:опыт|стаж|работ|брак|юбиле|выдерж|виски|коньяк|вино|дружб|истори|отношен)"
 _NO_AGE_RU = rf"(?!\s*(?:назад|вместе|подряд|спустя|прошл|было|{_OF_THINGS}))"
-_NO_AGE_EN = r"(?! ?(?:minutes?|mins?|hours?|km|miles?|percent|%|floors?|weeks?|days?|months?|years|o'clock|pm|am|th|kg|cm|when))"
+_NO_AGE_EN = r"(?! ?(?:minutes?|mins?|hours?|km|miles?|percent|%|floors?|weeks?|days?|months?|years|o'clock|pm|am|th|kg|cm|feet|foot|times|out of|when))"
 _WHOSE_RU = r"(?:мне|ей|ему|тебе|ты|она|он|будто|словно|как|лет|на вид|выгляд\w+|возраст\w*)"
 _AGE = _words(rf"""
     {_WHOSE_RU}[^.!?\n\d]{{0,18}}\b{_YOUNG} ?(?:лет|год\w*)\b{_NO_AGE_RU}
@@ -77,17 +77,17 @@ _ROLE = _words(rf"""
 # -- intimacy ------------------------------------------------------------------------------------------
 
 _EXPLICIT = _words(r"""
-    гол(?:ая|ое|ой|ую|ый|ого|ые|ых|ышом|еньк)(?!\w* (?:правд|факт|стен|пол|земл|дерев|ветк|лес|цифр|лед|камн|энтузиазм|череп))
+    гол(?:ая|ое|ой|ую|ый|ого|ые|ых|ышом|еньк)(?!\w* (?:правд|факт|стен|пол|земл|дерев|ветк|лес|ламп|цифр|лед|камн|энтузиазм|череп))
     обнажен  обнажись  раздет(?!\w* (?:лес|дерев))  раздень  раздева(?!лк)  без одежды  без белья  нижн\w+ бель
-    в (?:\w+ )?бель[еи]  кружевн\w+ бель  трусик  лифчик  бюстгальтер  стринг  интим  секс(?!уальн|т|ы\b)  эроти  порн  стриптиз
+    в (?:\w+ )?бель[еи]  кружевн\w+ бель  трусик  лифчик  бюстгальтер  стринг(?:и|ах|ов|ами)\b  интим  секс(?!уальн|т|ы\b)  эроти  порн  стриптиз
     возбуд  возбужд  топлес  ню\b  нюд(?:с|ес)  откровенн\w+ (?:фот|снимк|селфи|кадр)  переспат  трах  минет  сись  оргазм
     сними (?:с себя )?(?:одежд|плать|все\b|бель|блузк|халат|лиф)
-    nud(?:e|es|ez|ity)\b(?! (?:lip|nail|shade|colou?r|palette|heel|shoe|make))  noods?\b  naked\b(?! (?:truth|eye|juggler|flame))
+    nud(?:e|es|ez|ity)\b(?! (?:lip|nail|shade|colou?r|palette|heel|shoe|make))  n[o0]{2}ds\b  naked\b(?! (?:truth|eye|juggler|flame))
     nek+id  undress  topless  linger(?:ie|ee|y)\b  panties  underwear  bra\b  thong  bare (?:breast|chest|bottom|butt)
     explicit (?:\w+ )?(?:pic|photo|selfie|content|shot)  strip(?:tease|per)  stripping\b(?! (?:the |a |old )?(?:wall|paint|bed|floor|wire|varnish))  strip (?:for me|down|off your|naked|show|dance)
-    sex(?:ual|ually|ting)?\b  erotic  porn  nsfw  lewd  horny  arous(?:ed|ing|al)\b  fetish  orgasm  boobs?\b  tits?\b
+    sex(?:ual|ually|ting)?\b  erotic  porn  nsfw  lewd  horny  arous(?:ed|ing|al)\b  fetish  orgasm  boobs\b  boobies  tits\b
     without (?:any )?clothes  no clothes  take off (?:your |the )?(?:clothes|dress|shirt|top|everything|bra)\b
-    take (?:it|everything|your (?:clothes|dress|shirt|top)) (?:all )?off  turn(?:s|ed)? me on\b  make love  blowjob  fuck me
+    take (?:it|everything|your (?:clothes|dress|shirt|top)) (?:all )?off\b(?! the)  turn(?:s|ed)? me on\b  make love  blowjob  fuck me
 """)
 #: Harmless between adults.
 _TENDER = _words(r"""

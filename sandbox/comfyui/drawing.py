@@ -54,6 +54,13 @@ def filled(width: int, height: int, colour: int) -> Image.Image:
     return Image.new("RGB", (width, height), ((colour >> 16) & 255, (colour >> 8) & 255, colour & 255))
 
 
+def blots(seed: int, width: int, height: int, size: int = 8) -> Image.Image:
+    """Coloured noise in blots of `size` pixels: what a VAE makes of latents that are not numbers any more."""
+    small = (width // size, height // size)
+    noise = Image.frombytes("RGB", small, random.Random(seed).randbytes(3 * small[0] * small[1]))
+    return noise.resize((width, height), Image.Resampling.BICUBIC)
+
+
 def to_png(image: Image.Image, graph: dict[str, Any] | None) -> bytes:
     """PNG bytes; like ComfyUI's SaveImage with the whole graph inside, unless there is none to put in."""
     buffer = io.BytesIO()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sandbox.comfyui.drawing import draw, filled, to_png
+from sandbox.comfyui.drawing import blots, draw, filled, to_png
 from sandbox.faults import Faults
 
 Graph = dict[str, Any]
@@ -244,8 +244,8 @@ class Executor:
         for index, source in enumerate(_pictures(graph, node)):
             # Counted by listing the folder, like the original.
             name = f"{prefix.name}_{len(list(folder.glob(f'{prefix.name}_*'))) + 1:05}_.png"
-            is_black = self._faults.take("render", "black") is not None
-            content = await asyncio.to_thread(_render, source, index, graph, is_black=is_black)
+            fault = self._faults.take("render", "black", "noise")
+            content = await asyncio.to_thread(_render, source, index, graph, flaw=fault.kind if fault else "")
             (folder / name).write_bytes(content)
             subfolder = "" if prefix.parent == Path() else str(prefix.parent)
             files.append({"filename": name, "subfolder": subfolder, "type": "temp" if temporary else "output"})
@@ -360,9 +360,11 @@ def _pictures(graph: Graph, node: str) -> Iterator[_Source]:
         yield _Source(str(positive.get("text", "")), sampler["seed"], latent["width"], latent["height"], None)
 
 
-def _render(source: _Source, index: int, graph: Graph, *, is_black: bool) -> bytes:
-    if is_black:
+def _render(source: _Source, index: int, graph: Graph, *, flaw: str) -> bytes:
+    if flaw == "black":
         image = filled(source.width, source.height, 0)
+    elif flaw == "noise":
+        image = blots(source.seed, source.width, source.height)
     elif source.colour is not None:
         image = filled(source.width, source.height, source.colour)
     else:

@@ -17,7 +17,7 @@ MODELS = {
     "diffusion_models": ["z_image_turbo_bf16.safetensors"],
     "text_encoders": ["qwen_3_4b.safetensors"],
     "vae": ["ae.safetensors", "pixel_space"],
-    "loras": [],
+    "loras": ["example.safetensors"],
 }
 
 

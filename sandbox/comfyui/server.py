@@ -24,7 +24,7 @@ class ComfyUIServer:
     """A ComfyUI without a GPU on loopback. `folder` takes its output files.
 
     `stop` and a new instance are a restart: queue and history are gone, as with the original.
-    Faults beside those of `sandbox.faults`, with path "render": `out_of_memory`, `black`, `stall`,
+    Faults beside those of `sandbox.faults`, with path "render": `out_of_memory`, `black`, `noise`, `stall`,
     `stuck` (a stall that no interrupt ends), `no_events`; with path "/view": `truncated`.
     """
 

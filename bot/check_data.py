@@ -1,0 +1,134 @@
+"""`python -m bot check-data`: personas, stories and workflows against each other and against a running ComfyUI."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bot import persona as personas
+from bot.camera import TAKES
+from bot.persona import Persona, WrongPersona
+from bot.photo_prompt import describe
+from bot.scene import Scene
+from generation import workflow as workflows
+from generation.comfyui import ComfyUI
+from generation.errors import ComfyUIError, WorkflowError
+from generation.orders import MAX_PROMPT
+from generation.settings import HttpAddress, load
+from generation.workflow import Workflow
+from generation.workflow_check import ObjectInfo, choice_problem, problems
+from triggers.policy import check_prompt
+
+
+class DataSettings(BaseSettings):
+    """All that the check needs; everything else may be missing."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore")
+
+    workflows_folder: str = ""
+    comfyui_url: HttpAddress | None = None
+
+
+def main() -> int:
+    """Print every problem; the exit status is 1 when there is one."""
+    settings = load(DataSettings)
+    found = list(_check(settings))
+    for problem in found:
+        print(problem, file=sys.stderr)
+    if found:
+        return 1
+    against = f" and against {settings.comfyui_url}" if settings.comfyui_url else "; COMFYUI_URL is not set"
+    print(f"Personas, stories and workflows fit each other{against}.")
+    return 0
+
+
+def _check(settings: DataSettings) -> Iterator[str]:
+    known, unread = _read_workflows(Path(settings.workflows_folder or workflows.FOLDER))
+    yield from unread
+    everybody, wrong = _read_personas(personas.FOLDER)
+    yield from wrong
+    for key, persona in everybody.items():
+        yield from (f"{key}.toml: {problem}" for problem in of_persona(persona, known))
+    if settings.comfyui_url is None:
+        return
+    try:
+        object_info = asyncio.run(_object_info(settings.comfyui_url))
+    except ComfyUIError as error:
+        yield f"ComfyUI at {settings.comfyui_url} does not answer: {error}"
+        return
+    for workflow in known.values():
+        yield from problems(workflow, object_info)
+    for key, persona in everybody.items():
+        yield from (f"{key}.toml: {problem}" for problem in _of_files(persona, known, object_info))
+
+
+def of_persona(persona: Persona, known: dict[str, Workflow]) -> Iterator[str]:
+    """What does not fit within a persona's file and between it and the workflows."""
+    for name in sorted(persona.workflow.named - known.keys()):
+        yield f"workflow {name!r} does not exist"
+    for rule in persona.workflow.rules:
+        if rule.story is not None and rule.story not in persona.stories:
+            yield f"a rule names the story {rule.story!r}, which she does not have"
+        if rule.atmosphere is not None and rule.atmosphere not in persona.atmospheres:
+            yield f"a rule names the atmosphere {rule.atmosphere!r}, which she does not have"
+    yield from _of_inputs(persona, [known[name] for name in sorted(persona.workflow.named & known.keys())])
+    for key, story in persona.stories.items():
+        yield from (f"story {key}: {problem}" for problem in _of_prompt(persona, key, story.scene))
+
+
+def _of_inputs(persona: Persona, chosen: list[Workflow]) -> Iterator[str]:
+    """A LoRA or a reference image must go somewhere, and a graph that is made for one must get one."""
+    brought = persona.looks.inputs().keys()
+    for workflow in chosen:
+        for name in sorted(brought):
+            if not workflow.takes(name):
+                yield f"workflow {workflow.name} has no input for the {name} of [looks]"
+        for name in ("lora_name", "reference_image"):
+            if workflow.takes(name) and name not in brought:
+                yield f"workflow {workflow.name} wants a {name}, and [looks] has none"
+
+
+def _of_prompt(persona: Persona, story: str, scene: Scene) -> Iterator[str]:
+    longest = max((take.words for take in TAKES), key=len)
+    prompt = describe(persona, story, scene.model_copy(update={"camera": longest})).prompt
+    if len(prompt) > MAX_PROMPT:
+        yield f"the prompt has {len(prompt)} characters, {MAX_PROMPT} are possible"
+    if not prompt.isascii():
+        yield "the prompt must be English: it has other letters"
+    if refused := check_prompt(prompt):
+        yield f"the prompt is refused by the policy ({refused})"
+
+
+def _of_files(persona: Persona, known: dict[str, Workflow], object_info: ObjectInfo) -> Iterator[str]:
+    for name in sorted(persona.workflow.named & known.keys()):
+        for field, value in persona.looks.inputs().items():
+            if known[name].takes(field) and (problem := choice_problem(known[name], field, value, object_info)):
+                yield problem
+
+
+def _read_workflows(folder: Path) -> tuple[dict[str, Workflow], list[str]]:
+    known, wrong = {}, []
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            known[path.stem] = workflows.load(path)
+        except WorkflowError as error:
+            wrong.append(str(error))
+    return known, wrong if known or wrong else [f"{folder}: there is no workflow (.toml) in this folder"]
+
+
+def _read_personas(folder: Path) -> tuple[dict[str, Persona], list[str]]:
+    everybody, wrong = {}, []
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            everybody[path.stem] = personas.load(path)
+        except WrongPersona as error:
+            wrong.append(str(error))
+    return everybody, wrong
+
+
+async def _object_info(url: str) -> ObjectInfo:
+    async with aiohttp.ClientSession() as session:
+        return await ComfyUI(session, url).object_info()
