@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
-.PHONY: run test check bench train eval format lock clean
+.PHONY: run test check bench train eval sheet format lock clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.sandbox ## start everything; prints one address
@@ -28,6 +28,9 @@ train: $(VENV)/.dev ## make the detectors' weights anew from triggers/data
 
 eval: $(VENV)/.dev ## how good the detectors are, by cross-validation
 	$(BIN)/python -m triggers eval --cross-validate $(ARGS)
+
+sheet: $(VENV)/.dev ## play the scripted dialogue: docs/dialogue.md and docs/dialogue.png
+	$(BIN)/python -m sandbox.contact_sheet
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

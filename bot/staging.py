@@ -10,7 +10,7 @@ import re
 from bot.persona import Persona
 from bot.reading import AnswerReading
 from bot.scene import Scene
-from triggers.sights import Sights, Subjects
+from triggers.sights import Sights, Subject
 
 #: Letters that no English word has: the image model understands English only.
 _NOT_ENGLISH = re.compile(r"[^\x00-\u024f\u2010-\u2027]")
@@ -21,11 +21,15 @@ def after_answer(before: Scene, spoken: Scene | None, reading: AnswerReading, pe
     if spoken is None:
         return _from_words(before, reading)
     english = _in_english(spoken, reading.sights)
+    said = reading.subjects
+    place = _next(before.place, english.place, said.place)
+    moved = place != before.place
     return english.model_copy(
         update={
-            "outfit": _kept(before.outfit, english.outfit, said=reading.subjects.outfit),
-            "place": _kept(before.place, english.place, said=reading.subjects.place),
-            "light": _light(before, english, reading.subjects),
+            "outfit": _next(before.outfit, english.outfit, said.outfit),
+            "place": place,
+            # The old light stays in the old place.
+            "light": english.light if moved else _next(before.light, english.light, said.light),
             "atmosphere": _atmosphere(before, english, persona),
         }
     )
@@ -40,9 +44,8 @@ def _from_words(before: Scene, reading: AnswerReading) -> Scene:
     moved = bool(seen.place) and seen.place != before.place
     return lasting.model_copy(
         update={
-            "outfit": seen.outfit or before.outfit,
+            "outfit": _dressed(before.outfit, seen),
             "place": seen.place or before.place,
-            # The old light stays in the old place.
             "light": seen.light or ("" if moved else before.light),
             "action": seen.action,
             "mood": seen.mood,
@@ -65,13 +68,18 @@ def _in_english(scene: Scene, seen: Sights) -> Scene:
     return scene.model_copy(update={name: instead.get(name, "") for name in foreign})
 
 
-def _kept(before: str, now: str, *, said: bool) -> str:
-    return now if now and (said or not before) else before
+def _next(before: str, now: str, said: Subject) -> str:
+    """What is now, if the words of the turn give a reason for it; the same in fewer words is no change."""
+    if not now or (before and set(now.lower().split()) <= set(before.lower().split())):
+        return before
+    return now if not before or said.allows(before, now) else before
 
 
-def _light(before: Scene, now: Scene, said: Subjects) -> str:
-    moved = said.place and now.place and now.place != before.place
-    return now.light if moved else _kept(before.light, now.light, said=said.light)
+def _dressed(before: str, seen: Sights) -> str:
+    """New clothes replace the old ones; a scarf or glasses join them."""
+    worn = seen.outfit or before
+    added = [each for each in seen.accessories.split(", ") if each and each not in worn]
+    return ", ".join(part for part in (worn, *added) if part)
 
 
 def _atmosphere(before: Scene, now: Scene, persona: Persona) -> str:

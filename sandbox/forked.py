@@ -77,6 +77,8 @@ def environment(settings: BaseSettings) -> dict[str, str]:
             variables[name.upper()] = value.get_secret_value()
         elif isinstance(value, frozenset):
             variables[name.upper()] = ",".join(map(str, value))
+        elif isinstance(value, tuple):
+            variables[name.upper()] = "-".join(map(str, value))
         elif value is not None:
             variables[name.upper()] = str(value)
     return variables

@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from triggers.detectors import Task
 
+#: The kind of visual answers that could be understood as handing a photo over.
+SHOWING = "showing"
+
 FOLDER = Path(__file__).parent / "data"
 
 
@@ -39,11 +42,21 @@ def read(path: Path) -> list[Row]:
 def read_all(folder: Path = FOLDER) -> list[Row]:
     """Everything that is trained on; a text that stands there twice for one task counts once."""
     rows = [row for path in sorted(folder.glob("*.jsonl")) for row in read(path)]
-    return list({(row.task, row.text): row for row in rows}.values())
+    # Written last, so that a row with a label of its own counts and not what follows from another one.
+    return list({(row.task, row.text): row for row in (*_promise_nothing(rows), *rows)}.values())
 
 
 def of_task(rows: Sequence[Row], task: Task) -> list[Row]:
     return [row for row in rows if row.task is task]
+
+
+def _promise_nothing(rows: Sequence[Row]) -> list[Row]:
+    """Answers that were written for `visual` and hand nothing over: in talk, most answers promise no photo."""
+    return [
+        row.model_copy(update={"task": Task.PROMISE, "label": False, "source": f"{row.source} (no promise)"})
+        for row in rows
+        if row.task is Task.VISUAL and row.kind != SHOWING
+    ]
 
 
 def _row(path: Path, number: int, line: str) -> Row:

@@ -6,7 +6,7 @@ It also says whether a text speaks of clothes, place or light at all: only then 
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -32,6 +32,8 @@ class Sights:
     """What a text shows, a few English words each; empty where it says nothing."""
 
     outfit: str = ""
+    #: What she wears beside her clothes.
+    accessories: str = ""
     place: str = ""
     light: str = ""
     action: str = ""
@@ -39,12 +41,28 @@ class Sights:
 
 
 @dataclass(frozen=True, slots=True)
-class Subjects:
-    """Whether texts speak of what a lasting scene consists of."""
+class Subject:
+    """What texts say of one part of a lasting scene: the things they name, and whether they speak of a change."""
 
-    outfit: bool
-    place: bool
-    light: bool
+    section: str
+    names: frozenset[str] = frozenset()
+    changes: bool = False
+
+    def allows(self, before: str, now: str) -> bool:
+        """Whether the words give a reason for this change: a word for it, or the very thing that comes or goes."""
+        return self.changes or bool(self.names & (named(self.section, before) | named(self.section, now)))
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    outfit: Subject = Subject("outfit")
+    place: Subject = Subject("place")
+    light: Subject = Subject("light")
+
+
+#: Sections of the lexicon that name the things of a part of a scene, and those that say that it changes.
+_NAMING = {"outfit": ("garments", "accessories"), "place": ("places",), "light": ("light",)}
+_CHANGING = {"outfit": ("dressing",), "place": ("moving",), "light": ("lighting",)}
 
 
 def see(text: str) -> Sights:
@@ -53,7 +71,8 @@ def see(text: str) -> Sights:
     terms = [_terms(sentence) for sentence in sentences]
     actions = [*_found("actions", terms)[:2], *(f"with {thing}" for thing in _found("things", terms)[:MOST_THINGS])]
     return Sights(
-        outfit=", ".join(_garments(terms)[:MOST_THINGS]),
+        outfit=", ".join(_worn("garments", terms)[:MOST_THINGS]),
+        accessories=", ".join(_worn("accessories", terms)[:MOST_THINGS]),
         place=next(iter(_found("places", terms)), ""),
         light=", ".join(_found("light", terms)[:2]),
         action=", ".join(actions),
@@ -64,24 +83,32 @@ def see(text: str) -> Sights:
 def subjects(texts: Sequence[str]) -> Subjects:
     """What the texts of a turn, the person's and the persona's, speak of."""
     terms = [_terms(fold(text)) for text in texts]
+    spoken = {
+        part: Subject(
+            part,
+            frozenset(name for section in sections for name in _found(section, terms)),
+            any(_found(section, terms) for section in _CHANGING[part]),
+        )
+        for part, sections in _NAMING.items()
+    }
+    return Subjects(**spoken)
 
-    def any_of(*sections: str) -> bool:
-        return any(_found(section, terms) for section in sections)
 
-    return Subjects(
-        outfit=any_of("garments", "dressing"),
-        place=any_of("places", "moving"),
-        light=any_of("light", "places", "moving"),
-    )
+def named(part: str, english: str) -> frozenset[str]:
+    """The things of the lexicon that an English description names."""
+    terms = [_terms(fold(english))]
+    return frozenset(name for section in _NAMING[part] for name in _found(section, terms))
 
 
-def _garments(sentences: list[list[str]]) -> list[str]:
-    """Garments with the colours right before them."""
-    entries, colours = _lexicon()["garments"], _lexicon()["colours"]
+def _worn(section: str, sentences: list[list[str]]) -> list[str]:
+    """What is worn, with the colours right before it."""
+    entries, colours = _lexicon()[section], _lexicon()["colours"]
+    known = _lexicon()["garments"].keys() | _lexicon()["accessories"].keys()
     found: list[str] = []
     for terms in sentences:
         for position, end, garment in _matches(terms, entries):
-            before = terms[max(0, position - 3) : position]
+            # A colour that another garment stands before belongs to that one.
+            before = _after_last(terms[max(0, position - 3) : position], known)
             if _NOT.intersection(before):
                 continue
             said = [colours[term] for term in before if term in colours]
@@ -90,6 +117,12 @@ def _garments(sentences: list[list[str]]) -> list[str]:
             if all(garment not in earlier for earlier in found):
                 found.append(" ".join([*said, garment]))
     return found
+
+
+def _after_last(terms: list[str], known: Set[str]) -> list[str]:
+    """The terms behind the last one that is known."""
+    last = max((index for index, term in enumerate(terms) if term in known), default=-1)
+    return terms[last + 1 :]
 
 
 def _found(section: str, sentences: list[list[str]]) -> list[str]:

@@ -12,7 +12,7 @@ from triggers.rows import Row
 
 #: How much the embedding counts beside the spelling, and how freely weights may grow; chosen by cross-validation.
 MEANING_SCALE = 0.7 / np.sqrt(384)
-FREEDOM = 100.0
+FREEDOM = 300.0
 
 
 def train(rows: Sequence[Row], features: Sequence[Features]) -> dict[Task, Head]:

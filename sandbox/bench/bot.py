@@ -4,9 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
-import aiohttp
 import psutil
 
 from sandbox.bench.figures import Figure, product
@@ -14,51 +12,11 @@ from sandbox.bench.product import services
 from sandbox.bench.services import FIRST_PERSON
 from sandbox.cluster import Servers
 from sandbox.forked import Forked, environment, python_m
+from sandbox.people import Chats
 
 PEOPLE = range(FIRST_PERSON, FIRST_PERSON + 60)
 #: Texts of each person; the first ones warm up.
 WARM, MEASURED = 1, 4
-
-
-class Chats:
-    """The people in front of the stand-in Telegram."""
-
-    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
-        self._session = session
-        self._url = f"{url}/api/people"
-
-    async def say(self, person: int, text: str) -> None:
-        await self._post(f"{person}/chats/{person}/messages", {"text": text})
-
-    async def press(self, person: int, label: str) -> None:
-        """Press a button of the newest message that has it, once it is there."""
-        while True:
-            for message in reversed(await self._messages(person)):
-                rows = message.get("reply_markup", {}).get("inline_keyboard", [])
-                for button in (button for row in rows for button in row):
-                    if label in button["text"]:
-                        path = f"{person}/chats/{person}/messages/{message['message_id']}/press"
-                        await self._post(path, {"data": button["callback_data"]})
-                        return
-            await asyncio.sleep(0.1)
-
-    async def answers(self, person: int) -> int:
-        return sum(message["from"]["is_bot"] and "text" in message for message in await self._messages(person))
-
-    async def answered(self, counts: dict[int, int]) -> None:
-        """Until each person has so many texts from the bot."""
-        for person, count in counts.items():
-            while await self.answers(person) < count:
-                await asyncio.sleep(0.05)
-
-    async def _messages(self, person: int) -> list[dict[str, Any]]:
-        async with self._session.get(f"{self._url}/{person}/chats/{person}/messages") as response:
-            messages: list[dict[str, Any]] = await response.json()
-            return messages
-
-    async def _post(self, path: str, body: dict[str, Any]) -> None:
-        async with self._session.post(f"{self._url}/{path}", json=body) as response:
-            await response.read()
 
 
 async def measure(servers: Servers) -> AsyncIterator[Figure]:
@@ -66,12 +24,12 @@ async def measure(servers: Servers) -> AsyncIterator[Figure]:
         variables = environment(
             ours.settings.model_copy(update={"free_photo_cooldown": 3600, "workflows_folder": ""})
         )
-        async with _running(["bot"], variables) as bot, _people(addresses["telegram"]) as chats:
+        async with _running(["bot"], variables) as bot, Chats(addresses["telegram"]) as chats:
             await asyncio.gather(*(_enter(chats, person) for person in PEOPLE))
             rate, cpu = await _talk(chats, bot, PEOPLE)
     async with services([[0.01]], swap=0) as addresses:
         variables = environment(ours.settings) | {"TELEGRAM_API_URL": addresses["telegram"]}
-        async with _running(["sandbox.bench.echo"], variables) as bot, _people(addresses["telegram"]) as chats:
+        async with _running(["sandbox.bench.echo"], variables) as bot, Chats(addresses["telegram"]) as chats:
             echo_rate, echo_cpu = await _talk(chats, bot, PEOPLE)
     bottleneck = "its own CPU" if cpu > 0.7 else "waiting for the stand-ins on the shared cores"
     yield Figure(
@@ -94,17 +52,11 @@ async def _running(arguments: list[str], variables: dict[str, str]) -> AsyncIter
         await process.wait()
 
 
-@asynccontextmanager
-async def _people(url: str) -> AsyncIterator[Chats]:
-    async with aiohttp.ClientSession() as session:
-        yield Chats(session, url)
-
-
 async def _enter(chats: Chats, person: int) -> None:
     await chats.say(person, "/start")
     await chats.press(person, "18")
     await chats.press(person, "Alisa")
-    while await chats.answers(person) < 4:
+    while len(await chats.texts(person)) < 4:
         await asyncio.sleep(0.1)
 
 
@@ -112,7 +64,7 @@ async def _talk(chats: Chats, bot: Forked, people: Sequence[int]) -> tuple[float
     """Texts answered a second, and the share of a core that the bot used for it."""
     process = psutil.Process(bot.pid)
     for texts in (WARM, MEASURED):
-        before = {person: await chats.answers(person) for person in people}
+        before = {person: len(await chats.texts(person)) for person in people}
         used, began = sum(process.cpu_times()[:2]), time.monotonic()
         await asyncio.gather(*(_say(chats, person, texts) for person in people))
         await chats.answered({person: count + texts for person, count in before.items()})

@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from sandbox.faults import Faults
 from sandbox.telegram.events import Events
 from sandbox.telegram.flood import Flood
-from sandbox.telegram.store import Json, Store
+from sandbox.telegram.store import Json, Store, without_reply
 from sandbox.telegram.updates import Conflict, Updates
 
 MAX_TEXT = 4096
@@ -206,8 +206,7 @@ class BotApi:
         message = self._store.message(chat["id"], int(wanted["message_id"]))
         if message is None and not wanted.get("allow_sending_without_reply"):
             raise bad_request("message to be replied not found")
-        # One level only: a reply inside a reply is not repeated.
-        return {key: value for key, value in message.items() if key != "reply_to_message"} if message else None
+        return without_reply(message) if message else None
 
     # -- changing --------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from sandbox.telegram.bot_api import MAX_TEXT, BotApi, commands_for, length
 from sandbox.telegram.events import Events
-from sandbox.telegram.store import Json, Store
+from sandbox.telegram.store import Json, Store, without_reply
 from sandbox.telegram.updates import Updates
 
 #: What a person can send beside text, as the Bot API shows it to the bot.
@@ -94,7 +94,10 @@ class PeopleApi:
         return web.json_response(self._store.messages(chat["id"], after=after))
 
     async def _send(self, request: web.Request) -> web.Response:
-        """Text as `{"text": ...}` (a client cuts long ones), anything else as `{"kind": "sticker"}`."""
+        """Text as `{"text": ...}` (a client cuts long ones), anything else as `{"kind": "sticker"}`.
+
+        `reply_to_message_id` makes a text a reply.
+        """
         person, chat = self._member(request)
         body = await _body(request)
         kind = body.get("kind", "text")
@@ -103,6 +106,8 @@ class PeopleApi:
             if not text:
                 raise _wrong("a message needs text")
             contents = [_text_content(part) for part in _parts(text)]
+            if replied := self._store.message(chat["id"], int(body.get("reply_to_message_id") or 0)):
+                contents[0]["reply_to_message"] = without_reply(replied)
         elif kind in KINDS:
             contents = [KINDS[kind]]
         else:

@@ -23,6 +23,11 @@ CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)
 """
 
 
+def without_reply(message: Json) -> Json:
+    """As it is quoted in a reply: one level only, a reply inside a reply is not repeated."""
+    return {key: value for key, value in message.items() if key != "reply_to_message"}
+
+
 class Store:
     """One per server. `path` None keeps everything in memory."""
 
