@@ -60,10 +60,10 @@ def _cross_validate(folder: Path, *, as_json: bool) -> int:
     by_source: dict[str, list[evaluation.Judged]] = defaultdict(list)
     for each in judged:
         by_source[each.row.source].append(each)
-    for source, of_source in sorted(by_source.items()):
-        for score in evaluation.report(of_source, []).scores:
-            print(f"{source:<22}{score.task:<9}{score.lang:<5}{score.rows:>5} rows  F1 {score.f1:.3f}")
-    print(f"\n{len(every)} rows, each judged by heads that were trained without it\n\n{report.as_text()}")
+    for source, of_source in by_source.items():
+        if any(each.row.label for each in of_source):
+            print(f"{source}\n{evaluation.table(evaluation.report(of_source, []).scores)}\n")
+    print(f"all {len(every)} rows, each judged by heads that were trained without it\n{report.as_text()}")
     return 0
 
 

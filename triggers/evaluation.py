@@ -61,18 +61,28 @@ class Report:
         return json.dumps(values, ensure_ascii=False, indent=2)
 
     def as_text(self) -> str:
-        lines = [f"{'task':<9}{'lang':<6}{'rows':>6}{'precision':>11}{'recall':>8}{'F1':>7}"]
-        lines += [
-            f"{score.task:<9}{score.lang:<6}{score.rows:>6}{score.precision:>11.3f}{score.recall:>8.3f}{score.f1:>7.3f}"
-            for score in self.scores
+        lines = [
+            table(self.scores),
+            "",
+            f"time per text: p50 {self.p50:.1f} ms, p95 {self.p95:.1f} ms",
+            "",
+            "mistakes:",
         ]
-        lines += ["", f"time per text: p50 {self.p50:.1f} ms, p95 {self.p95:.1f} ms", "", "mistakes:"]
         lines += [
             f"  {judged.row.task:<8} {judged.row.lang} {'missed' if judged.row.label else 'false':<7}"
             f"{judged.probability:.2f} {judged.row.kind}: {judged.row.text}"
             for judged in self.mistakes
         ]
         return "\n".join(lines if self.mistakes else [*lines, "  none"])
+
+
+def table(scores: Sequence[Score]) -> str:
+    lines = [f"{'task':<9}{'lang':<6}{'rows':>6}{'precision':>11}{'recall':>8}{'F1':>7}"]
+    lines += [
+        f"{score.task:<9}{score.lang:<6}{score.rows:>6}{score.precision:>11.3f}{score.recall:>8.3f}{score.f1:>7.3f}"
+        for score in scores
+    ]
+    return "\n".join(lines)
 
 
 def evaluate(rows: Sequence[Row], detectors: Detectors) -> Report:
