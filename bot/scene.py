@@ -9,9 +9,9 @@ the lasting scene goes on, and what the text itself shows takes its place (`bot.
 
 import json
 import re
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 MARKER = "[scene]"
 MAX_FIELD = 160
@@ -31,18 +31,22 @@ _MARKER = re.compile(
 _FENCE = re.compile(r"```(?:json)?\s{0,4}$")
 
 
+#: A part of a scene. Cut and never refused: a stored scene that cannot be read would end its dialogue.
+Words = Annotated[str, AfterValidator(lambda words: words[:MAX_FIELD])]
+
+
 class Scene(BaseModel):
     """What can be seen, in English. Place, outfit, light and atmosphere last; the rest is of one moment."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True)
 
-    place: str = Field("", max_length=MAX_FIELD)
-    outfit: str = Field("", max_length=MAX_FIELD)
-    light: str = Field("", max_length=MAX_FIELD)
-    atmosphere: str = Field("", max_length=MAX_FIELD)
-    action: str = Field("", max_length=MAX_FIELD)
-    camera: str = Field("", max_length=MAX_FIELD)
-    mood: str = Field("", max_length=MAX_FIELD)
+    place: Words = ""
+    outfit: Words = ""
+    light: Words = ""
+    atmosphere: Words = ""
+    action: Words = ""
+    camera: Words = ""
+    mood: Words = ""
     visual: bool | None = None
 
     def lasting(self) -> dict[str, str]:

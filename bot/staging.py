@@ -9,7 +9,7 @@ import re
 
 from bot.persona import Persona
 from bot.reading import AnswerReading
-from bot.scene import Scene
+from bot.scene import MAX_FIELD, Scene
 from triggers.sights import Sights, Subject
 
 #: Letters that no English word has: the image model understands English only.
@@ -79,7 +79,7 @@ def _dressed(before: str, seen: Sights) -> str:
     """New clothes replace the old ones; a scarf or glasses join them."""
     worn = seen.outfit or before
     added = [each for each in seen.accessories.split(", ") if each and each not in worn]
-    return ", ".join(part for part in (worn, *added) if part)
+    return ", ".join(part for part in (worn, *added) if part)[:MAX_FIELD]
 
 
 def _atmosphere(before: Scene, now: Scene, persona: Persona) -> str:

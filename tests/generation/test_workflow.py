@@ -97,3 +97,12 @@ def test_a_wrong_file_is_refused_with_its_name_and_what_is_wrong(
 def test_a_folder_without_workflows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WorkflowError, match="there is no folder"):
         workflow.load_all(tmp_path / "misspelt")
+
+
+def test_a_lora_goes_where_the_workflow_has_a_place_for_it_and_nowhere_else() -> None:
+    with_lora, without = WORKFLOWS["z-image-turbo-lora"], WORKFLOWS["z-image-turbo"]
+    of_her = filling(inputs={"lora_name": "face.safetensors", "lora_strength": 0.8})
+    loader = fill(with_lora, of_her)["11"]["inputs"]
+    assert loader == {"model": ["1", 0], "lora_name": "face.safetensors", "strength_model": 0.8}
+    assert "face.safetensors" not in json.dumps(fill(without, of_her))
+    assert with_lora.model == without.model

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from triggers import evaluation, rows, training
-from triggers.detectors import Detectors, Features, Task, load_heads, save_heads
+from triggers.detectors import SURE, Detectors, Features, Task, load_heads, save_heads
 from triggers.features import MAX_LENGTH, lexical
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +62,20 @@ def test_an_answer_is_told_from_others(
     shows, promises = detectors.reads(text)
     assert promises is promise
     assert visual is None or shows is visual
+
+
+def test_in_talk_as_people_talk_hardly_any_photo_is_imagined(detectors: Detectors) -> None:
+    """Six dialogues that were never trained on, with as few wishes and promises as talk has.
+
+    Seen when this was written: of 170 messages 1 false wish and none missed, of 172 answers 2 false promises,
+    of 127 answers none that shows something by mistake, and 51 of 53 found.
+    """
+    talk = rows.read(Path(__file__).parent / "data" / "dialogues.jsonl")
+    judged = [(row, detectors.probability(row.task, row.text) > SURE) for row in talk]
+    for task, false_ones, found in ((Task.REQUEST, 3, 0.9), (Task.PROMISE, 5, 0.5), (Task.VISUAL, 4, 0.9)):
+        said = [(row.label, answer) for row, answer in judged if row.task is task]
+        assert sum(answer and not label for label, answer in said) <= false_ones
+        assert sum(answer and label for label, answer in said) >= found * sum(label for label, _ in said)
 
 
 def test_any_text_has_an_answer(detectors: Detectors) -> None:
