@@ -27,7 +27,7 @@ from aiogram.types import BotCommand, Update
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from bot import persona, receivers
+from bot import check_data, receivers
 from bot.conversation import Conversation
 from bot.handlers import build_router
 from bot.handlers.middleware import WhoIsIt
@@ -138,7 +138,7 @@ async def running(settings: Settings) -> AsyncIterator[Application]:
         background = BackgroundTasks()
         stack.push_async_callback(background.close)
         texts = Texts()
-        personas = persona.load_all(set(workflow.load_or_stop(settings.workflows_folder)))
+        personas = check_data.load_all_or_stop(workflow.load_or_stop(settings.workflows_folder))
         rng = random.Random()
         reader = Reader()
         stack.callback(reader.close)

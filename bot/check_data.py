@@ -45,6 +45,15 @@ def main() -> int:
     return 0
 
 
+def load_all_or_stop(known: dict[str, Workflow]) -> dict[str, Persona]:
+    """Every persona, for the start of the bot; what does not fit stops it. Raises WrongPersona."""
+    everybody = personas.load_all(set(known))
+    for key, persona in everybody.items():
+        for problem in of_persona(persona, known):
+            raise WrongPersona(f"{key}.toml: {problem}")
+    return everybody
+
+
 def _check(settings: DataSettings) -> Iterator[str]:
     known, unread = _read_workflows(Path(settings.workflows_folder or workflows.FOLDER))
     yield from unread

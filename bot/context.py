@@ -88,22 +88,26 @@ def for_answer(
     return [{"role": "system", "content": instructions}, *map(_message, newest_within(history, budget))]
 
 
-def of_photos(frequency: Frequency, last: tuple[Scene, PhotoStatus] | None) -> str:
-    """What the model must know of photos: that none come, or what the last one showed."""
+def of_photos(frequency: Frequency, last: tuple[Scene, PhotoStatus] | None, *, none_now: bool = False) -> str:
+    """What the model must know of photos: that none can come, or what the last one showed."""
     if frequency is Frequency.NEVER:
         return "This person has switched photos off: none come, so say so kindly when you are asked."
+    if none_now:
+        return "No photo is possible just now, and the person is told so: do not answer as if one were coming."
     if last is None:
         return ""
     scene, status = last
     shown = ", ".join(part for part in (scene.action, scene.outfit, scene.place) if part)
-    match status:
-        case PhotoStatus.DELIVERED:
-            return f"The last photo of you that the person saw: {shown}."
-        case PhotoStatus.FAILED:
-            return "The last photo did not come out, and you have said so. Do not speak as if it had been seen."
-        case PhotoStatus.DROPPED | PhotoStatus.UNCONFIRMED:
-            return ""
-    return f"A photo of you is on its way: {shown}."
+    return _OF_LAST_PHOTO.get(status, "A photo of you is on its way: {shown}.").format(shown=shown)
+
+
+#: By what became of it; any other status means that it is on its way.
+_OF_LAST_PHOTO = {
+    PhotoStatus.DELIVERED: "The last photo of you that the person saw: {shown}.",
+    PhotoStatus.FAILED: "The last photo did not come out, and you have said so: nobody has seen it.",
+    PhotoStatus.DROPPED: "",
+    PhotoStatus.UNCONFIRMED: "",
+}
 
 
 def newest_within(history: Sequence[Said], budget: int) -> list[Said]:

@@ -124,6 +124,7 @@ class Conversation:
             photo = await session.get(Photo, answer.photo_id) if answer and answer.photo_id else None
             said = await dialogues.history(session, dialogue)
             last_photo = await photos.last_outcome(session, dialogue.id)
+            none_now = heard.asks and bool(await self._ordering.refusal(session, person, say))
         persona = self._personas[dialogue.persona]
         request = context.for_answer(
             persona,
@@ -132,7 +133,7 @@ class Conversation:
             dialogue.summary,
             said,
             budget=self._settings.memory_tokens,
-            photos=context.of_photos(person.photo_frequency, last_photo),
+            photos=context.of_photos(person.photo_frequency, last_photo, none_now=none_now),
         )
         return Turn(
             person=person,
@@ -154,11 +155,12 @@ class Conversation:
             log.warning("answer.refused_by_policy", why=reading.refusal)
             text, spoken = turn.say("policy-answer"), None
             reading = await self._reader.answer(text, person_text="")
+        # A chat's updates are handled one by one: nobody else changes its scene meanwhile.
+        before = Scene.model_validate(turn.dialogue.scene)
+        scene = staging.after_answer(before, spoken, reading, turn.persona)
+        refused = await self._ordering.policy(turn.person, turn.persona, turn.dialogue.story, scene, turn.say)
         async with self._database.unit() as session:
-            dialogue = await session.get_one(Dialogue, turn.dialogue.id, with_for_update=True)
-            turn.dialogue = dialogue
-            before = Scene.model_validate(dialogue.scene)
-            scene = staging.after_answer(before, spoken, reading, turn.persona)
+            turn.dialogue = dialogue = await session.get_one(Dialogue, turn.dialogue.id, with_for_update=True)
             moment, stands = await self._ordering.moment(
                 session,
                 turn,
@@ -170,9 +172,10 @@ class Conversation:
             dialogue.answers += 1
             dialogue.answers_since_photo += 1
             dialogue.story_changed = False
-            dialogue.scene = scene.lasting()
-            turn.photo, afterword = await self._ordering.carry_out(session, turn, scene, decision, stands)
-            comes = turn.photo is not None or stands.automatic_waiting + stands.requested_waiting > 0
+            # What may not be drawn does not last either, or every later photo would be refused for it.
+            dialogue.scene = before.lasting() if refused else scene.lasting()
+            turn.photo, afterword = await self._ordering.carry_out(session, turn, scene, decision, stands, refused)
+            comes = turn.photo is not None or (not afterword and not refused and stands.waiting_here > 0)
             text = honest(turn.say, text, reading, afterword, photo_comes=comes)
             turn.answer = Message(
                 dialogue_id=dialogue.id,
@@ -184,7 +187,13 @@ class Conversation:
             )
             session.add(turn.answer)
             await session.flush()
-        log.info("turn.answered", rule=decision.rule, kind=decision.kind, answer=moment.answer_number)
+        log.info(
+            "turn.answered",
+            rule=decision.rule,
+            kind=decision.kind,
+            reason=decision.reason,
+            answer=moment.answer_number,
+        )
 
     async def _send(self, turn: Turn) -> None:
         """Send the words, then ring for the photo, so that it never comes before them."""

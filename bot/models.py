@@ -114,6 +114,7 @@ class PhotoMoment(Base):
 
     photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True)
     dialogue_id: Mapped[int] = mapped_column(ForeignKey("dialogues.id", ondelete="CASCADE"))
+    story: Mapped[str] = mapped_column(Text)
     # The whole scene that was drawn, in English.
     scene: Mapped[dict[str, Any]] = mapped_column(JSONB)
     # How many times "again" led to it; each take has another camera.

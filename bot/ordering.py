@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot import photos, waits
 from bot.models import Person
 from bot.people import is_premium
+from bot.persona import Persona
+from bot.photo_prompt import describe
 from bot.plans import plan
 from bot.reading import AnswerReading, Reader
 from bot.scene import Scene
@@ -21,7 +23,7 @@ from bot.turn import Turn
 from generation import queue
 from generation.errors import QueueFull
 from generation.models import Photo, PhotoStatus
-from triggers import Decision, Frequency, Kind, Moment, draw_gap
+from triggers import PROMISE, Decision, Frequency, Kind, Moment, draw_gap
 
 log = structlog.get_logger(__name__)
 
@@ -41,14 +43,14 @@ class Ordering:
         if person.photo_frequency is Frequency.NEVER:
             return say("photo-switched-off")
         if stands.today >= allowed:
-            return _limit_reached(say, stands, allowed)
+            return waits.limit(say, allowed, stands.frees_in(allowed))
         return self._too_many(say, stands)
 
     async def moment(
         self, session: AsyncSession, turn: Turn, reading: AnswerReading, scene_visual: bool | None, *, changed: bool
     ) -> tuple[Moment, Standing]:
         """What the rules look at; `changed` is the atmosphere."""
-        stands = await standing(session, turn.person.id)
+        stands = await standing(session, turn.person.id, dialogue_id=turn.dialogue.id)
         allowed = plan(self._settings, premium=is_premium(turn.person, stands.now, self._settings))
         moment = Moment(
             answer_number=turn.dialogue.answers + 1,
@@ -72,38 +74,36 @@ class Ordering:
         return moment, stands
 
     async def carry_out(
-        self, session: AsyncSession, turn: Turn, scene: Scene, decision: Decision, stands: Standing
+        self, session: AsyncSession, turn: Turn, scene: Scene, decision: Decision, stands: Standing, refused: str
     ) -> tuple[Photo | None, str]:
         """The photo that was ordered, if any, and what the person must be told beside the answer.
 
-        An automatic photo that cannot be made is dropped quietly.
+        `refused` says why the scene may not be drawn. An automatic photo that cannot be made is dropped quietly.
         """
         if decision.kind is Kind.REFUSED:
             return None, await self.refusal(session, turn.person, turn.say)
         if not decision.wants_photo:
             return None, ""
         requested = decision.kind is Kind.REQUESTED
-        wish = self._wish(turn, scene, decision, stands)
         if requested and (words := self._too_many(turn.say, stands)):
             return None, words
-        if words := await self.policy(wish, turn.say):
-            return None, words if requested else ""
+        if refused:
+            log.warning("photo.refused_by_policy", rule=decision.rule)
+            return None, refused if requested else ""
+        wish = self._wish(turn, scene, decision, stands)
         photo, words = await self.place(session, wish, turn.say)
         if photo:
             turn.dialogue.answers_since_photo = 0
             gap = plan(self._settings, premium=wish.premium).gap
             turn.dialogue.gap = draw_gap(self._rng, gap)
-        return photo, words if requested else ""
+        return photo, words if requested or decision.rule == PROMISE else ""
 
-    async def policy(self, wish: photos.Wish, say: Say) -> str:
-        """Why this prompt is not drawn, in words; empty when it may be."""
-        allowed = photos.explicit_allowed(wish.person, self._settings)
-        prompt = wish.description(self._settings).prompt
+    async def policy(self, person: Person, persona: Persona, story: str, scene: Scene, say: Say) -> str:
+        """Why this scene is not drawn, in words; empty when it may be. Never within a unit of work: it waits."""
+        allowed = photos.explicit_allowed(person, self._settings)
+        prompt = describe(persona, story, scene, explicit_allowed=allowed).prompt
         refused = await self._reader.refusal_of_prompt(prompt, explicit_allowed=allowed)
-        if refused is None:
-            return ""
-        log.warning("photo.refused_by_policy", why=refused, rule=wish.decision.rule)
-        return say(f"policy-{refused}")
+        return say(f"policy-{refused}") if refused else ""
 
     async def place(self, session: AsyncSession, wish: photos.Wish, say: Say) -> tuple[Photo | None, str]:
         """The order as a row, and what a long wait or a full queue gives to say."""
@@ -143,8 +143,3 @@ def honest(say: Say, text: str, reading: AnswerReading, afterword: str, *, photo
         return text
     log.info("answer.promise_taken_back")
     return reading.without_promise or afterword or say("photo-promise-taken-back")
-
-
-def _limit_reached(say: Say, stands: Standing, allowed: int) -> str:
-    seconds = (stands.frees_at - stands.now).total_seconds() if stands.frees_at else 0
-    return waits.limit(say, allowed, seconds)

@@ -9,14 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.camera import another
 from bot.models import Person, PhotoMoment
 from bot.persona import Persona
-from bot.photo_prompt import PhotoDescription, describe
+from bot.photo_prompt import describe
 from bot.scene import Scene
 from bot.settings import Settings
 from bot.texts import Say
 from generation import orders
 from generation.models import Photo, PhotoStatus
 from generation.orders import PhotoOrder, PhotoWords
-from triggers import Decision, Kind
+from triggers import PROMISE, Decision, Kind
 
 #: Callback data of the buttons; the photo's id follows.
 SEND_AGAIN = "photo_again"
@@ -45,11 +45,6 @@ class Wish:
     #: Whether it waits for the words of an answer.
     after_words: bool = True
 
-    def description(self, settings: Settings) -> PhotoDescription:
-        return describe(
-            self.persona, self.story, self.scene, explicit_allowed=explicit_allowed(self.person, settings)
-        )
-
 
 def explicit_allowed(person: Person, settings: Settings) -> bool:
     """The operator turned it on, and this person has confirmed to be an adult."""
@@ -58,8 +53,11 @@ def explicit_allowed(person: Person, settings: Settings) -> bool:
 
 async def place(session: AsyncSession, wish: Wish, *, say: Say, settings: Settings, rng: random.Random) -> Photo:
     """Write the order and its moment down (as dropped, if no automatic photo can be made now). Raises QueueFull."""
-    description = wish.description(settings)
+    allowed = explicit_allowed(wish.person, settings)
+    description = describe(wish.persona, wish.story, wish.scene, explicit_allowed=allowed)
     requested = wish.decision.kind is Kind.REQUESTED
+    # A promised photo is waited for like one that was asked for.
+    awaited = requested or wish.decision.rule == PROMISE
     order = PhotoOrder(
         dedup_key=wish.cause,
         chat_id=wish.chat_id,
@@ -75,8 +73,8 @@ async def place(session: AsyncSession, wish: Wish, *, say: Say, settings: Settin
         negative_prompt=description.negative_prompt,
         seed=wish.persona.seed(rng),
         inputs=description.inputs,
-        expires_in=settings.requested_photo_expires if requested else settings.automatic_photo_expires,
-        words=_words(wish, say, rng),
+        expires_in=settings.requested_photo_expires if awaited else settings.automatic_photo_expires,
+        words=_words(wish, say, rng, owed=awaited),
     )
     photo = await orders.place(
         session,
@@ -87,16 +85,16 @@ async def place(session: AsyncSession, wish: Wish, *, say: Say, settings: Settin
         hold=WORDS_FIRST if wish.after_words else 0,
     )
     if photo.status is not PhotoStatus.DROPPED and await session.get(PhotoMoment, photo.id) is None:
-        moment = PhotoMoment(photo_id=photo.id, dialogue_id=wish.dialogue_id, take=wish.take)
+        moment = PhotoMoment(photo_id=photo.id, dialogue_id=wish.dialogue_id, story=wish.story, take=wish.take)
         moment.scene = wish.scene.model_dump(exclude={"visual"})
         session.add(moment)
     return photo
 
 
-def other_take(moment: PhotoMoment) -> Scene:
-    """The scene of a photo as another camera sees it."""
+def other_take(moment: PhotoMoment, *, further: int = 0) -> Scene:
+    """The scene of a photo as another camera sees it; `further` takes of it have been made before."""
     scene = Scene.model_validate(moment.scene)
-    return scene.model_copy(update={"camera": another(scene.camera, moment.take).words})
+    return scene.model_copy(update={"camera": another(scene.camera, moment.take + further).words})
 
 
 async def last_outcome(session: AsyncSession, dialogue_id: int) -> tuple[Scene, PhotoStatus] | None:
@@ -113,12 +111,13 @@ async def last_outcome(session: AsyncSession, dialogue_id: int) -> tuple[Scene, 
     return (Scene.model_validate(row.scene), row.status) if row else None
 
 
-def _words(wish: Wish, say: Say, rng: random.Random) -> PhotoWords:
+def _words(wish: Wish, say: Say, rng: random.Random, *, owed: bool) -> PhotoWords:
     return PhotoWords(
         failed=rng.choice(wish.persona.photo_failed).to(wish.person.locale),
         unconfirmed=say("photo-unconfirmed"),
         send_again=say("photo-send-again"),
         send_again_data=SEND_AGAIN,
         too_late=say("photo-too-late"),
+        owed=owed,
         buttons=((say("photo-another"), ANOTHER), ("👍", LIKE), ("👎", DISLIKE)),
     )

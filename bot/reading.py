@@ -2,19 +2,22 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from triggers.detectors import Detectors
+from triggers.detectors import SURE, Detectors, Task
 from triggers.policy import Refusal, check, check_prompt
 from triggers.sights import Sights, Subjects, see, subjects
 
 #: Sentences, and stage directions in asterisks as pieces of their own.
 _PIECE = re.compile(r"\s*(?:\*[^*\n]+\*|[^.!?…\n*]+(?:[.!?…]+|\n|$|(?=\*))|[.!?…\n*]+)[)(»\"”]*")
 T = TypeVar("T")
+#: Answers of more sentences are not taken apart, and no more than so many are taken out of one.
+MOST_SENTENCES = 12
+MOST_PROMISES = 3
 _WORDS = re.compile(r"\w")
 
 
@@ -32,7 +35,7 @@ class AnswerReading:
 
     visual: bool
     promise: bool
-    #: The answer without the sentences that promise a photo; empty when nothing else is left.
+    #: The answer without what promises a photo; empty when nothing else is left, or when nobody can tell.
     without_promise: str
     sights: Sights
     #: What the turn, the person's words included, speaks of.
@@ -71,7 +74,10 @@ class Reader:
 
     def _load(self) -> None:
         self._detectors = Detectors()
-        self._answer("Сижу у окна. I am here.", "")
+        # The first use of each pattern and table takes tens of milliseconds.
+        self._person("Пришли фото. Send a photo.", True, False)
+        self._answer("Сижу у окна. I am here, here you go.", "")
+        check_prompt("a woman by the window")
 
     @property
     def _opened(self) -> Detectors:
@@ -84,7 +90,7 @@ class Reader:
         return PersonReading(asks, check(text, for_photo=asks, explicit_allowed=explicit_allowed))
 
     def _answer(self, text: str, person_text: str) -> AnswerReading:
-        visual, promise = self._opened.reads(text)
+        visual, promise = self._opened.reads(text) if _WORDS.search(text) else (False, False)
         return AnswerReading(
             visual=visual,
             promise=promise,
@@ -95,10 +101,24 @@ class Reader:
         )
 
     def _without_promise(self, text: str) -> str:
-        pieces = [piece for piece in _PIECE.findall(text) if not self._promises(piece)]
-        rest = "".join(pieces).strip()
-        # What is a promise only as a whole is not saved by taking one sentence out.
-        return rest if _WORDS.search(rest) and not self._promises(rest) else ""
+        """Take out, one by one, the sentence without which the rest promises least."""
+        pieces = [piece for piece in _PIECE.findall(text) if piece.strip()]
+        if len(pieces) > MOST_SENTENCES:
+            return ""
+        for _ in range(MOST_PROMISES):
+            rests = ["".join(pieces[:index] + pieces[index + 1 :]).strip() for index in range(len(pieces))]
+            chances = [
+                self._opened.probability(Task.PROMISE, rest) if _WORDS.search(rest) else 1.0 for rest in rests
+            ]
+            if not chances or min(chances) == 1.0:
+                return ""
+            best = chances.index(min(chances))
+            if chances[best] <= SURE and not self._promises_alone(pieces[:best] + pieces[best + 1 :]):
+                return rests[best]
+            del pieces[best]
+        return ""
 
-    def _promises(self, piece: str) -> bool:
-        return bool(_WORDS.search(piece)) and self._opened.reads(piece)[1]
+    def _promises_alone(self, pieces: Sequence[str]) -> bool:
+        return any(
+            _WORDS.search(piece) and self._opened.probability(Task.PROMISE, piece) > SURE for piece in pieces
+        )

@@ -11,12 +11,14 @@ import json
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 MARKER = "[scene]"
 MAX_FIELD = 160
 LASTING = ("place", "outfit", "light", "atmosphere")
-_FIELDS = (*LASTING, "action", "camera", "mood", "visual")
+_TEXTS = (*LASTING, "action", "camera", "mood")
+_FIELDS = (*_TEXTS, "visual")
+_VISUAL = {"true": True, "yes": True, "false": False, "no": False}
 
 #: An answer is cut here before anything looks at it; Telegram would need five messages for more.
 MAX_ANSWER = 20_000
@@ -74,11 +76,13 @@ def _parse(source: str) -> Scene | None:
         return None
     if not isinstance(values, dict):
         return None
-    try:
-        return Scene.model_validate({name: _field(values[name]) for name in _FIELDS if name in values})
-    except ValidationError:
-        return None
+    words = {
+        name: " ".join(values[name].replace("\0", "").split()) for name in _TEXTS if _is_text(values.get(name))
+    }
+    visual = _VISUAL.get(str(values.get("visual")).lower())
+    # A part that is no text (null, a list) costs that part and not the rest.
+    return Scene(**words, visual=visual) if words or visual is not None else None
 
 
-def _field(value: Any) -> Any:
-    return " ".join(value.replace("\0", "").split())[:MAX_FIELD] if isinstance(value, str) else value
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())

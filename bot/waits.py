@@ -27,6 +27,8 @@ def full(say: Say, seconds: float | None) -> str:
 
 def limit(say: Say, count: int, seconds: float) -> str:
     """What to say when the photos of a day are used up; the next one is possible in `seconds`."""
+    if count == 0:
+        return say("photo-limit-none")
     return say("photo-limit", count=count, wait=_spoken(say, seconds))
 
 

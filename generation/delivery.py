@@ -83,9 +83,9 @@ class Delivery:
             await self.tell(photo)
 
     async def too_late(self, photo: Photo) -> None:
-        """End a photo whose scene is over: with words when it was asked for, quietly otherwise."""
+        """End a photo whose scene is over: with words when somebody waits for it, quietly otherwise."""
         log.warning("photo.too_late", photo_id=photo.id, requested=photo.requested)
-        if photo.requested:
+        if photo.requested or PhotoWords.of(photo.words).owed:
             await self.give_up(photo, TOO_LATE)
         else:
             await self._move(photo, PhotoStatus.DROPPED, error=TOO_LATE)

@@ -69,6 +69,8 @@ class Photo(Base):
             postgresql_where=text("status IN ('failed', 'unconfirmed') AND told_at IS NULL"),
         ),
         Index("ix_photos_owner_id_id", "owner_id", "id"),
+        # A person's last day.
+        Index("ix_photos_owner_id_queued_at", "owner_id", "queued_at"),
         Index(
             "ix_photos_on_the_way",
             "owner_id",

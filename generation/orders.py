@@ -28,6 +28,8 @@ class PhotoWords:
     caption: str = ""
     #: Said instead of `failed` when the photo was asked for and came too late.
     too_late: str = ""
+    #: It was promised, so its end is said even though nobody asked for it.
+    owed: bool = False
     #: The row of buttons under the photo: text, and callback data that the photo's id follows.
     buttons: Sequence[tuple[str, str]] = ()
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
 from arq import Worker
 from PIL import Image, ImageDraw, ImageFont
 from sqlalchemy import select
@@ -72,8 +73,11 @@ async def main() -> None:
 class Stage:
     """The running product, as the script sees it."""
 
-    def __init__(self, chats: Chats, llm: LanguageModelServer, database: Database, bucket: Storage) -> None:
+    def __init__(
+        self, chats: Chats, llm: LanguageModelServer, database: Database, bucket: Storage, log: list[Any]
+    ) -> None:
         self._chats = chats
+        self._log = log
         self._llm = llm
         self._database = database
         self._bucket = bucket
@@ -94,6 +98,7 @@ class Stage:
         self._answers = len(await self._chats.texts(PERSON))
 
     async def take(self, number: int, turn: dict[str, Any]) -> Taken:
+        self._log.clear()
         if answer := turn.get("answer"):
             line = f"\n{MARKER} {json.dumps(turn['scene'])}" if "scene" in turn else ""
             self._llm.faults.add(path="completion", kind="say", text=f"{answer}{line}")
@@ -105,7 +110,7 @@ class Stage:
         texts = await self._chats.texts(PERSON)
         answered, self._answers = " / ".join(texts[self._answers :]), len(texts)
         photo = await self._new_photo()
-        rule, reason = (photo.rule, photo.reason) if photo else ("", "no photo")
+        rule, reason = (photo.rule, photo.reason) if photo else self._decided()
         picture = await self._bucket.get(photo.object_key) if photo and photo.object_key else b""
         return Taken(
             number, turn.get("person") or f"[{label}]", answered, rule, reason, await self._scene(), photo, picture
@@ -128,6 +133,12 @@ class Stage:
             )
         self._photos = photo.id if photo else self._photos
         return photo
+
+    def _decided(self) -> tuple[str, str]:
+        """Rule and reason of a turn without a photo, from the log; a refused message has neither."""
+        decided = [line for line in self._log if line["event"] == "turn.answered"]
+        self._log.clear()
+        return (decided[-1]["rule"], decided[-1]["reason"]) if decided else ("policy", "the message was refused")
 
     async def _scene(self) -> dict[str, str]:
         async with self._database.unit() as session:
@@ -172,7 +183,8 @@ async def _everything() -> AsyncIterator[Stage]:
         stack.push_async_callback(_cancelled, asyncio.create_task(application.receive()))
         worker = Worker(**worker_options(settings), handle_signals=False)
         stack.push_async_callback(_stopped, worker, asyncio.create_task(worker.async_run()))
-        yield Stage(chats, llm, database, bucket)
+        log = stack.enter_context(structlog.testing.capture_logs())
+        yield Stage(chats, llm, database, bucket, log)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
@@ -199,6 +211,7 @@ def _page(taken: list[Taken]) -> str:
         "every prompt.",
         "A scene line that changes clothes or place without a word about it (turns 3, 14 and 25) changes nothing;",
         "in turns 8, 9, 10, 15 and 16 the model gave no scene line, and the words themselves decided.",
+        "The distance in time is off here: the script is played in seconds.",
         "",
         "![The pictures](dialogue.png)",
         "",
@@ -206,7 +219,7 @@ def _page(taken: list[Taken]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for each in taken:
-        decision = f"**{each.rule}**: {each.reason}" if each.photo else "no photo"
+        decision = f"{'**photo**, ' if each.photo else 'no photo, '}{each.rule}: {each.reason}"
         lasting = "; ".join(each.scene.get(name, "") or "–" for name in ("outfit", "place", "light"))
         cells = (
             str(each.number),

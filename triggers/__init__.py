@@ -2,6 +2,17 @@
 
 from triggers.moment import Decision, Kind, Moment
 from triggers.pace import FREE_GAP, PREMIUM_GAP, Frequency, Gap, draw_gap
-from triggers.rules import decide
+from triggers.rules import PROMISE, decide
 
-__all__ = ["FREE_GAP", "PREMIUM_GAP", "Decision", "Frequency", "Gap", "Kind", "Moment", "decide", "draw_gap"]
+__all__ = [
+    "FREE_GAP",
+    "PREMIUM_GAP",
+    "PROMISE",
+    "Decision",
+    "Frequency",
+    "Gap",
+    "Kind",
+    "Moment",
+    "decide",
+    "draw_gap",
+]

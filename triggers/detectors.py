@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from triggers.embedding import Embedder
-from triggers.features import MAX_LENGTH, Sparse, lexical
+from triggers.features import MAX_LENGTH, Sparse, lexical, windows
+from triggers.plain_promise import promises_plainly
 
 WEIGHTS = Path(__file__).parent / "weights.npz"
 #: Unsure means no photo.
@@ -62,7 +63,8 @@ class Detectors:
         return Features(self._embedder(text[:MAX_LENGTH]), lexical(text))
 
     def probability(self, task: Task, text: str) -> float:
-        return self._heads[task].probability(self.features(text))
+        """Of a long text, the piece that says it most clearly."""
+        return max(judge(self._heads[task], task, piece, self.features(piece)) for piece in windows(text))
 
     def is_request(self, text: str) -> bool:
         """Whether a person's text asks for a photo."""
@@ -70,9 +72,19 @@ class Detectors:
 
     def reads(self, text: str) -> tuple[bool, bool]:
         """Of a persona's answer: whether it shows something, and whether it promises a photo."""
-        features = self.features(text)
-        visual, promise = (self._heads[task].probability(features) > SURE for task in (Task.VISUAL, Task.PROMISE))
-        return visual, promise
+        pieces = [(piece, self.features(piece)) for piece in windows(text)]
+        visual, promise = (
+            max(judge(self._heads[task], task, piece, features) for piece, features in pieces)
+            for task in (Task.VISUAL, Task.PROMISE)
+        )
+        return visual > SURE, promise > SURE
+
+
+def judge(head: Head, task: Task, text: str, features: Features) -> float:
+    """The head's probability, unless the text leaves nothing to guess."""
+    if task is Task.PROMISE and promises_plainly(text):
+        return 1.0
+    return head.probability(features)
 
 
 def load_heads(path: Path = WEIGHTS) -> dict[Task, Head]:

@@ -1,8 +1,11 @@
 """Plain readings of a text that may be disguised: other script, digits for letters, spacing, invisible marks."""
 
+import itertools
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+
+from anyascii import anyascii
 
 #: Latin letters that look like Cyrillic ones, or stand for them, and back.
 _LOOKS_CYRILLIC = dict(zip("abcdefghiklmnoprstuvxyz", "авсдефгниклмпоргстивхуз", strict=True))
@@ -42,24 +45,66 @@ _SCRIPTS = (re.compile("[a-z]"), re.compile("[а-я]"), re.compile(r"[\d@$!|]"))
 _AGE = re.compile(r"\d{1,2}(?:лет|летн|год|yo|yr|y$)")
 
 
+#: Characters of one window. Patterns hold the interpreter while they run: a long text is read in pieces.
+WINDOW, OVERLAP = 1000, 200
+#: Runs of one letter that are tried as one and as two; more of them are only made short.
+MOST_RUNS = 4
+
+_RUN = re.compile(r"([^\W\d_])\1{2,}")
+_PLAIN = re.compile(r"[\x00-\x7fа-яё]")
+#: Letters of the Cyrillic block that are drawn like Latin ones and belong to no Russian word.
+_CYRILLIC_TWINS = str.maketrans("ѕіјһԁӏԛԝ", "sijhdlqw")
+
+
 def fold(text: str) -> str:
-    """Lower case, compatible letters, no marks and no invisible characters; ё as е."""
+    """Lower case, without marks and invisible characters; ё as е, letters of other alphabets as Latin ones."""
     decomposed = unicodedata.normalize("NFKD", text.replace("й", "\ue000").replace("Й", "\ue000"))
     visible = "".join(char for char in decomposed if unicodedata.category(char) not in {"Mn", "Cf", "Me"})
-    return unicodedata.normalize("NFKC", visible).replace("\ue000", "й").casefold().replace("ё", "е")
+    folded = visible[: 2 * len(text)].replace("\ue000", "й").casefold().replace("ё", "е").translate(_CYRILLIC_TWINS)
+    return "".join(char if _PLAIN.match(char) else _as_latin(char) for char in folded)
+
+
+def _as_latin(char: str) -> str:
+    """A letter of any other alphabet, small capitals and letters in circles among them; everything else stays."""
+    return anyascii(char).lower() if char.isalpha() or unicodedata.category(char) == "So" else char
 
 
 def readings(text: str) -> tuple[str, ...]:
     """The text as it is, and as a disguise could be meant; a word that is in any of them is in the text."""
+    return tuple(dict.fromkeys(way for window in _windows(text) for way in _readings(window)))
+
+
+def _windows(text: str) -> Iterator[str]:
+    yield text[:WINDOW]
+    for start in range(WINDOW - OVERLAP, len(text) - OVERLAP, WINDOW - OVERLAP):
+        yield text[start : start + WINDOW]
+
+
+def _readings(text: str) -> Iterator[str]:
     plain = " ".join(_SPACED.sub(_joined, fold(text)).split())
-    squeezed = re.sub(r"([^\W\d_])\1{2,}", r"\1", plain)
-    whole = re.sub(r"(?<=[^\W\d_])[-._*·](?=[^\W\d_])", "", squeezed)
-    return tuple(dict.fromkeys((plain, squeezed, whole, *(_TOKEN.sub(way, squeezed) for way in _WAYS))))
+    yield plain
+    for squeezed in _squeezed(plain):
+        yield squeezed
+        yield re.sub(r"(?<=[^\W\d_])[-._*·](?=[^\W\d_])", "", squeezed)
+        for way in _WAYS:
+            yield _TOKEN.sub(way, squeezed)
+
+
+def _squeezed(text: str) -> Iterator[str]:
+    """With each letter that is repeated for effect ("schooool") once, and twice, in every combination."""
+    runs = len(_RUN.findall(text))
+    if runs > MOST_RUNS:
+        yield _RUN.sub(r"\1", text)
+        yield _RUN.sub(r"\1\1", text)
+        return
+    for lengths in itertools.product((1, 2), repeat=runs):
+        left = iter(lengths)
+        yield _RUN.sub(lambda run, left=left: run[1] * next(left), text)  # type: ignore[misc]
 
 
 def single_letters(text: str) -> str:
-    """Without doubled letters, for texts in which some are repeated for effect or to get by."""
-    return re.sub(r"(?<!\\)([a-zа-я])\1+", r"\1", text)
+    """Without doubled letters."""
+    return re.sub(r"([a-zа-я])\1+", r"\1", text)
 
 
 def _joined(spaced: re.Match[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from triggers.detectors import SURE, Detectors, Features, Task
+from triggers.detectors import SURE, Detectors, Task, judge
 from triggers.rows import Row
 
 #: Parts of a cross-validation: each is judged by heads that were trained on the others.
@@ -108,7 +108,8 @@ def cross_validate(rows: Sequence[Row], detectors: Detectors) -> list[Judged]:
         known = [index for index in range(len(rows)) if fold_of[index] != fold]
         heads = train([rows[index] for index in known], [features[index] for index in known])
         for index in np.flatnonzero(fold_of == fold).tolist():
-            judged[index] = Judged(rows[index], _probability(heads[rows[index].task], features[index]))
+            row = rows[index]
+            judged[index] = Judged(row, judge(heads[row.task], row.task, row.text, features[index]))
     return [each for each in judged if each is not None]
 
 
@@ -139,7 +140,3 @@ def _score(task: Task, lang: str, judged: Sequence[Judged]) -> Score:
         hits / wanted if wanted else 0.0,
         2 * hits / (said + wanted) if said + wanted else 0.0,
     )
-
-
-def _probability(head: Any, features: Features) -> float:
-    return float(head.probability(features))

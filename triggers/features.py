@@ -13,8 +13,10 @@ from triggers.disguise import fold
 
 #: Lexical features share so many places; the hash is the same in every process.
 PLACES = 1 << 16
-#: Longer texts are cut: an answer is a few sentences, and the embedding takes its time by the token.
+#: Characters that are read at once: the embedding takes its time by the token.
 MAX_LENGTH = 400
+#: Of a longer text its beginning and its end are read in so many pieces; a promise likes to come last.
+MOST_WINDOWS = 6
 
 _WORD = re.compile(r"[a-zа-я]+(?:'[a-z]+)?|[*?!»«\"…:)(0-9]")
 _GRAMMAR = ("POS", "person", "tense", "mood")
@@ -25,6 +27,19 @@ Sparse = tuple[np.ndarray, np.ndarray]
 def prepared(text: str) -> str:
     """Lower case, without accents and curly quotes, white space in one piece, cut."""
     return " ".join(fold(text[:MAX_LENGTH].replace("’", "'")).split())
+
+
+def windows(text: str) -> list[str]:
+    """The text in pieces of at most `MAX_LENGTH` characters, cut between sentences where that is possible."""
+    pieces, rest = [], text.strip()
+    while len(rest) > MAX_LENGTH:
+        cut = max(rest.rfind(mark, MAX_LENGTH // 2, MAX_LENGTH) for mark in (". ", "! ", "? ", "\n", "… ", " "))
+        cut = cut + 1 if cut > 0 else MAX_LENGTH
+        pieces.append(rest[:cut])
+        rest = rest[cut:]
+    pieces.append(rest)
+    half = MOST_WINDOWS // 2
+    return pieces if len(pieces) <= MOST_WINDOWS else pieces[:half] + pieces[-half:]
 
 
 def lexical(text: str) -> Sparse:

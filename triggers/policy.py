@@ -28,17 +28,24 @@ def _words(listed: str) -> str:
 
 # -- minors --------------------------------------------------------------------------------------------
 
+#: Nobody in intimate talk is one of these, whoever is meant.
 _PLAYED_MINOR = _words(r"""
-    школь?ни[цк]  ученик\w* \w+ клас  учениц  учи(?:шься|тся|сь|лась) в (?:школе|\w+ классе)  школот  школяр  старшеклас  младшеклас  (?:перво|второ|пяти|шести|семи|восьми|девяти|десяти)клас
-    малолет  несовершеннолет  подрост(?:ок|к)  тинейдж  лолит  лоли\b  шота\b  юниорк
+    школь?ни[цк]  ученик\w* \w+ клас  учениц  школот  школяр  старшеклас  младшеклас  малолет  несовершеннолет
+    (?:перво|второ|пяти|шести|семи|восьми|девяти|десяти)клас  учи(?:шься|тся|сь|лась) в (?:школе|\w+ классе)
+    подрост(?:ок|к)  тинейдж  лолит  лоли\b  шота\b  юниорк
     (?:маленьк|малень|юн)\w+ (?:девочк|мальчик|девчонк|девчушк|дочк|дочер|сестр)
-    s(?:ch|k)oo?l ?-?(?:girl|boy|kid)  under ?-?age  minors\b  minor (?:girl|boy|in\b)  of a minor\b  \w+th[ -]grader?s?\b  (?:pre)?-?teen(?:s|y|age|aged|agers?)?\b  tween
+    s(?:ch|k)oo?l ?-?(?:girl|boy|kid)  under ?-?age  minors\b  minor (?:girl|boy|in\b)  (?:of|are|being|as) a minor\b
+    (?:pre)?-?teen(?:s|y|aged|agers?)?\b  teenage (?!dream|years|kicks|memor|self)  tween  \w+th[ -]grader?s?\b
     toddler  lolis?\b  lolit  lolicon  shota  jail ?bait  pubescent  barely legal  under ?-?(?:18|eighteen)\b
     (?:little|young) (?:girl|boy|sister|brother|daughter|son)\b  (?:middle|elementary|junior high|high) ?schoolers?\b
+    (?:not|isn't|aren't|not even) (?:yet )?(?:18|eighteen)\b(?! (?:minutes|hours|km|%))  нет (?:еще )?(?:18|восемнадцати)\b
+    не исполнилось (?:еще )?18
 """)
-_MINOR = _words(rf"""
-    {_PLAYED_MINOR}  детсад  ребен(?:ок|к)  детишк  дет(?:и|ей|ям|ьми|ях)\b  детск  доч(?:к|ур|ер)  дочь\b  сыноч  сын\w?\b
-    kid(?:s|do|die|dies)?\b  child(?:ren)?\b  (?:my|your|his|her|the) (?:daughter|son)\b  (?:middle|elementary|high) ?school\b
+#: Children of a family: named together with nakedness, and not merely with the word "sex" in talk of a marriage.
+_CHILD = _words(r"""
+    ребен(?:ок|к)  детишк  дет(?:и|ей|ям|ьми|ях)\b  детск  детсад  доч(?:к|ур|ер)  дочь\b  сыноч  сын\w?\b  девочк  мальчик
+    kid(?:s|do|die|dies)?\b  child(?:ren)?\b  infant  baby (?:girl|boy)  (?:my|your|his|her|the|nude|naked) (?:daughter|son)\b
+    minor\b
 """)
 
 _YOUNG = r"(?:[3-9]|1 ?[0-7])"
@@ -47,14 +54,17 @@ _YOUNG_EN = r"(?:nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|sevent
 #: Years of something that is nobody's age.
 _OF_THINGS = r"(?:опыт|стаж|работ|брак|юбиле|выдерж|виски|коньяк|вино|дружб|истори|отношен)"
 _NO_AGE_RU = rf"(?!\s*(?:назад|вместе|подряд|спустя|прошл|было|{_OF_THINGS}))"
-_NO_AGE_EN = r"(?! ?(?:minutes?|mins?|hours?|km|miles?|percent|%|floors?|weeks?|days?|months?|years|o'clock|pm|am|th|kg|cm|feet|foot|times|out of|when))"
+_NO_AGE_EN = (
+    r"(?! ?(?:minutes?|mins?|hours?|km|miles?|percent|%|floors?|weeks?|days?|months?|years|o'clock|pm|am|th|kg|cm|"
+    r"feet|foot|times|out of|when|sketches|\w+ (?:high|tall|long|away|ago)))"
+)
 _WHOSE_RU = r"(?:мне|ей|ему|тебе|ты|она|он|будто|словно|как|лет|на вид|выгляд\w+|возраст\w*)"
+#: Somebody's age, in words that speak of ages.
 _AGE = _words(rf"""
     {_WHOSE_RU}[^.!?\n\d]{{0,18}}\b{_YOUNG} ?(?:лет|год\w*)\b{_NO_AGE_RU}
     {_WHOSE_RU}[^.!?\n]{{0,18}}\b{_YOUNG_RU}ь лет\b{_NO_AGE_RU}
     (?:ей|тебе|мне|ему) (?:всего |только |сейчас |уже )?{_YOUNG}(?=\s*(?:$|[.,!?)]|и\b|но\b))
-    (?:мне|ей|тебе|ему|в) {_YOUNG_RU}ь(?: лет\b{_NO_AGE_RU}|(?=\s*(?:$|[.,!?)]|и\b)))
-    at (?:{_YOUNG}|{_YOUNG_EN})\b(?! ?(?:o'clock|am|pm|:|in the|sharp|minutes|%))
+    (?:мне|ей|тебе|ему) {_YOUNG_RU}ь(?=\s*(?:$|[.,!?)]|и\b))
     {_YOUNG}[ -]?(?:ти)?[ -]?летн(?!\w+ {_OF_THINGS})
     {_YOUNG_RU}илетн(?!\w+ {_OF_THINGS})
     {_YOUNG} ?-?(?:years?|yrs?|yr)[ -]?olds?\b
@@ -62,39 +72,59 @@ _AGE = _words(rf"""
     {_YOUNG_EN}[ -]years?[ -]old
     (?:she|he|i|you|u|ur)(?:'s|'m|'re| is| am| are| r|s|re|m)? (?:only |just |barely |like )?(?:{_YOUNG}|{_YOUNG_EN})\b{_NO_AGE_EN}
     aged? (?:of )?(?:{_YOUNG}|{_YOUNG_EN})\b(?! (?:years ago|in))
+    (?:girl|boy) (?:of|aged) {_YOUNG}\b  {_YOUNG}[ -]year[ -](?:old )?(?:girl|boy)
+""")
+#: Any number that could be an age: enough where the text is explicit.
+_ANY_AGE = _words(rf"""
+    {_AGE}  {_YOUNG} ?-?(?:ти|и)? ?(?:лет|год|let|god)\b{_NO_AGE_RU}  {_YOUNG_RU}[ьи] ?лет{_NO_AGE_RU}  возраст\w* {_YOUNG}\b
+    {_YOUNG} (?:years?|yrs?)\b(?! (?:of|ago|together|later|in))  (?:of|at|age|barely|just|only) (?:{_YOUNG}|{_YOUNG_EN})\b{_NO_AGE_EN}
+    (?:thirteen|fourteen|fifteen|sixteen|seventeen)\b(?! (?:minutes|hours|years|percent|km|miles|dollars))
 """)
 
-#: Somebody is asked to be a minor, or to look like one.
+#: Somebody is asked to be a minor: refused even where nothing intimate is said yet.
 _ROLE = _words(rf"""
-    (?:представь|вообрази|притвор|сыграй|изобрази|поигра|веди себя|будто|словно|в образе|в роли|похож\w+ на|стань|переоде|наряд|оде\w+ как|выгляд\w+ как)[^.!?\n]{{0,40}}?\b(?:{_PLAYED_MINOR}|ребен|{_YOUNG} ?(?:лет|год)|{_YOUNG_RU}ь лет|на {_YOUNG}\b)
-    (?:фот|селфи|снимок|картинк)\w* (?:как|в виде) (?:{_PLAYED_MINOR})
+    (?:представь|вообрази|притвор|сыграй|изобрази|поигра|роль:|в роли|в образе|стань)[^.!?\n]{{0,40}}?\b(?:{_PLAYED_MINOR}|{_YOUNG} ?(?:лет|год)|{_YOUNG_RU}ь лет)
     (?:ты|я)(?: -| —|,)? (?:моя |твоя |твой |мой )?(?:{_PLAYED_MINOR})
-    (?:pretend|imagine|role ?-?play|act(?:ing)?|dress(?:ed)?|look(?:s|ing)?|as if|cosplay)(?: [\w']+){{0,5}}? (?:{_PLAYED_MINOR}|child\b|kid\b|(?:{_YOUNG}|{_YOUNG_EN})\b{_NO_AGE_EN})
-    (?:you(?:'re| are)|i(?:'m| am)|be) (?:a |my |your )?(?:{_PLAYED_MINOR})
+    (?:pretend|imagine|role ?-?play|let's play)[^.!?\n]{{0,30}}? (?:{_PLAYED_MINOR}|(?:you're|you are|being|as) (?:{_YOUNG}|{_YOUNG_EN})\b{_NO_AGE_EN})
+    (?:you(?:'re| are)|i(?:'m| am)|be) (?:a |my |your )?(?:\d\d?[ -]year[ -]old )?(?:{_PLAYED_MINOR})
+""")
+#: Somebody is asked to look like a minor, or to be a child: refused where a photo or tenderness is wanted.
+_LOOK = _words(rf"""
+    (?:веди себя|будто|словно|похож\w+ на|переоде|наряд|оде\w+ как|выгляд\w+ как)[^.!?\n]{{0,40}}?\b(?:{_PLAYED_MINOR}|{_YOUNG} ?(?:лет|год)|{_YOUNG_RU}ь лет|на {_YOUNG}\b)
+    (?:представь|притвор|сыграй|поигра|в роли)[^.!?\n]{{0,40}}?\bребен
+    (?:фот|селфи|снимок|картинк)\w* (?:как|в виде) (?:{_PLAYED_MINOR})
+    (?:pretend|imagine|act(?:ing)?|dress(?:ed)?|look(?:s|ing)?|as if|cosplay)(?: [\w']+){{0,3}}? (?:like |as |a |an |being )(?:[\w']+ )?(?:{_PLAYED_MINOR}|child\b|kid\b|(?:{_YOUNG}|{_YOUNG_EN})\b{_NO_AGE_EN})
+    look(?:s|ing)? (?:only |just )?(?:{_YOUNG}|{_YOUNG_EN})\b{_NO_AGE_EN}(?!\w* to )
     школьн\w+ (?:форм|юбк|плать)  school ?girl (?:uniform|outfit|skirt|costume)  school uniform
 """)
 
 # -- intimacy ------------------------------------------------------------------------------------------
 
-_EXPLICIT = _words(r"""
+#: Nakedness and what leads there.
+_NAKED = _words(r"""
     гол(?:ая|ое|ой|ую|ый|ого|ые|ых|ышом|еньк)(?!\w* (?:правд|факт|стен|пол|земл|дерев|ветк|лес|ламп|цифр|лед|камн|энтузиазм|череп))
     обнажен  обнажись  раздет(?!\w* (?:лес|дерев))  раздень  раздева(?!лк)  без одежды  без белья  нижн\w+ бель
-    в (?:\w+ )?бель[еи]  кружевн\w+ бель  трусик  лифчик  бюстгальтер  стринг(?:и|ах|ов|ами)\b  интим  секс(?!уальн|т|ы\b)  эроти  порн  стриптиз
-    возбуд  возбужд  топлес  ню\b  нюд(?:с|ес)  откровенн\w+ (?:фот|снимк|селфи|кадр)  переспат  трах  минет  сись  оргазм
+    в (?:\w+ )?бель[еи]  кружевн\w+ бель  трусик  лифчик  бюстгальтер  стринг(?:и|ах|ов|ами)\b  эроти  порн  стриптиз
+    топлес  ню\b  нюд(?:с|ес)  откровенн\w+ (?:фот|снимк|селфи|кадр)  сись
     сними (?:с себя )?(?:одежд|плать|все\b|бель|блузк|халат|лиф)
-    nud(?:e|es|ez|ity)\b(?! (?:lip|nail|shade|colou?r|palette|heel|shoe|make))  n[o0]{2}ds\b  naked\b(?! (?:truth|eye|juggler|flame))
-    nek+id  undress  topless  linger(?:ie|ee|y)\b  panties  underwear  bra\b  thong  bare (?:breast|chest|bottom|butt)
-    explicit (?:\w+ )?(?:pic|photo|selfie|content|shot)  strip(?:tease|per)  stripping\b(?! (?:the |a |old )?(?:wall|paint|bed|floor|wire|varnish))  strip (?:for me|down|off your|naked|show|dance)
-    sex(?:ual|ually|ting)?\b  erotic  porn  nsfw  lewd  horny  arous(?:ed|ing|al)\b  fetish  orgasm  boobs\b  boobies  tits\b
-    without (?:any )?clothes  no clothes  take off (?:your |the )?(?:clothes|dress|shirt|top|everything|bra)\b
-    take (?:it|everything|your (?:clothes|dress|shirt|top)) (?:all )?off\b(?! the)  turn(?:s|ed)? me on\b  make love  blowjob  fuck me
+    nud(?:e|es|ez|ity)\b(?! (?:lip|nail|shade|colou?r|palette|heel|shoe|make))  n[o0]{2}ds\b
+    naked\b(?! (?:truth|eye|juggler|flame))  nek+id  undress  topless  linger(?:ie|ee|y)\b  panties  underwear  bra\b  thong
+    bare (?:breast|chest|bottom|butt)  explicit (?:\w+ )?(?:pic|photo|selfie|content|shot)  strip(?:tease|per)
+    stripping\b(?! (?:the |a |old )?(?:wall|paint|bed|floor|wire|varnish))  strip (?:for me|down|off your|naked|show|dance)
+    erotic  porn  nsfw  lewd  boobs\b  boobies  tits\b  without (?:any )?clothes  no clothes
+    take off (?:your |the )?(?:clothes|dress|shirt|top|everything|bra)\b
+    take (?:it|everything|your (?:clothes|dress|shirt|top)) (?:all )?off\b(?! the)
+""")
+_EXPLICIT = _words(rf"""
+    {_NAKED}  секс(?!уальн|т|ы\b)  интим  возбуд  возбужд  переспат  трах  минет  оргазм
+    sex(?:ual|ually|ting)?\b  horny  arous(?:ed|ing|al)\b  fetish  orgasm  turn(?:s|ed)? me on\b  make love  blowjob  fuck me
 """)
 #: Harmless between adults.
 _TENDER = _words(r"""
     сексуальн  соблазн  поцелу  целу[йею]  целова  в постел  в кроват  в душе\b  в ванн  купальник  бикини  чулк  мини-?юбк
-    на колен[икя]  флирт  влюбл  романтич  прижм  обним  свидани  заигрыва  горяч\w+ фот
+    на колен[икя]  флирт  влюбл  прижм  обним  свидани  заигрыва  горяч\w+ фот
     sexy\b  seduc  kiss  in (?:my |your |the )?bed\b  cuddl  in the (?:shower|bath|tub)\b  bikini  swimsuit  stockings
-    my lap\b  flirt  romantic  girlfriend\b  boyfriend\b  date\b  lover  hot (?:pic|photo|selfie)  in love\b  mak(?:e|ing) out\b
+    my lap\b  flirt  girlfriend\b  boyfriend\b  date\b  lover  hot (?:pic|photo|selfie)  in love\b  mak(?:e|ing) out\b
 """)
 
 # -- checks --------------------------------------------------------------------------------------------
@@ -106,12 +136,16 @@ def check(text: str, *, for_photo: bool, explicit_allowed: bool = False) -> Refu
     `for_photo`: a photo is wanted; only then real people and explicit content are refused.
     """
     ways = readings(text)
-    minor, explicit, tender = _any(f"{_MINOR}|{_AGE}", ways), _any(_EXPLICIT, ways), _any(_TENDER, ways)
-    if minor and (explicit or _any("сексуальн|соблазн|sexy|seduc", ways)):
-        return Refusal.MINORS
-    if _any(_ROLE, ways) and (for_photo or tender or explicit):
-        return Refusal.MINORS
-    if for_photo and tender and _any(_AGE, ways):
+    explicit, tender = _any(_EXPLICIT, ways), _any(_TENDER, ways)
+    minors = (
+        _any(_ROLE, ways),
+        _any(_LOOK, ways) and (for_photo or tender or explicit),
+        explicit and _any(f"{_PLAYED_MINOR}|{_ANY_AGE}", ways),
+        _any(f"{_PLAYED_MINOR}|{_AGE}", ways) and _any("сексуальн|соблазн|sexy|seduc", ways),
+        _any(_CHILD, ways) and (_any(_NAKED, ways) or (explicit and for_photo)),
+        for_photo and tender and _any(_AGE, ways),
+    )
+    if any(minors):
         return Refusal.MINORS
     if for_photo and names_real_person(text):
         return Refusal.REAL_PERSON
@@ -121,7 +155,7 @@ def check(text: str, *, for_photo: bool, explicit_allowed: bool = False) -> Refu
 def check_prompt(prompt: str, *, explicit_allowed: bool = False) -> Refusal | None:
     """`check` for what an image model is given: there nobody has a young age, and no child is near tenderness."""
     ways = readings(prompt)
-    if _any(_AGE, ways) or (_any(_MINOR, ways) and _any(_TENDER, ways)):
+    if _any(_AGE, ways) or (_any(f"{_PLAYED_MINOR}|{_CHILD}", ways) and _any(_TENDER, ways)):
         return Refusal.MINORS
     return check(prompt, for_photo=True, explicit_allowed=explicit_allowed)
 
@@ -139,7 +173,7 @@ def _any(words: str, ways: tuple[str, ...]) -> bool:
 
 @cache
 def _pattern(words: str) -> re.Pattern[str]:
-    return re.compile(rf"\b(?:{words}|{single_letters(words)})")
+    return re.compile(rf"\b(?:{words})")
 
 
 @cache
@@ -155,7 +189,7 @@ def _figures() -> tuple[re.Pattern[str], re.Pattern[str]]:
     orders = [*names, *(name[::-1] for name in names if len(name) == 2)]
     spelled = [" ".join(order) for order in orders]
     bones = [_skeleton(name) for name in spelled if " " in name and "*" not in name]
-    return _named([*spelled, *map(single_letters, spelled)]), _named([b for b in bones if len(b) >= _LONG_SKELETON])
+    return _named(spelled), _named([b for b in bones if len(b) >= _LONG_SKELETON])
 
 
 #: Consonants of a name, the space among them, that are enough to know it by.

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from triggers.moment import Decision, Kind, Moment
 from triggers.pace import Frequency, pace
 
+#: The rule whose photos are owed: she has said that one comes.
+PROMISE = "promise"
+
 Rule = Callable[[Moment], Decision | None]
 
 
@@ -70,7 +73,7 @@ def one_at_a_time(moment: Moment) -> Decision | None:
 def promise(moment: Moment) -> Decision | None:
     """She said that she is sending one: then one comes, however short ago the last one was."""
     if moment.promised:
-        return _automatic("promise", "the answer promises a photo")
+        return _automatic(PROMISE, "the answer promises a photo")
     return None
 
 

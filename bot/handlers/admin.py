@@ -49,5 +49,6 @@ def _which(message: Message, number: str) -> ColumnElement[bool] | None:
     if number.isdecimal() and int(number) <= LARGEST_ID:
         return Photo.id == int(number)
     if replied := message.reply_to_message:
-        return (Photo.chat_id == message.chat.id) & (Photo.telegram_message_id == replied.message_id)
+        # In a private chat the chat is its person, whose photos an index finds.
+        return (Photo.owner_id == message.chat.id) & (Photo.telegram_message_id == replied.message_id)
     return None

@@ -21,8 +21,9 @@ from generation.database import Database
 from generation.models import Photo, PhotoStatus
 from triggers import Decision, Kind
 
-#: A photo that failed may be asked for again as often.
-FAILED_TRIES = 5
+#: Takes of one photo; the day's limit ends it far earlier.
+MOST_TAKES = 100
+ON_THE_WAY = (PhotoStatus.QUEUED, PhotoStatus.RENDERING, PhotoStatus.STORED, PhotoStatus.SENDING)
 
 
 def build_router() -> Router:
@@ -71,18 +72,19 @@ async def another(
     personas: dict[str, Persona],
     settings: Settings,
 ) -> None:
-    """The same moment as another camera sees it; pressed twice, it comes once."""
+    """The same moment as another camera sees it; pressed twice while one is on its way, it comes once."""
     async with database.unit() as session:
         wish = await _another_take(session, person, callback_data.photo_id, personas, settings)
-        if wish is None:
-            photo, words = None, say("stale-button")
-        elif known := await session.scalar(select(Photo).where(Photo.dedup_key == wish.cause)):
-            photo, words = known, ""
-        elif words := await ordering.refusal(session, person, say) or await ordering.policy(wish, say):
-            photo = None
-        else:
+        words = "" if wish else say("stale-button")
+    if wish is not None:
+        words = await ordering.policy(person, wish.persona, wish.story, wish.scene, say)
+    photo = None
+    if wish is not None and not words:
+        async with database.unit() as session:
             await notice(session, person.id, within=settings.photo_noticed_within)
-            photo, words = await ordering.place(session, wish, say)
+            photo = await session.scalar(select(Photo).where(Photo.dedup_key == wish.cause))
+            if photo is None and not (words := await ordering.refusal(session, person, say)):
+                photo, words = await ordering.place(session, wish, say)
     await acknowledge(query, words or say("photo-another-coming"))
     if photo is not None:
         await doorbell.ring(redis, photo, premium_head_start=settings.premium_head_start)
@@ -130,27 +132,27 @@ async def _another_take(
     if dialogue.persona not in personas:
         return None
     now = (await session.execute(select(func.now()))).scalar_one()
+    ended = await _ended_takes(session, photo_id)
     return photos.Wish(
         person=person,
         premium=is_premium(person, now, settings),
         dialogue_id=dialogue.id,
-        story=dialogue.story,
+        story=moment.story,
         persona=personas[dialogue.persona],
-        scene=photos.other_take(moment),
+        scene=photos.other_take(moment, further=ended),
         decision=Decision(Kind.REQUESTED, "another", "the person wanted another take"),
-        cause=await _cause(session, photo_id),
+        cause=f"another:{photo_id}:{ended}",
         chat_id=before.chat_id,
         reply_to_message_id=before.reply_to_message_id,
-        take=moment.take + 1,
+        take=moment.take + 1 + ended,
         after_words=False,
     )
 
 
-async def _cause(session: AsyncSession, photo_id: int) -> str:
-    """One take follows a photo; when that one failed, the button works anew."""
-    for number in range(FAILED_TRIES):
-        cause = f"another:{photo_id}:{number}"
-        status_of_it = await session.scalar(select(Photo.status).where(Photo.dedup_key == cause))
-        if status_of_it not in {PhotoStatus.FAILED, PhotoStatus.DROPPED}:
-            break
-    return cause
+async def _ended_takes(session: AsyncSession, photo_id: int) -> int:
+    """How many takes of a photo are in the chat or failed: the button works anew once the last one has ended."""
+    for number in range(MOST_TAKES):
+        found = await session.scalar(select(Photo.status).where(Photo.dedup_key == f"another:{photo_id}:{number}"))
+        if found is None or found in ON_THE_WAY:
+            return number
+    return MOST_TAKES

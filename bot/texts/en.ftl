@@ -56,7 +56,8 @@ photo-liked = Glad you like it!
 photo-disliked = Noted, I'll do better.
 photo-promise-taken-back = A photo isn't possible just now, but I'm here.
 photo-switched-off = Photos are switched off for you. /settings turns them on again.
-photo-limit = That was the last photo for today: there can be { $count } in 24 hours. The next one in about { $wait }.
+photo-limit = No more photos for now: there can be { $count } in 24 hours. The next one in about { $wait }.
+photo-limit-none = There are no photos for now, sorry.
 wait-hours = { $hours } { $hours ->
     [one] hour
    *[other] hours
@@ -68,7 +69,7 @@ policy-answer = Let's change the subject.
 settings = How often shall photos come?
 settings-saved = Photos: { $frequency }
 frequency-often = often
-frequency-normal = as it comes
+frequency-normal = normally
 frequency-rarely = rarely
 frequency-asked = only when I ask
 frequency-never = never

@@ -59,7 +59,8 @@ photo-liked = Приятно, что нравится!
 photo-disliked = Учту, в следующий раз будет лучше.
 photo-promise-taken-back = Фото сейчас не получится, но я рядом.
 photo-switched-off = Фото для тебя выключены. Включить снова: /settings
-photo-limit = На сегодня фото закончились: за сутки можно { $count }. Следующее примерно через { $wait }.
+photo-limit = Фото пока закончились: за сутки можно { $count }. Следующее примерно через { $wait }.
+photo-limit-none = Фото пока нет, прости.
 # In the accusative, after "через".
 wait-hours = { $hours } { $hours ->
     [one] час
@@ -73,7 +74,7 @@ policy-answer = Давай сменим тему.
 settings = Как часто присылать фото?
 settings-saved = Фото: { $frequency }
 frequency-often = часто
-frequency-normal = как получится
+frequency-normal = обычно
 frequency-rarely = редко
 frequency-asked = только когда попрошу
 frequency-never = никогда

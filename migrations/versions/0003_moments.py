@@ -26,6 +26,7 @@ def upgrade() -> None:
         "photo_moments",
         sa.Column("photo_id", sa.BigInteger(), nullable=False),
         sa.Column("dialogue_id", sa.BigInteger(), nullable=False),
+        sa.Column("story", sa.Text(), nullable=False),
         sa.Column("scene", postgresql.JSONB(), nullable=False),
         sa.Column("take", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("reaction", sa.String(8), nullable=True),
@@ -42,10 +43,12 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("photo_id", name=op.f("pk_photo_moments")),
     )
+    op.create_index("ix_photos_owner_id_queued_at", "photos", ["owner_id", "queued_at"])
     op.create_index("ix_photo_moments_dialogue_id", "photo_moments", ["dialogue_id", "photo_id"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_photos_owner_id_queued_at", "photos")
     op.drop_table("photo_moments")
     op.drop_constraint(op.f("ck_people_photo_frequency"), "people")
     op.drop_column("people", "photo_frequency")

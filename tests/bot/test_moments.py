@@ -67,6 +67,46 @@ async def test_a_promise_that_cannot_be_kept_is_taken_out(
     assert await ordered(database) == []
 
 
+async def test_a_promise_at_the_end_of_a_long_answer_is_heard(
+    bot: Application, llm: LanguageModelServer, ben: Player, database: Database
+) -> None:
+    await ben.enter("Alisa")
+    answers(
+        llm,
+        "The morning was slow and grey, and nobody called. " * 12 + "Here you go, just took this selfie for you.",
+    )
+    await ben.say("How was your day?")
+    await ben.hears(has_text)
+    assert [photo.rule for photo in await ordered(database)] == ["promise"]
+
+
+async def test_a_promised_photo_that_comes_too_late_is_said(
+    settings: Settings, bucket: object, llm: LanguageModelServer, ben: Player, database: Database
+) -> None:
+    async with bot_running(settings):
+        await ben.enter("Alisa")
+        answers(llm, "Here you go, just took this selfie for you.")
+        await ben.say("How was your day?")
+        await ben.hears(says("selfie"))
+        await ben.hears(says("a little late"))
+        async with database.unit() as session:
+            await session.execute(update(Photo).values(expires_at=func.now()))
+        async with worker_running(settings):
+            await ben.hears(says("didn't make it in time"))
+
+
+async def test_another_photo_on_its_way_does_not_excuse_a_refused_one(
+    bot: Application, llm: LanguageModelServer, ben: Player, database: Database
+) -> None:
+    await ben.enter("Alisa")
+    await ben.say("send me a photo")
+    await ben.hears(has_text)
+    answers(llm, "Here you go, just took this selfie!", SCENE | {"action": "posing naked"})
+    await ben.say("one more photo please")
+    assert "further than I do" in (await ben.hears(has_text))["text"]
+    assert not any("just took this" in message.get("text", "") for message in await ben.messages())
+
+
 async def test_a_refused_wish_never_leaves_a_promise_standing(
     settings: Settings, bucket: object, llm: LanguageModelServer, ben: Player, database: Database
 ) -> None:
@@ -93,7 +133,7 @@ async def test_an_order_that_fails_is_explained_in_the_personas_own_words(
     await ben.say("Oh well")
     await ben.hears(has_text)
     system = llm.requests[-1]["messages"][0]["content"]
-    assert "The last photo did not come out, and you have said so." in system
+    assert "The last photo did not come out, and you have said so" in system
 
 
 @pytest.mark.parametrize("flaw", ["black", "noise"])
@@ -153,7 +193,7 @@ async def test_the_setting_that_counts_is_marked(bot: Application, ben: Player) 
     await choose(ben, "rarely")
     await ben.say("/settings")
     rows = (await ben.hears(has_buttons))["reply_markup"]["inline_keyboard"]
-    assert [row[0]["text"] for row in rows] == ["often", "as it comes", "✓ rarely", "only when I ask", "never"]
+    assert [row[0]["text"] for row in rows] == ["often", "normally", "✓ rarely", "only when I ask", "never"]
 
 
 async def test_a_day_has_so_many_photos_and_failed_ones_do_not_count(
@@ -201,20 +241,29 @@ async def test_three_unwelcome_photos_slow_the_cadence_down_until_one_is_liked(
     assert reactions == [Reaction.DISLIKED] * 3 + [Reaction.LIKED, None]
 
 
-async def test_a_photo_that_nobody_reacts_to_counts_as_ignored(
-    settings: Settings, bucket: object, llm: LanguageModelServer, ben: Player, database: Database
+@pytest.mark.parametrize(("noticed_within", "photos"), [(600, 5), (1e-6, 3)])
+async def test_photos_that_nobody_notices_slow_the_cadence_down_as_well(
+    settings: Settings,
+    bucket: object,
+    llm: LanguageModelServer,
+    ben: Player,
+    database: Database,
+    noticed_within: float,
+    photos: int,
 ) -> None:
-    """Whoever writes soon after a photo has noticed it; whoever writes the next day has not."""
-    async with bot_running(settings), worker_running(settings):
+    """Whoever writes soon after a photo has noticed it; here nobody can write soon enough, or everybody does."""
+    changes = {"premium_photo_gap": (1, 1), "photo_noticed_within": noticed_within}
+    async with bot_running(settings.model_copy(update=changes)), worker_running(settings):
         await ben.enter("Alisa")
-        await ben.say("send me a photo")
-        await ben.photo()
-        (photo,) = await ordered(database)
-        await settled(database, photo.id, PhotoStatus.DELIVERED)
-        await ben.say("Lovely weather today")
-        await ben.hears(has_text)
-    async with database.unit() as session:
-        assert (await session.get_one(PhotoMoment, photo.id)).noticed_at is not None
+        for number in range(photos):
+            answers(llm, f"I see, tell me more, number {number}.")
+            await ben.say("It was a long day at work.")
+            await ben.photo()
+            await settled(database, (await ordered(database))[-1].id, PhotoStatus.DELIVERED)
+        answers(llm, "I see, tell me more, at last.")
+        await ben.say("It was a long day at work.")
+        await ben.hears(says("at last"))
+        assert len(await ordered(database)) == (photos if photos == 3 else photos + 1)
 
 
 # -- again ---------------------------------------------------------------------------------------------
@@ -232,10 +281,13 @@ async def test_again_changes_the_camera_and_the_seed_and_keeps_the_scene(
     second = await ben.photo()
     await ben.press(second, "Another")
     await ben.photo()
+    # The first one's take has come: its button works anew.
+    await ben.press(first, "Another")
+    await ben.photo()
     photos = await ordered(database)
-    assert [photo.rule for photo in photos] == ["request", "another", "another"]
-    assert len({photo.seed for photo in photos}) == 3
-    assert len({photo.prompt for photo in photos}) == 3
+    assert [photo.rule for photo in photos] == ["request", "another", "another", "another"]
+    assert len({photo.seed for photo in photos}) == 4
+    assert len({photo.prompt for photo in photos}) == 4
     assert all("pouring tea" in photo.prompt for photo in photos)
     async with database.unit() as session:
         moments = list(await session.scalars(select(PhotoMoment).order_by(PhotoMoment.photo_id)))
@@ -278,9 +330,7 @@ async def test_clothes_and_place_change_only_when_the_words_say_so(
     await ben.hears(has_text)
     after = await scene_of(database, ben)
     assert (after["outfit"], after["place"]) == ("red coat", "a pier")
-    assert (
-        json.dumps({"place": "a pier", "outfit": "red coat"})[1:-1] not in llm.requests[0]["messages"][0]["content"]
-    )
+    assert "ball gown" not in str(llm.requests)
     await ben.say("And?")
     await ben.hears(has_text)
     assert '"outfit": "red coat"' in llm.requests[-1]["messages"][0]["content"]
@@ -394,6 +444,29 @@ async def test_the_operator_may_allow_explicit_photos_of_adults(
     (photo,) = await ordered(database)
     assert "adult" in photo.prompt
     assert "fully clothed" not in photo.prompt
+
+
+async def test_what_may_not_be_drawn_does_not_last(
+    bot: Application, llm: LanguageModelServer, ben: Player, database: Database
+) -> None:
+    await ben.enter("Alisa")
+    before = await scene_of(database, ben)
+    answers(llm, "I changed into something else.", SCENE | {"outfit": "lace lingerie", "visual": True})
+    await ben.say("What now?")
+    await ben.hears(has_text)
+    assert (await scene_of(database, ben))["outfit"] == before["outfit"]
+    await ben.say("send me a photo")
+    await ben.hears(has_text)
+    assert [photo.rule for photo in await ordered(database)] == ["request"]
+
+
+async def test_a_minor_is_played_in_no_story_even_before_anything_intimate_is_said(
+    bot: Application, llm: LanguageModelServer, ben: Player
+) -> None:
+    await ben.enter("Alisa")
+    await ben.say("Let's roleplay: you are a 14 year old schoolgirl")
+    await ben.hears(says("Everyone here is an adult"))
+    assert llm.requests == []
 
 
 # -- operators -----------------------------------------------------------------------------------------

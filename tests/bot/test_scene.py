@@ -39,6 +39,7 @@ def test_the_line_is_found_in_every_shape(raw: str) -> None:
         "Hello!\n[scene] place: kitchen, outfit: apron",
         f"Hello!\n[scene] {LINE[:40]}",
         'Hello!\n[scene] {"visual": "perhaps", "place": ["x"]}',
+        'Hello!\n[scene] {"visual": null, "outfit": null}',
         "Hello!\n[scene] [1, 2]",
     ],
 )
@@ -62,3 +63,8 @@ def test_fields_are_bounded_and_on_one_line() -> None:
     assert scene is not None
     assert len(scene.place) <= MAX_FIELD
     assert scene.outfit == "red dress"
+
+
+def test_a_part_that_is_no_text_costs_that_part_alone() -> None:
+    _, scene = split_answer('x\n[scene] {"place": null, "outfit": ["red"], "action": "running", "visual": "True"}')
+    assert scene == Scene(action="running", visual=True)

@@ -11,7 +11,8 @@ import pytest
 
 from triggers import evaluation, rows, training
 from triggers.detectors import SURE, Detectors, Features, Task, load_heads, save_heads
-from triggers.features import MAX_LENGTH, lexical
+from triggers.features import MAX_LENGTH, MOST_WINDOWS, lexical, windows
+from triggers.plain_promise import promises_plainly
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,6 +79,35 @@ def test_in_talk_as_people_talk_hardly_any_photo_is_imagined(detectors: Detector
         assert sum(answer and label for label, answer in said) >= found * sum(label for label, _ in said)
 
 
+@pytest.mark.parametrize(
+    ("text", "promises"),
+    [
+        ("I'll send you a photo right now.", True),
+        ("Sending you a photo now!", True),
+        ("Хочешь фото? Сейчас пришлю.", True),
+        ("Лови снимок: желтки целые, помидоры чуть подгорели.", True),
+        ("А погода тут хорошая. " * 40 + "А теперь держи селфи, только что сделала для тебя!", True),
+        ("…", False),
+        ("Секунду.", False),
+        ("Look!", False),
+        ("ok", False),
+        ("Вот тебе и погода.", False),
+        ("Я не пришлю тебе фото.", False),
+        ("Мама прислала мне фото с дачи.", False),
+    ],
+)
+def test_the_plainest_promises_are_heard_and_the_shortest_words_are_none(
+    detectors: Detectors, text: str, *, promises: bool
+) -> None:
+    assert detectors.reads(text)[1] is promises
+
+
+def test_a_plain_promise_is_never_found_where_there_is_none() -> None:
+    plain = [row for row in rows.of_task(rows.read_all(), Task.PROMISE) if promises_plainly(row.text)]
+    assert len(plain) > 40
+    assert all(row.label for row in plain)
+
+
 def test_any_text_has_an_answer(detectors: Detectors) -> None:
     for text in (
         "",
@@ -90,6 +120,16 @@ def test_any_text_has_an_answer(detectors: Detectors) -> None:
         "\ud800".encode("utf-8", "replace").decode(),
     ):
         assert 0 <= detectors.probability(Task.VISUAL, text) <= 1
+
+
+def test_a_long_text_is_read_from_both_ends_in_whole_sentences() -> None:
+    text = " ".join(f"Sentence number {number} says little." for number in range(200))
+    pieces = windows(text)
+    assert len(pieces) == MOST_WINDOWS
+    assert pieces[0].startswith("Sentence number 0")
+    assert pieces[-1].endswith("199 says little.")
+    assert all(len(piece) <= MAX_LENGTH for piece in pieces)
+    assert "".join(windows("x" * 900)) == "x" * 900
 
 
 def test_the_same_text_always_has_the_same_features() -> None:

@@ -50,6 +50,21 @@ def test_without_a_photo_only_minors_are_a_reason() -> None:
     assert check("ты школьница, поцелуй меня", for_photo=False) is Refusal.MINORS
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "my wife and I stopped having sex after the kids were born",
+        "После рождения ребёнка у нас с женой почти нет секса",
+        "Сын спрашивает, что такое секс, что ответить?",
+        "I work as a high school teacher and my sex life is dull",
+        "I act like a teenager around you",
+        "imagine you're a kid at Christmas",
+    ],
+)
+def test_adults_may_talk_of_their_lives(text: str) -> None:
+    assert check(text, for_photo=False) is None
+
+
 def test_what_the_operator_allows_never_allows_minors_or_real_people() -> None:
     assert check("send nudes", for_photo=True, explicit_allowed=True) is None
     assert check("teen nudes", for_photo=True, explicit_allowed=True) is Refusal.MINORS
@@ -78,10 +93,11 @@ def test_no_text_breaks_it(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a " * 2048, "x1" * 2048, "ш к " * 1024, "ты как " * 600, "представь " * 400, "1 " * 2048]
+    "text",
+    ["a " * 2048, "x1" * 2048, "ш к " * 1024, "ты как " * 600, "представь " * 400, "1 " * 2048, "\ufdfa" * 4096],
 )
 def test_no_message_takes_long(text: str) -> None:
-    """A tenth of a second of CPU is far above what any of them takes, and far below what hurts."""
+    """Half a second of CPU is ten times what the worst of them takes here."""
     began = time.process_time()
     check(text, for_photo=True)
     assert time.process_time() - began < 0.5
