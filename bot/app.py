@@ -24,6 +24,7 @@ from aiogram.exceptions import (
     TelegramServerError,
 )
 from aiogram.types import BotCommand, Update
+from asyncpg.exceptions import DataError
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -196,12 +197,20 @@ def _handler(bot: Bot, dispatcher: Dispatcher, texts: Texts) -> Any:
             # For one, a button pressed so long ago that its query can no longer be answered.
             log.warning("update.refused_by_telegram", error=str(error))
         except PASSING as error:
-            raise TryAgain(type(error).__name__) from error
+            if not _never_passes(error):
+                raise TryAgain(type(error).__name__) from error
+            log.exception("update.failed")
+            await _apologise(bot, update, texts)
         except Exception:
             log.exception("update.failed")
             await _apologise(bot, update, texts)
 
     return handle
+
+
+def _never_passes(error: BaseException) -> bool:
+    """A value that PostgreSQL cannot take stays one: tried again, it would silence its chat for an hour."""
+    return isinstance(error, DBAPIError) and isinstance(getattr(error.orig, "__cause__", None), DataError)
 
 
 async def _apologise(bot: Bot, update: Update, texts: Texts) -> None:

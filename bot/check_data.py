@@ -135,7 +135,7 @@ def _read_personas(folder: Path) -> tuple[dict[str, Persona], list[str]]:
             everybody[path.stem] = personas.load(path)
         except WrongPersona as error:
             wrong.append(str(error))
-    return everybody, wrong
+    return everybody, wrong if everybody or wrong else [f"{folder}: there is no persona (.toml) in this folder"]
 
 
 async def _object_info(url: str) -> ObjectInfo:

@@ -157,7 +157,7 @@ class Conversation:
             reading = await self._reader.answer(text, person_text="")
         # A chat's updates are handled one by one: nobody else changes its scene meanwhile.
         before = Scene.model_validate(turn.dialogue.scene)
-        scene = staging.after_answer(before, spoken, reading, turn.persona)
+        scene = staging.after_answer(before, spoken, reading, turn.persona, turn.heard.wish)
         refused = await self._ordering.policy(turn.person, turn.persona, turn.dialogue.story, scene, turn.say)
         async with self._database.unit() as session:
             turn.dialogue = dialogue = await session.get_one(Dialogue, turn.dialogue.id, with_for_update=True)

@@ -88,7 +88,6 @@ class Ordering:
         if requested and (words := self._too_many(turn.say, stands)):
             return None, words
         if refused:
-            log.warning("photo.refused_by_policy", rule=decision.rule)
             return None, refused if requested else ""
         wish = self._wish(turn, scene, decision, stands)
         photo, words = await self.place(session, wish, turn.say)
@@ -103,7 +102,10 @@ class Ordering:
         allowed = photos.explicit_allowed(person, self._settings)
         prompt = describe(persona, story, scene, explicit_allowed=allowed).prompt
         refused = await self._reader.refusal_of_prompt(prompt, explicit_allowed=allowed)
-        return say(f"policy-{refused}") if refused else ""
+        if refused:
+            log.warning("scene.refused_by_policy", why=refused)
+        # The person may have asked for something harmless: it is the scene that does not fit.
+        return say("photo-not-this-moment") if refused else ""
 
     async def place(self, session: AsyncSession, wish: photos.Wish, say: Say) -> tuple[Photo | None, str]:
         """The order as a row, and what a long wait or a full queue gives to say."""

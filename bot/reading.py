@@ -9,8 +9,8 @@ from functools import partial
 from typing import TypeVar
 
 from triggers.detectors import SURE, Detectors, Task
-from triggers.policy import Refusal, check, check_prompt
-from triggers.sights import Sights, Subjects, see, subjects
+from triggers.policy import Refusal, check, check_prompt, wishes_explicit
+from triggers.sights import NOTHING, Sights, Subjects, see, subjects
 
 #: Sentences, and stage directions in asterisks as pieces of their own.
 _PIECE = re.compile(r"\s*(?:\*[^*\n]+\*|[^.!?…\n*]+(?:[.!?…]+|\n|$|(?=\*))|[.!?…\n*]+)[)(»\"”]*")
@@ -18,6 +18,9 @@ T = TypeVar("T")
 #: Answers of more sentences are not taken apart, and no more than so many are taken out of one.
 MOST_SENTENCES = 12
 MOST_PROMISES = 3
+#: A rest of fewer words hangs in the air ("How do you like it?") and gives way to a true sentence.
+LEAST_WORDS = 4
+_WORD = re.compile(r"\w+")
 _WORDS = re.compile(r"\w")
 
 
@@ -27,6 +30,8 @@ class PersonReading:
 
     asks: bool
     refusal: Refusal | None
+    #: What the words themselves would like to see; counts when a photo is asked for.
+    wish: Sights = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +91,9 @@ class Reader:
         return self._detectors
 
     def _person(self, text: str, by_command: bool, explicit_allowed: bool) -> PersonReading:
-        asks = by_command or self._opened.is_request(text)
-        return PersonReading(asks, check(text, for_photo=asks, explicit_allowed=explicit_allowed))
+        asks = by_command or self._opened.is_request(text) or wishes_explicit(text)
+        refusal = check(text, for_photo=asks, explicit_allowed=explicit_allowed)
+        return PersonReading(asks, refusal, see(text) if asks else NOTHING)
 
     def _answer(self, text: str, person_text: str) -> AnswerReading:
         visual, promise = self._opened.reads(text) if _WORDS.search(text) else (False, False)
@@ -114,7 +120,7 @@ class Reader:
                 return ""
             best = chances.index(min(chances))
             if chances[best] <= SURE and not self._promises_alone(pieces[:best] + pieces[best + 1 :]):
-                return rests[best]
+                return rests[best] if len(_WORD.findall(rests[best])) >= LEAST_WORDS else ""
             del pieces[best]
         return ""
 

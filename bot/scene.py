@@ -26,10 +26,12 @@ MAX_ANSWER = 20_000
 # The marker as models vary it: bold, without brackets, "Scene:". Every repetition is bounded, so that no answer
 # can make the search slow.
 _MARKER = re.compile(
-    r"^[ \t>*_`]{0,8}(?:\[\s{0,3}scene\s{0,3}\]|scene(?=[*_`]{0,4}[ \t]{0,3}[:{]))"
+    r"^[ \t>*_`]{0,8}(?:[\[<(]\s{0,3}scene\s{0,3}[\]>):]|scene(?=[*_`]{0,4}[ \t]{0,3}[:{]))"
     r"[*_`]{0,4}[ \t]{0,3}[:\-–]?[*_`]{0,4}",
     re.IGNORECASE | re.MULTILINE,
 )
+# A picture in Markdown, which some models invent; nothing is behind its address.
+_IMAGE = re.compile(r"!\[[^\]\n]{0,200}\]\([^)\s]{0,500}\)")
 _FENCE = re.compile(r"```(?:json)?\s{0,4}$")
 
 
@@ -59,7 +61,7 @@ class Scene(BaseModel):
 def split_answer(raw: str) -> tuple[str, Scene | None]:
     """What the person reads, and the scene if the model gave a usable one."""
     # PostgreSQL takes no NUL character in a text.
-    raw = raw[:MAX_ANSWER].replace("\0", "")
+    raw = _IMAGE.sub("", raw[:MAX_ANSWER].replace("\0", ""))
     if marker := _MARKER.search(raw):
         return raw[: marker.start()].strip(), _parse(raw[marker.end() :])
     # No marker, but an object with a scene's fields at the end.
@@ -72,7 +74,7 @@ def split_answer(raw: str) -> tuple[str, Scene | None]:
 def _parse(source: str) -> Scene | None:
     try:
         values, _ = json.JSONDecoder().raw_decode(source[source.index("{") :])
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(values, dict):
         return None

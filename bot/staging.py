@@ -6,20 +6,27 @@ light is believed only in a turn whose words speak of clothes, of a place or a w
 """
 
 import re
+from dataclasses import fields
 
 from bot.persona import Persona
 from bot.reading import AnswerReading
 from bot.scene import MAX_FIELD, Scene
-from triggers.sights import Sights, Subject
+from triggers.sights import NOTHING, Sights, Subject
 
 #: Letters that no English word has: the image model understands English only.
 _NOT_ENGLISH = re.compile(r"[^\x00-\u024f\u2010-\u2027]")
 
 
-def after_answer(before: Scene, spoken: Scene | None, reading: AnswerReading, persona: Persona) -> Scene:
-    """The scene of this moment: `spoken` is the model's scene line, if it gave a usable one."""
+def after_answer(
+    before: Scene, spoken: Scene | None, reading: AnswerReading, persona: Persona, wish: Sights = NOTHING
+) -> Scene:
+    """The scene of this moment: `spoken` is the model's scene line, if it gave a usable one.
+
+    `wish` is what a person who asks for a photo would like to see. The model has read it as well, so it counts only
+    where there is no scene line.
+    """
     if spoken is None:
-        return _from_words(before, reading)
+        return _from_words(before, reading, wish)
     english = _in_english(spoken, reading.sights)
     said = reading.subjects
     place = _next(before.place, english.place, said.place)
@@ -35,12 +42,12 @@ def after_answer(before: Scene, spoken: Scene | None, reading: AnswerReading, pe
     )
 
 
-def _from_words(before: Scene, reading: AnswerReading) -> Scene:
-    """Only an answer that shows something can change what is seen."""
+def _from_words(before: Scene, reading: AnswerReading, wish: Sights) -> Scene:
+    """Only an answer that shows something, or a wish, can change what is seen."""
     lasting = Scene.model_validate(before.lasting())
-    if not reading.visual:
+    if not reading.visual and wish == NOTHING:
         return lasting
-    seen = reading.sights
+    seen = _either(reading.sights if reading.visual else NOTHING, wish)
     moved = bool(seen.place) and seen.place != before.place
     return lasting.model_copy(
         update={
@@ -51,6 +58,10 @@ def _from_words(before: Scene, reading: AnswerReading) -> Scene:
             "mood": seen.mood,
         }
     )
+
+
+def _either(first: Sights, second: Sights) -> Sights:
+    return Sights(**{part.name: getattr(first, part.name) or getattr(second, part.name) for part in fields(Sights)})
 
 
 def _in_english(scene: Scene, seen: Sights) -> Scene:

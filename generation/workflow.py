@@ -248,6 +248,10 @@ def load(path: Path) -> Workflow:
         graph: Graph = json.loads((path.parent / description.graph).read_text("utf-8"))
     except (OSError, ValueError, ValidationError) as error:
         raise WorkflowError(f"{path.name}: {error}") from error
+    if not isinstance(graph, dict) or not all(
+        isinstance(node, dict) and "inputs" in node for node in graph.values()
+    ):
+        raise WorkflowError(f"{description.graph}: not a graph in ComfyUI's API format (Save (API))")
     _check(path.name, description, graph)
     return Workflow(path.stem, description, graph)
 

@@ -8,6 +8,9 @@ from pathlib import Path
 from triggers import evaluation, rows
 from triggers.detectors import WEIGHTS, Detectors, Task, save_heads
 
+#: The customer's rows.
+GIVEN = "given"
+
 
 def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
@@ -38,12 +41,16 @@ def _evaluate(file: Path, *, as_json: bool) -> int:
     judged = rows.read(file)
     if not judged:
         print(f"{file} has no rows", file=sys.stderr)
-        return 2
+        return 1
     report = evaluation.evaluate(judged, Detectors())
-    print(report.as_json() if as_json else report.as_text())
     known = {(row.task, row.text) for row in rows.read_all()}
-    if seen := sum((row.task, row.text) in known for row in judged):
-        print(f"{seen} of these {len(judged)} rows were trained on: see --cross-validate", file=sys.stderr)
+    seen = sum((row.task, row.text) in known for row in judged)
+    if as_json:
+        print(report.as_json(trained_on=seen))
+        return 0
+    print(report.as_text())
+    if seen:
+        print(f"\n{seen} of these {len(judged)} rows were trained on: --cross-validate judges them fairly")
     return 0
 
 
@@ -53,7 +60,8 @@ def _cross_validate(folder: Path, *, as_json: bool) -> int:
     # Time is measured on the detectors as they are.
     timed = evaluation.evaluate(every[:: max(1, len(every) // 500)], detectors)
     report = evaluation.report(judged, [])
-    report = evaluation.Report(report.scores, report.mistakes, timed.p50, timed.p95)
+    timed_ms = (timed.p50, timed.p95)
+    report = evaluation.Report(report.scores, report.mistakes, *timed_ms)
     if as_json:
         print(report.as_json())
         return 0
@@ -63,7 +71,11 @@ def _cross_validate(folder: Path, *, as_json: bool) -> int:
     for source, of_source in by_source.items():
         if any(each.row.label for each in of_source):
             print(f"{source}\n{evaluation.table(evaluation.report(of_source, []).scores)}\n")
-    print(f"all {len(every)} rows, each judged by heads that were trained without it\n{report.as_text()}")
+    short = evaluation.Report(
+        report.scores, [each for each in report.mistakes if each.row.source == GIVEN], *timed_ms
+    )
+    print(f"all {len(every)} rows, each judged by heads that were trained without it\n{short.as_text()}")
+    print(f"\n{len(report.mistakes)} mistakes in all, those of {GIVEN}.jsonl above; --json has every one")
     return 0
 
 

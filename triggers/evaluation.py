@@ -49,8 +49,10 @@ class Report:
     p50: float
     p95: float
 
-    def as_json(self) -> str:
+    def as_json(self, *, trained_on: int = 0) -> str:
+        """`trained_on`: how many of the rows the heads have seen."""
         values: dict[str, Any] = {
+            "trained_on": trained_on,
             "scores": [asdict(score) for score in self.scores],
             "mistakes": [
                 judged.row.model_dump(mode="json") | {"probability": round(judged.probability, 4)}

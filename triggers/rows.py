@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
 
 from triggers.detectors import Task
 
@@ -21,7 +21,7 @@ class Row(BaseModel):
     task: Task
     lang: str = ""
     text: str = Field(min_length=1)
-    label: bool
+    label: StrictBool
     kind: str = ""
     source: str = ""
 
@@ -33,7 +33,7 @@ class WrongRow(SystemExit):
 def read(path: Path) -> list[Row]:
     """The rows of a file. Raises WrongRow."""
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise WrongRow(f"{path} cannot be read: {error}") from None
     return [_row(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]

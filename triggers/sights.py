@@ -40,6 +40,10 @@ class Sights:
     mood: str = ""
 
 
+#: A text that shows nothing.
+NOTHING = Sights()
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What texts say of one part of a lasting scene: the things they name, and whether they speak of a change."""

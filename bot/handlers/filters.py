@@ -1,8 +1,11 @@
 """Filters and callback data that several handlers share."""
 
+from typing import Annotated
+
 from aiogram.filters import Filter
 from aiogram.filters.callback_data import CallbackData
 from aiogram.types import TelegramObject
+from pydantic import Field
 
 from bot.models import Person
 from bot.photos import ANOTHER, DISLIKE, LIKE, SEND_AGAIN
@@ -30,20 +33,24 @@ class StoryChoice(CallbackData, prefix="story"):
     key: str
 
 
+#: What PostgreSQL can look up: callback data can be forged.
+PhotoId = Annotated[int, Field(gt=0, lt=2**63)]
+
+
 class SendAgain(CallbackData, prefix=SEND_AGAIN):
-    photo_id: int
+    photo_id: PhotoId
 
 
 class Another(CallbackData, prefix=ANOTHER):
-    photo_id: int
+    photo_id: PhotoId
 
 
 class Like(CallbackData, prefix=LIKE):
-    photo_id: int
+    photo_id: PhotoId
 
 
 class Dislike(CallbackData, prefix=DISLIKE):
-    photo_id: int
+    photo_id: PhotoId
 
 
 class FrequencyChoice(CallbackData, prefix="frequency"):

@@ -63,7 +63,7 @@ async def test_a_promise_that_cannot_be_kept_is_taken_out(
         assert (await ben.hears(has_text))["text"] == "The rain has stopped at last."
         answers(llm, "Here you go, just took this selfie for you.")
         await ben.say("Good for you.")
-        assert (await ben.hears(has_text))["text"] == "A photo isn't possible just now, but I'm here."
+        assert (await ben.hears(has_text))["text"] == "No photo this time, but I'm here."
     assert await ordered(database) == []
 
 
@@ -102,8 +102,8 @@ async def test_another_photo_on_its_way_does_not_excuse_a_refused_one(
     await ben.say("send me a photo")
     await ben.hears(has_text)
     answers(llm, "Here you go, just took this selfie!", SCENE | {"action": "posing naked"})
-    await ben.say("one more photo please")
-    assert "further than I do" in (await ben.hears(has_text))["text"]
+    await ben.say("please send me one more photo")
+    await ben.hears(says("isn't one for a photo"))
     assert not any("just took this" in message.get("text", "") for message in await ben.messages())
 
 
@@ -287,13 +287,26 @@ async def test_again_changes_the_camera_and_the_seed_and_keeps_the_scene(
     photos = await ordered(database)
     assert [photo.rule for photo in photos] == ["request", "another", "another", "another"]
     assert len({photo.seed for photo in photos}) == 4
-    assert len({photo.prompt for photo in photos}) == 4
+    first_one, take, take_of_take, second_take = (photo.prompt for photo in photos)
+    assert len({first_one, take, second_take}) == len({first_one, take, take_of_take}) == 3
     assert all("pouring tea" in photo.prompt for photo in photos)
     async with database.unit() as session:
         moments = list(await session.scalars(select(PhotoMoment).order_by(PhotoMoment.photo_id)))
     framings = [framing(moment.scene["camera"]) for moment in moments]
     assert framings[0] is not framings[1]
     assert framings[1] is not framings[2]
+
+
+@pytest.mark.parametrize("number", ["99999999999999999999", "0", "-1", "x", "", "1:2"])
+async def test_a_forged_button_costs_nobody_anything(bot: Application, ben: Player, number: str) -> None:
+    await ben.enter("Alisa")
+    await ben.say("/help")
+    message = await ben.hears(says("/photo"))
+    for data in ("photo_another", "photo_like", "photo_dislike", "photo_again"):
+        await ben.press_data(message, f"{data}:{number}")
+        await ben.notices("answer", lambda it: "no longer works" in it["text"])
+    await ben.say("Still there?")
+    await ben.hears(has_text)
 
 
 async def test_the_buttons_under_a_photo_are_only_for_whom_it_was_made(
@@ -348,6 +361,23 @@ async def test_without_a_scene_line_the_words_make_the_prompt_in_english(
     for part in ("wearing red sweater", "sitting", "a cup of tea", "at a window", "snow outside"):
         assert part in photo.prompt
     assert photo.prompt.isascii()
+
+
+async def test_a_wish_is_drawn_even_when_the_model_gave_no_scene_line(
+    bot: Application, llm: LanguageModelServer, anya: Player, ben: Player, database: Database
+) -> None:
+    await ben.enter("Alisa")
+    answers(llm, "Hm, all right.", None)
+    await ben.say("/photo in a red evening dress on a beach at sunset")
+    await ben.hears(has_text)
+    await anya.enter("Алиса")
+    answers(llm, "Ладно.", None)
+    await anya.say("/photo на пляже в красном платье")
+    await anya.hears(has_text)
+    for photo in await ordered(database):
+        assert "red" in photo.prompt
+        assert "dress" in photo.prompt
+        assert "beach" in photo.prompt
 
 
 async def test_a_scene_line_in_russian_never_reaches_the_prompt(
@@ -425,7 +455,7 @@ async def test_a_prompt_that_the_model_wrote_is_checked_too(
     await ben.enter("Alisa")
     answers(llm, "One second.", SCENE | {"action": "standing naked by the window", "visual": True})
     await ben.say("send me a photo")
-    await ben.hears(says("further than I do"))
+    await ben.hears(says("isn't one for a photo"))
     answers(llm, "Guess what I do.", SCENE | {"action": "standing naked by the window", "visual": True})
     await ben.say("What do you do?")
     await ben.hears(says("Guess"))

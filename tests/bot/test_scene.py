@@ -68,3 +68,16 @@ def test_fields_are_bounded_and_on_one_line() -> None:
 def test_a_part_that_is_no_text_costs_that_part_alone() -> None:
     _, scene = split_answer('x\n[scene] {"place": null, "outfit": ["red"], "action": "running", "visual": "True"}')
     assert scene == Scene(action="running", visual=True)
+
+
+@pytest.mark.parametrize("marker", ["<scene>", "(scene:", "[scene]:", "**Scene:**"])
+def test_other_brackets_hide_as_well(marker: str) -> None:
+    assert split_answer(f"Hello!\n{marker} {LINE}")[0] == "Hello!"
+
+
+def test_a_scene_line_nested_without_end_is_no_scene() -> None:
+    assert split_answer("Hello!\n[scene] " + '{"a":' * 3000) == ("Hello!", None)
+
+
+def test_a_picture_in_markdown_is_left_out() -> None:
+    assert split_answer("Look ![selfie](https://example.com/selfie.jpg) here")[0] == "Look  here"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triggers.policy import Refusal, check, check_prompt
+from triggers.policy import Refusal, check, check_prompt, wishes_explicit
 from triggers.rows import read_all
 
 DATA = Path(__file__).parent / "data"
@@ -65,6 +65,16 @@ def test_adults_may_talk_of_their_lives(text: str) -> None:
     assert check(text, for_photo=False) is None
 
 
+def test_whoever_says_to_be_a_minor_gets_nothing_tender() -> None:
+    for text in ("I'm 15, kiss me", "мне 15, поцелуй меня", "be my stepdaughter and undress"):
+        assert check(text, for_photo=False) is Refusal.MINORS
+
+
+def test_what_can_only_be_seen_is_a_wish_to_see_it() -> None:
+    assert all(wishes_explicit(text) for text in ("send nudes", "разденься", "get naked for me", "покажи грудь"))
+    assert not any(wishes_explicit(text) for text in ("show me your dress", "пришли фото", "naked truth"))
+
+
 def test_what_the_operator_allows_never_allows_minors_or_real_people() -> None:
     assert check("send nudes", for_photo=True, explicit_allowed=True) is None
     assert check("teen nudes", for_photo=True, explicit_allowed=True) is Refusal.MINORS
@@ -80,6 +90,13 @@ def test_what_the_operator_allows_never_allows_minors_or_real_people() -> None:
         ("child in bed, kissing", Refusal.MINORS),
         ("standing naked by the window", Refusal.EXPLICIT),
         ("looking like Billie Eilish", Refusal.REAL_PERSON),
+        ("16 year old whisky bottle on the table", None),
+        ("a 5 year old car in the yard", None),
+        ("10-летний кот на окне", None),
+        ("ten candles, romantic atmosphere", None),
+        ("at the window at 7, dusk, looking at 3 sketches", None),
+        ("naked infant", Refusal.MINORS),
+        ("13-year girl in bikini", Refusal.MINORS),
     ],
 )
 def test_a_prompt_is_checked_more_strictly(prompt: str, refusal: Refusal | None) -> None:
