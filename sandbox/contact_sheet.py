@@ -88,7 +88,7 @@ class Stage:
         """From /start to the opening words, once a worker is there."""
         while True:
             async with self._database.unit() as session:
-                if await session.scalar(select(RenderWorker.name)):
+                if await session.scalar(select(RenderWorker.name).where(RenderWorker.problem.is_(None))):
                     break
             await asyncio.sleep(0.05)
         await self._chats.say(PERSON, "/start")

@@ -14,7 +14,7 @@ import numpy as np
 
 from triggers.embedding import Embedder
 from triggers.features import MAX_LENGTH, Sparse, lexical, windows
-from triggers.plain_promise import promises_plainly
+from triggers.plain import promises_plainly, wishes_for_none
 
 WEIGHTS = Path(__file__).parent / "weights.npz"
 #: Unsure means no photo.
@@ -84,6 +84,8 @@ def judge(head: Head, task: Task, text: str, features: Features) -> float:
     """The head's probability, unless the text leaves nothing to guess."""
     if task is Task.PROMISE and promises_plainly(text):
         return 1.0
+    if task is Task.REQUEST and wishes_for_none(text):
+        return 0.0
     return head.probability(features)
 
 

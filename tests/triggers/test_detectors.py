@@ -12,7 +12,7 @@ import pytest
 from triggers import evaluation, rows, training
 from triggers.detectors import SURE, Detectors, Features, Task, load_heads, save_heads
 from triggers.features import MAX_LENGTH, MOST_WINDOWS, lexical, windows
-from triggers.plain_promise import promises_plainly
+from triggers.plain import promises_plainly, wishes_for_none
 
 ROOT = Path(__file__).parents[2]
 
@@ -102,10 +102,13 @@ def test_the_plainest_promises_are_heard_and_the_shortest_words_are_none(
     assert detectors.reads(text)[1] is promises
 
 
-def test_a_plain_promise_is_never_found_where_there_is_none() -> None:
+def test_what_leaves_nothing_to_guess_is_never_wrong() -> None:
     plain = [row for row in rows.of_task(rows.read_all(), Task.PROMISE) if promises_plainly(row.text)]
     assert len(plain) > 40
     assert all(row.label for row in plain)
+    none = [row for row in rows.of_task(rows.read_all(), Task.REQUEST) if wishes_for_none(row.text)]
+    assert len(none) > 30
+    assert not any(row.label for row in none)
 
 
 def test_any_text_has_an_answer(detectors: Detectors) -> None:
