@@ -12,7 +12,7 @@ class HttpServer:
     """One aiohttp application on loopback. Connections that still run are broken off at the end."""
 
     def __init__(self, application: web.Application, *, port: int = 0) -> None:
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.2)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.05)
         self.port = free_port(port)
 
     @property

@@ -24,3 +24,4 @@ class SandboxSettings(BaseSettings):
     s3_port: Port = 0
     render_seconds: Annotated[float, Field(ge=0)] = 2.0
     llm_seconds: Annotated[float, Field(ge=0)] = 0.6
+    llm_word_seconds: Annotated[float, Field(ge=0)] = 0.05

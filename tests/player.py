@@ -1,6 +1,7 @@
 """A person in front of the chat page: writes, presses, and waits for what appears, by the page's own API."""
 
 import asyncio
+import io
 import json
 from collections.abc import Callable
 from contextlib import suppress
@@ -57,7 +58,9 @@ class Player:
     async def press(self, message: Json, label: str) -> None:
         """Press the inline button with this label (or a part of it)."""
         buttons = [button for row in message["reply_markup"]["inline_keyboard"] for button in row]
-        data = next(button["callback_data"] for button in buttons if label in button["text"])
+        data = next(
+            button["callback_data"] for button in buttons if label in button["text"] and "url" not in button
+        )
         await self.press_data(message, data)
 
     async def press_data(self, message: Json, data: str) -> None:
@@ -104,19 +107,38 @@ class Player:
         except TimeoutError:
             raise AssertionError(f"no such {kind}; heard: {self.heard[-6:]}") from None
 
+    def look_back(self) -> None:
+        """Take everything as not heard yet: for what may come before or after something else."""
+        self._seen = 0
+
     async def photo(self) -> Json:
-        return await self.hears(lambda it: "photo" in it)
+        """The next photo of the persona; pages of a gallery have captions."""
+        return await self.hears(lambda it: "photo" in it and "caption" not in it)
+
+    async def pay(self, **invoice: Any) -> Json:
+        """Pay an invoice by its `link`, or by the `message_id` of the message that shows it."""
+        paid: Json = await self.api("POST", f"/people/{self.id}/pay", invoice)
+        return paid
 
     async def messages(self) -> list[Json]:
         """All messages of the chat, from the server."""
         messages: list[Json] = await self.api("GET", f"{self._chat}/messages")
         return messages
 
+    async def answers(self) -> str:
+        """The words that pop up after a button was pressed."""
+        return str((await self.notices("answer", lambda _it: True))["text"])
+
+    async def edited(self) -> Json:
+        return await self.notices("edited", lambda _it: True)
+
     async def photos(self) -> list[Json]:
-        return [message for message in await self.messages() if "photo" in message]
+        return [it for it in await self.messages() if "photo" in it and "caption" not in it]
 
     async def api(self, method: str, path: str, body: Json | None = None) -> Any:
-        async with self._session.request(method, self._url + path, json=body) as response:
+        data = None if body is None else io.BytesIO(json.dumps(body).encode())
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        async with self._session.request(method, self._url + path, data=data, headers=headers) as response:
             answer = await response.json()
             assert response.ok, answer
             return answer
@@ -138,6 +160,11 @@ class Player:
                         self._news.notify_all()
 
 
+def labels(message: Json) -> list[str]:
+    """What the buttons under a message say."""
+    return [button["text"] for row in message.get("reply_markup", {}).get("inline_keyboard", []) for button in row]
+
+
 def has_text(message: Json) -> bool:
     return bool(message.get("text"))
 
@@ -147,4 +174,4 @@ def has_buttons(message: Json) -> bool:
 
 
 def says(part: str) -> Matches:
-    return lambda message: part in message.get("text", "")
+    return lambda message: part in message.get("text", "") or part in message.get("caption", "")

@@ -108,7 +108,9 @@ def _figure(layer: ImageDraw.ImageDraw, words: str, rng: random.Random, width: i
     layer.pieslice(
         (x - size * 1.15, y + head * 1.05, x + size * 1.15, y + head * 1.05 + size * 3), 180, 360, outfit
     )
-    layer.rectangle((x - size * 1.15, y + head * 1.05 + size * 1.5, x + size * 1.15, height), outfit)
+    waist = y + head * 1.05 + size * 1.5
+    # In a wide shot it may lie below the picture's edge.
+    layer.rectangle((x - size * 1.15, waist, x + size * 1.15, max(height, waist)), outfit)
     layer.ellipse((x - head * 0.55, y - head * 0.75, x + head * 0.55, y + head * 0.72), skin)
     layer.pieslice((x - head * 0.62, y - head * 0.98, x + head * 0.62, y + head * 0.5), 185, 355, hair)
     eye, tilt = head * 0.06, head * rng.uniform(-0.04, 0.04)

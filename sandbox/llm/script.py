@@ -23,6 +23,8 @@ class Reply:
 
     text: str
     scene_line: str
+    #: Said to a person by the persona, and not noted for later.
+    spoken: bool = True
 
 
 class Script:
@@ -36,13 +38,20 @@ class Script:
     def reply(self, messages: Messages) -> Reply:
         """The answer to the last thing the person said, in the person's language."""
         system = "\n".join(message["content"] for message in messages if message["role"] == "system")
-        said = [message["content"] for message in messages if message["role"] == "user"]
+        said = [_text(message["content"]) for message in messages if message["role"] == "user"]
         last = said[-1] if said else ""
         locale = "ru" if _CYRILLIC.search(last) else "en"
+        if last.startswith("[The person sent") and "Russian where that cannot be told" in system:
+            locale = "ru"
         if system.startswith("Summarise"):
-            return Reply(_summary(last, locale), "")
+            return Reply(_summary(last, locale), "", spoken=False)
+        if system.startswith("List lasting facts"):
+            return Reply(json.dumps(_facts(last, system), ensure_ascii=False), "", spoken=False)
+        if system.startswith("Translate"):
+            return Reply(_looks(last), "", spoken=False)
         lines = self._lines(last, locale)
-        answered = sum(message["role"] == "assistant" for message in messages)
+        # An answer that was not liked is followed by the next one of the script.
+        answered = sum(message["role"] == "assistant" for message in messages) + ("was not liked" in system)
         line = lines[answered % len(lines)]
         return Reply(line["text"], _scene_line(line, system))
 
@@ -70,6 +79,48 @@ def _scene_line(line: dict[str, Any], system: str) -> str:
     scene["camera"] = line.get("camera", "medium shot, eye level")
     scene["visual"] = line["visual"]
     return f"{marker.group(1)} {json.dumps(scene, ensure_ascii=False)}"
+
+
+def _text(content: str | list[dict[str, Any]]) -> str:
+    """A message's words, where a picture goes along as well."""
+    return content if isinstance(content, str) else next(part["text"] for part in content if "text" in part)
+
+
+#: What a person tells of themselves, as the stand-in notices it.
+_TOLD = (
+    re.compile(r"меня зовут\s+[^.,!?\n]{2,40}", re.IGNORECASE),
+    re.compile(r"\bя (?:работаю|живу|люблю|учусь)\s+[^.,!?\n]{2,60}", re.IGNORECASE),
+    re.compile(r"у меня (?:есть\s+)?(?:кот|кошка|собака|сестра|брат)[^.,!?\n]{0,60}", re.IGNORECASE),
+    re.compile(r"\bmy name is\s+[^.,!?\n]{2,40}", re.IGNORECASE),
+    re.compile(r"\bi (?:work|live|love|study)\s+[^.,!?\n]{2,60}", re.IGNORECASE),
+    re.compile(r"\bi have (?:a|two) (?:cat|dog|sister|brother)s?[^.,!?\n]{0,60}", re.IGNORECASE),
+)
+_KNOWN = re.compile(r"Known already: (\[.*\])", re.DOTALL)
+
+
+def _facts(dialogue: str, system: str) -> list[str]:
+    known = _KNOWN.search(system)
+    before = set(json.loads(known.group(1))) if known else set()
+    told = [line.removeprefix("Person: ") for line in dialogue.splitlines() if line.startswith("Person: ")]
+    found = [match.group(0).strip() for line in told for pattern in _TOLD for match in pattern.finditer(line)]
+    return list(dict.fromkeys(fact for fact in found if fact not in before))
+
+
+#: Enough Russian for the looks that people of the examples have.
+_ENGLISH = {
+    "рыж": "red hair", "светл": "fair hair", "блонд": "blond hair", "тёмн": "dark hair", "темн": "dark hair",
+    "каштан": "chestnut hair", "длинн": "long hair", "корот": "short hair", "кудр": "curly hair",
+    "зелён": "green eyes", "зелен": "green eyes", "голуб": "blue eyes", "кари": "brown eyes", "веснуш": "freckles",
+    "очк": "glasses", "бород": "beard", "высок": "tall", "стройн": "slender", "улыб": "warm smile",
+    "платье": "summer dress", "пальто": "long coat", "свитер": "knitted sweater", "джинс": "jeans",
+}  # fmt: skip
+
+
+def _looks(description: str) -> str:
+    heard = description.lower()
+    return (
+        ", ".join(dict.fromkeys(english for stem, english in _ENGLISH.items() if stem in heard)) or "adult, casual"
+    )
 
 
 def _summary(dialogue: str, locale: str) -> str:

@@ -18,20 +18,25 @@ API_KEY = "sandbox-key"
 
 
 class LanguageModelServer:
-    """One scripted model on loopback. `seconds` is how long it thinks.
+    """One scripted model on loopback. `seconds` is how long it thinks, `word_seconds` how long it says a word.
 
     Faults beside those of `sandbox.faults`, with path "completion": `no_scene` (a model that does not obey),
-    `broken_scene` (cut off in the middle), `empty`, and `say` (answers with `text`, word for word).
+    `broken_scene` (cut off in the middle), `empty`, `break_stream` (in the middle of a streamed answer),
+    and `say` (answers with `text`, word for word).
     """
 
-    def __init__(self, *, seconds: float = 0.0, port: int = 0) -> None:
+    def __init__(
+        self, *, seconds: float = 0.0, word_seconds: float = 0.0, port: int = 0, script: Script | None = None
+    ) -> None:
         self.faults = Faults()
         self.requests: list[dict[str, Any]] = []
         self._seconds = seconds
-        self._script = Script()
+        self._word_seconds = word_seconds
+        self._script = script or Script()
         application = web.Application(client_max_size=32 * 1024 * 1024)
         application.router.add_get("/v1/models", self._models)
         application.router.add_post("/v1/chat/completions", self._completions)
+        application.router.add_post("/v1/audio/transcriptions", self._transcriptions)
         self.faults.install(application)
         self._server = HttpServer(application, port=port)
 
@@ -66,7 +71,11 @@ class LanguageModelServer:
         await asyncio.sleep(self._seconds)
         text = self._answer(messages)
         if body.get("stream"):
-            return await self._stream(request, text)
+            try:
+                return await self._stream(request, text)
+            except ConnectionError:
+                # Whoever asked has gone, as a client does that no longer needs the answer.
+                return web.Response()
         return web.json_response(
             _envelope(
                 "chat.completion", {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
@@ -74,9 +83,20 @@ class LanguageModelServer:
             | {"usage": _usage(messages, text)}
         )
 
+    async def _transcriptions(self, request: web.Request) -> web.Response:
+        """Whatever is said, the stand-in hears the same; fault `say` makes it hear something else."""
+        if request.headers.get("Authorization") != f"Bearer {API_KEY}":
+            return _error(401, "invalid_api_key", "Incorrect API key provided.")
+        form = await request.post()
+        if not isinstance(form.get("file"), web.FileField) or not form.get("model"):
+            return _error(400, "invalid_request_error", "'file' and 'model' are required.")
+        fault = self.faults.take("transcription", "say")
+        return web.json_response({"text": fault.text if fault else "How is your day going?"})
+
     def _answer(self, messages: Messages) -> str:
-        fault = self.faults.take("completion", "no_scene", "broken_scene", "empty", "say")
         reply = self._script.reply(messages)
+        # What is said to people can be faulty; summaries and lists of facts are made in between, at their own time.
+        fault = self.faults.take("completion", "no_scene", "broken_scene", "empty", "say") if reply.spoken else None
         match fault.kind if fault else "obey":
             case "no_scene":
                 return reply.text
@@ -92,10 +112,17 @@ class LanguageModelServer:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         words = text.split(" ")
+        broken = self.faults.take("completion", "break_stream")
         for index, word in enumerate(words):
             piece = word if index == len(words) - 1 else f"{word} "
             chunk = _envelope("chat.completion.chunk", {"delta": {"content": piece}, "finish_reason": None})
             await response.write(f"data: {json.dumps(chunk)}\n\n".encode())
+            if broken and index == len(words) // 2:
+                # As a server does whose process died in the middle.
+                if request.transport is not None:
+                    request.transport.abort()
+                return response
+            await asyncio.sleep(self._word_seconds)
         end = _envelope("chat.completion.chunk", {"delta": {}, "finish_reason": "stop"})
         await response.write(f"data: {json.dumps(end)}\n\ndata: [DONE]\n\n".encode())
         return response

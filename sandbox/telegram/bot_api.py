@@ -1,26 +1,25 @@
 """The Bot API methods that the product uses, with Telegram's limits and Telegram's words for errors."""
 
-import asyncio
-import io
 import json
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
-from PIL import Image, UnidentifiedImageError
 
-from sandbox.faults import Faults
+from sandbox.telegram.errors import ApiError, bad_request
 from sandbox.telegram.events import Events
 from sandbox.telegram.flood import Flood
+from sandbox.telegram.media import document, photo_sizes
+from sandbox.telegram.stars import Stars, shown
 from sandbox.telegram.store import Json, Store, without_reply
 from sandbox.telegram.updates import Conflict, Updates
 
 MAX_TEXT = 4096
 MAX_CAPTION = 1024
 MAX_CALLBACK_DATA = 64
-MAX_PHOTO_BYTES = 10 * 1024 * 1024
-MAX_PHOTO_SIDES = 10_000
-MAX_PHOTO_RATIO = 20
+#: A bot may delete messages that are not older, in seconds.
+DELETE_WITHIN = 48 * 3600
 MAX_BUTTONS = 100
 MAX_COMMANDS = 100
 CHAT_ACTIONS = {
@@ -29,25 +28,11 @@ CHAT_ACTIONS = {
 }  # fmt: skip
 
 
-class ApiError(Exception):
-    """An answer with `ok` false."""
-
-    def __init__(self, code: int, description: str, **parameters: Any) -> None:
-        super().__init__(description)
-        self.code = code
-        self.description = description
-        self.parameters = parameters
-
-
-def bad_request(description: str) -> ApiError:
-    return ApiError(400, f"Bad Request: {description}")
-
-
 class BotApi:
     """Answers `/bot<token>/<method>`. Unknown methods get 404, as from Telegram."""
 
     def __init__(
-        self, *, token: str, me: Json, store: Store, updates: Updates, events: Events, flood: Flood, faults: Faults
+        self, *, token: str, me: Json, store: Store, updates: Updates, events: Events, flood: Flood, stars: Stars
     ) -> None:
         self._token = token
         self._me = me
@@ -55,7 +40,7 @@ class BotApi:
         self._updates = updates
         self._events = events
         self._flood = flood
-        self._faults = faults
+        self._stars = stars
         self._queries: set[str] = set()
         self._methods: dict[str, Callable[[Json], Awaitable[Any]]] = {
             "getme": self._get_me,
@@ -65,14 +50,24 @@ class BotApi:
             "getwebhookinfo": self._get_webhook_info,
             "sendmessage": self._send_message,
             "sendphoto": self._send_photo,
+            "senddocument": self._send_document,
+            "sendinvoice": self._send_invoice,
+            "sendmessagedraft": self._send_message_draft,
             "sendchataction": self._send_chat_action,
             "editmessagetext": self._edit_message_text,
             "editmessagereplymarkup": self._edit_message_reply_markup,
+            "editmessagemedia": self._edit_message_media,
             "deletemessage": self._delete_message,
             "answercallbackquery": self._answer_callback_query,
             "setmycommands": self._set_my_commands,
             "getmycommands": self._get_my_commands,
+            "setmydescription": self._describe("description", 512),
+            "setmyshortdescription": self._describe("short_description", 120),
             "getfile": self._get_file,
+            "createinvoicelink": stars.create_link,
+            "answerprecheckoutquery": stars.answer_checkout,
+            "refundstarpayment": stars.refund,
+            "edituserstarsubscription": stars.edit_subscription,
         }
 
     def expect_answer(self, query_id: str) -> None:
@@ -141,30 +136,42 @@ class BotApi:
             content["caption"] = caption
         # Who may be written to is checked before the upload is looked at.
         self._writable(parameters)
-        content["photo"] = await self._photo_sizes(parameters.get("photo"))
+        content["photo"] = await photo_sizes(self._store, parameters.get("photo"))
+        if _is_true(parameters.get("has_spoiler")):
+            content["has_media_spoiler"] = True
         return self._post(parameters, content)
 
-    async def _photo_sizes(self, photo: Any) -> list[Json]:
-        if isinstance(photo, str):
-            file = self._store.file(photo)
-            if file is None:
-                raise bad_request("wrong file identifier/HTTP URL specified")
-            return [_photo_size(photo, file[2], await asyncio.to_thread(_dimensions, file[2]))]
-        if not isinstance(photo, web.FileField):
-            raise bad_request("there is no photo in the request")
-        with photo.file as upload:
-            content = upload.read()
-        if len(content) > MAX_PHOTO_BYTES:
-            raise bad_request(f"file is too big: {len(content)} bytes, a photo may have {MAX_PHOTO_BYTES}")
-        width, height = await asyncio.to_thread(_dimensions, content)
-        if width + height > MAX_PHOTO_SIDES or max(width, height) > MAX_PHOTO_RATIO * min(width, height):
-            raise bad_request("PHOTO_INVALID_DIMENSIONS")
-        thumbnail = await asyncio.to_thread(_thumbnail, content)
-        sizes = []
-        for data in (thumbnail, content):
-            file_id = self._store.add_file("photo.jpg", "image/jpeg", data)
-            sizes.append(_photo_size(file_id, data, await asyncio.to_thread(_dimensions, data)))
-        return sizes
+    async def _send_document(self, parameters: Json) -> Json:
+        content: Json = {}
+        if caption := _text(parameters, "caption", MAX_CAPTION, "message caption is too long"):
+            content["caption"] = caption
+        self._writable(parameters)
+        content["document"] = document(self._store, parameters.get("document"))
+        return self._post(parameters, content)
+
+    async def _send_invoice(self, parameters: Json) -> Json:
+        if parameters.get("subscription_period"):
+            raise bad_request("subscriptions are sold by createInvoiceLink")
+        self._writable(parameters)
+        invoice = self._stars.invoice(parameters)
+        message = self._post(parameters, {"invoice": shown(invoice)})
+        # Not part of the message: the payload is known to the bot and to Telegram only.
+        self._store.set_setting(f"invoice:{message['chat']['id']}:{message['message_id']}", invoice)
+        return message
+
+    async def _send_message_draft(self, parameters: Json) -> bool:
+        """A preview that lasts 30 seconds. Telegram tells no limits of it: it counts as half a message here."""
+        chat = self._writable(parameters)
+        if chat["type"] != "private":
+            raise bad_request("message drafts can be used only in private chats")
+        draft_id = int(parameters.get("draft_id") or 0)
+        if not draft_id:
+            raise bad_request("draft_id must be non-zero")
+        text = _text(parameters, "text", MAX_TEXT, "message is too long")
+        if wait := self._flood.retry_after(chat["id"], weight=0.5):
+            raise ApiError(429, f"Too Many Requests: retry after {wait}", retry_after=wait)
+        self._events.publish(chat["id"], "draft", {"chat_id": chat["id"], "draft_id": draft_id, "text": text})
+        return True
 
     async def _send_chat_action(self, parameters: Json) -> bool:
         chat = self._writable(parameters)
@@ -183,6 +190,8 @@ class BotApi:
             content["reply_to_message"] = reply
         if wait := self._flood.retry_after(chat["id"]):
             raise ApiError(429, f"Too Many Requests: retry after {wait}", retry_after=wait)
+        if _is_true(parameters.get("disable_notification")):
+            content["silent"] = True  # for the page; Telegram's message does not tell
         message = self._store.add_message(chat, self._me, content)
         self._events.publish(chat["id"], "message", message)
         return message
@@ -219,8 +228,28 @@ class BotApi:
     async def _edit_message_reply_markup(self, parameters: Json) -> Json:
         return self._edit(parameters)
 
+    async def _edit_message_media(self, parameters: Json) -> Json:
+        media = parameters.get("media")
+        if not isinstance(media, dict) or media.get("type") != "photo":
+            raise bad_request("can't parse InputMedia: only photos are known here")
+        self._own_message(parameters)
+        photo = media.get("media", "")
+        if isinstance(photo, str) and photo.startswith("attach://"):
+            photo = parameters.get(photo.removeprefix("attach://"))
+        content: Json = {"photo": await photo_sizes(self._store, photo)}
+        if caption := _text(media, "caption", MAX_CAPTION, "message caption is too long"):
+            content["caption"] = caption
+        if _is_true(media.get("has_spoiler")):
+            content["has_media_spoiler"] = True
+        return self._edit(parameters, **content)
+
     def _edit(self, parameters: Json, **content: Any) -> Json:
         message = self._own_message(parameters)
+        if "text" in content and "text" not in message:
+            raise bad_request("there is no text in the message to edit")
+        if "photo" in content:
+            gone = {"text", "caption", "photo", "has_media_spoiler"}
+            message = {key: value for key, value in message.items() if key not in gone or content.get(key) == value}
         changed = {key: value for key, value in message.items() if key != "reply_markup"} | content
         if markup := _markup(parameters):
             changed["reply_markup"] = markup
@@ -237,8 +266,11 @@ class BotApi:
     async def _delete_message(self, parameters: Json) -> bool:
         chat = self._writable(parameters)
         message_id = int(parameters.get("message_id") or 0)
-        if self._store.message(chat["id"], message_id) is None:
+        message = self._store.message(chat["id"], message_id)
+        if message is None:
             raise bad_request("message to delete not found")
+        if time.time() - message["date"] > DELETE_WITHIN:
+            raise bad_request("message can't be deleted for everyone")
         self._store.delete_message(chat["id"], message_id)
         self._events.publish(chat["id"], "deleted", {"chat_id": chat["id"], "message_id": message_id})
         return True
@@ -272,11 +304,22 @@ class BotApi:
         for command in commands:
             if not 1 <= len(command["command"]) <= 32 or not 1 <= len(command["description"]) <= 256:
                 raise bad_request("BOT_COMMAND_INVALID")
+        scope = parameters.get("scope") or {"type": "default"}
+        if scope.get("type") == "chat" and self._store.chat(int(scope.get("chat_id") or 0)) is None:
+            raise bad_request("chat not found")
         self._store.set_setting(_commands_key(parameters), commands)
         return True
 
     async def _get_my_commands(self, parameters: Json) -> list[Json]:
         return self._store.setting(_commands_key(parameters)) or []
+
+    def _describe(self, name: str, limit: int) -> Callable[[Json], Awaitable[bool]]:
+        async def describe(parameters: Json) -> bool:
+            text = _text(parameters, name, limit, f"{name} is too long")
+            self._store.set_setting(f"{name}:{parameters.get('language_code') or ''}", text)
+            return True
+
+        return describe
 
     async def _get_file(self, parameters: Json) -> Json:
         file_id = parameters.get("file_id", "")
@@ -291,9 +334,16 @@ class BotApi:
         }
 
 
-def commands_for(store: Store, language_code: str) -> list[Json]:
-    """The menu that a person sees: in the person's language, else the default one."""
-    return store.setting(f"commands:{language_code}") or store.setting("commands:") or []
+def commands_for(store: Store, person_id: int, language_code: str) -> list[Json]:
+    """The menu that a person sees in the private chat: the narrowest scope first, each in the person's language."""
+    scopes = (f"chat:{person_id}", "all_private_chats", "default")
+    keys = [f"commands:{scope}:{language}" for scope in scopes for language in (language_code, "")]
+    return next((commands for key in keys if (commands := store.setting(key))), [])
+
+
+def description_for(store: Store, language_code: str) -> str:
+    """What an empty chat with the bot says."""
+    return store.setting(f"description:{language_code}") or store.setting("description:") or ""
 
 
 def length(text: str) -> int:
@@ -302,7 +352,13 @@ def length(text: str) -> int:
 
 
 def _commands_key(parameters: Json) -> str:
-    return f"commands:{parameters.get('language_code') or ''}"
+    scope = parameters.get("scope") or {"type": "default"}
+    name = scope["type"] + (f":{scope['chat_id']}" if scope["type"] == "chat" else "")
+    return f"commands:{name}:{parameters.get('language_code') or ''}"
+
+
+def _is_true(value: Any) -> bool:
+    return str(value).lower() == "true"
 
 
 def _text(parameters: Json, name: str, limit: int, too_long: str) -> str:
@@ -333,33 +389,6 @@ def _markup(parameters: Json) -> Json | None:
     return markup
 
 
-def _dimensions(content: bytes) -> tuple[int, int]:
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            return image.size
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
-        raise bad_request("IMAGE_PROCESS_FAILED") from None
-
-
-def _thumbnail(content: bytes) -> bytes:
-    with Image.open(io.BytesIO(content)) as image:
-        small = image.convert("RGB")
-    small.thumbnail((320, 320))
-    buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=80)
-    return buffer.getvalue()
-
-
-def _photo_size(file_id: str, content: bytes, size: tuple[int, int]) -> Json:
-    return {
-        "file_id": file_id,
-        "file_unique_id": file_id[-12:],
-        "width": size[0],
-        "height": size[1],
-        "file_size": len(content),
-    }
-
-
 async def _parameters(request: web.Request) -> Json:
     """Parameters from a query, a form or JSON; values that hold JSON are read, as Telegram does."""
     given: Json = dict(request.query)
@@ -367,8 +396,9 @@ async def _parameters(request: web.Request) -> Json:
         given |= await request.json()
     else:
         given |= dict(await request.post())
-    if isinstance(photo := given.get("photo"), str) and photo.startswith("attach://"):
-        given["photo"] = given.get(photo.removeprefix("attach://"))
+    for name in ("photo", "document"):
+        if isinstance(upload := given.get(name), str) and upload.startswith("attach://"):
+            given[name] = given.get(upload.removeprefix("attach://"))
     return {name: _read(value) for name, value in given.items()}
 
 

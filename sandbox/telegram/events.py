@@ -9,6 +9,8 @@ from sandbox.telegram.store import Json, Store
 
 #: A reader that falls this far behind is cut off; its page loads everything anew.
 BACKLOG = 1000
+#: No person's number. A browser has six connections to a host, so its page listens to everybody in one stream.
+EVERYBODY = 0
 
 
 class Events:
@@ -27,6 +29,9 @@ class Events:
         for queue in list(self._listeners.get(person_id, ())):
             if queue.qsize() < BACKLOG:
                 queue.put_nowait((name, data))
+        for queue in list(self._listeners.get(EVERYBODY, ())):
+            if queue.qsize() < BACKLOG:
+                queue.put_nowait((name, {"person": person_id, "data": data}))
 
     def close(self) -> None:
         """End all streams, so that the server can stop."""
@@ -35,8 +40,11 @@ class Events:
                 queue.put_nowait(None)
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
-        """`GET .../events`: stays open; events are `message`, `edited`, `deleted`, `action`, `answer`."""
-        person_id = int(request.match_info["person"])
+        """`GET .../events`: stays open, of one person or, as `{person, data}`, of all.
+
+        Events are `message`, `edited`, `deleted`, `action`, `draft`, `answer`.
+        """
+        person_id = int(request.match_info.get("person", EVERYBODY))
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await response.prepare(request)
         await response.write(b": open\n\n")

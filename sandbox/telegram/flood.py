@@ -38,21 +38,21 @@ class Flood:
         self._group = group
         self._buckets: dict[int | None, _Bucket] = {}
 
-    def retry_after(self, chat_id: int) -> int:
-        """Seconds to wait, or 0 when the message may go; then it is counted."""
+    def retry_after(self, chat_id: int, *, weight: float = 1) -> int:
+        """Seconds to wait, or 0 when the message may go; then it is counted, as `weight` messages."""
         now = time.monotonic()
         rates = [(None, self._overall), (chat_id, self._private if chat_id > 0 else self._group)]
         limited = [(key, rate) for key, rate in rates if rate is not None]
-        wait = max((self._missing(key, rate, now) for key, rate in limited), default=0.0)
+        wait = max((self._missing(key, rate, now, weight) for key, rate in limited), default=0.0)
         if wait > 0:
             return math.ceil(wait)
         for key, _ in limited:
-            self._buckets[key].level -= 1
+            self._buckets[key].level -= weight
         return 0
 
-    def _missing(self, key: int | None, rate: Rate, now: float) -> float:
-        """Seconds until this bucket has a whole token."""
+    def _missing(self, key: int | None, rate: Rate, now: float, weight: float) -> float:
+        """Seconds until this bucket has as much."""
         bucket = self._buckets.setdefault(key, _Bucket(rate.burst, now))
         bucket.level = min(rate.burst, bucket.level + (now - bucket.at) * rate.per_second)
         bucket.at = now
-        return max(0.0, (1 - bucket.level) / rate.per_second)
+        return max(0.0, (weight - bucket.level) / rate.per_second)

@@ -1,13 +1,16 @@
 """The page API: everything a person does in a Telegram client, for the page and for tests."""
 
+import io
 import json
 import secrets
 from typing import Any
 
 from aiohttp import web
+from PIL import Image
 
-from sandbox.telegram.bot_api import MAX_TEXT, BotApi, commands_for, length
+from sandbox.telegram.bot_api import MAX_TEXT, BotApi, commands_for, description_for, length
 from sandbox.telegram.events import Events
+from sandbox.telegram.stars import PaymentRefused, Stars
 from sandbox.telegram.store import Json, Store, without_reply
 from sandbox.telegram.updates import Updates
 
@@ -19,10 +22,27 @@ KINDS: dict[str, Json] = {
             "is_animated": False, "is_video": False, "emoji": "👋",
         }
     },
-    "voice": {"voice": {"file_id": "voc", "file_unique_id": "voc", "duration": 3}},
+    "voice": {
+        "voice": {
+            "file_id": "voc", "file_unique_id": "voc", "duration": 3, "mime_type": "audio/ogg", "file_size": 3_000,
+        }
+    },
     "document": {"document": {"file_id": "doc", "file_unique_id": "doc", "file_name": "notes.pdf"}},
     "photo": {"photo": [{"file_id": "pho", "file_unique_id": "pho", "width": 90, "height": 90}]},
     "location": {"location": {"latitude": 59.93, "longitude": 30.33}},
+}  # fmt: skip
+
+
+def _picture() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (90, 90), (120, 160, 200)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+#: Their files, for `getFile`: name, content type, bytes.
+FILES: dict[str, tuple[str, str, bytes]] = {
+    "voc": ("voice.ogg", "audio/ogg", b"OggS" + bytes(2_996)),
+    "pho": ("photo.jpg", "image/jpeg", _picture()),
 }  # fmt: skip
 
 
@@ -30,14 +50,25 @@ class PeopleApi:
     """`/api/...`, documented in docs/telegram-stand-in.md."""
 
     def __init__(
-        self, *, me: Json, store: Store, updates: Updates, events: Events, bot_api: BotApi, parts: list[Json]
+        self,
+        *,
+        me: Json,
+        store: Store,
+        updates: Updates,
+        events: Events,
+        bot_api: BotApi,
+        stars: Stars,
+        parts: list[Json],
     ) -> None:
         self._me = me
         self._store = store
         self._updates = updates
         self._events = events
         self._bot_api = bot_api
+        self._stars = stars
         self._parts = parts
+        for file_id, file in FILES.items():
+            store.put_file(file_id, *file)
 
     def add_routes(self, application: web.Application) -> None:
         person = "/api/people/{person:-?\\d+}"
@@ -46,9 +77,13 @@ class PeopleApi:
             [
                 web.get("/api/state", self._state),
                 web.post("/api/people", self._add_person),
+                web.get("/api/events", self._events.stream),
                 web.get(f"{person}/events", self._events.stream),
                 web.get(f"{person}/chats", self._chats),
                 web.get(f"{person}/commands", self._commands),
+                web.get(f"{person}/description", self._description),
+                web.post(f"{person}/pay", self._pay),
+                web.post(f"{person}/subscriptions/{{charge}}/{{change}}", self._change_subscription),
                 web.post(f"{person}/block", self._block),
                 web.post(f"{person}/unblock", self._unblock),
                 web.get(f"{chat}/messages", self._messages),
@@ -86,7 +121,39 @@ class PeopleApi:
         return web.json_response(chats)
 
     async def _commands(self, request: web.Request) -> web.Response:
-        return web.json_response(commands_for(self._store, self._person(request)["language_code"]))
+        person = self._person(request)
+        return web.json_response(commands_for(self._store, person["id"], person["language_code"]))
+
+    async def _description(self, request: web.Request) -> web.Response:
+        return web.json_response({"text": description_for(self._store, self._person(request)["language_code"])})
+
+    async def _pay(self, request: web.Request) -> web.Response:
+        """Pay an invoice: `{"link": "https://t.me/$..."}` or `{"message_id": 5}` of the private chat."""
+        person = self._person(request)
+        body = await _body(request)
+        slug = str(body.get("link") or "").rpartition("$")[2] or f"{person['id']}:{body.get('message_id')}"
+        invoice = self._store.setting(f"invoice:{slug}")
+        chat = self._store.chat(person["id"])
+        if invoice is None or chat is None:
+            raise _wrong("there is no such invoice", status=404)
+        try:
+            return web.json_response(await self._stars.pay(_public(person), chat, invoice))
+        except PaymentRefused as refusal:
+            raise _wrong(str(refusal)) from None
+
+    async def _change_subscription(self, request: web.Request) -> web.Response:
+        """`renew` is what Telegram does each month; `canceled` and `active` what a person does in the settings."""
+        person, change = self._person(request), request.match_info["change"]
+        chat, charge_id = self._store.chat(person["id"]), request.match_info["charge"]
+        if chat is None or self._stars.charge(charge_id) is None or change not in {"renew", "canceled", "active"}:
+            raise _wrong("there is no such subscription, or no such change", status=404)
+        if change != "renew":
+            self._stars.change_subscription(_public(person), charge_id, change)
+            return web.json_response({"state": change})
+        try:
+            return web.json_response(self._stars.renew(_public(person), chat, charge_id))
+        except PaymentRefused as refusal:
+            raise _wrong(str(refusal)) from None
 
     async def _messages(self, request: web.Request) -> web.Response:
         _, chat = self._member(request)
@@ -109,7 +176,8 @@ class PeopleApi:
             if replied := self._store.message(chat["id"], int(body.get("reply_to_message_id") or 0)):
                 contents[0]["reply_to_message"] = without_reply(replied)
         elif kind in KINDS:
-            contents = [KINDS[kind]]
+            caption = {"caption": str(body["caption"])} if body.get("caption") else {}
+            contents = [KINDS[kind] | caption]
         else:
             raise _wrong(f"kind must be text or one of {', '.join(KINDS)}")
         sent = []

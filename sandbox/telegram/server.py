@@ -14,6 +14,7 @@ from sandbox.telegram.bot_api import BotApi
 from sandbox.telegram.events import Events
 from sandbox.telegram.flood import Flood
 from sandbox.telegram.people_api import PeopleApi, add_person
+from sandbox.telegram.stars import Stars
 from sandbox.telegram.store import Json, Store
 from sandbox.telegram.updates import Updates
 
@@ -59,6 +60,7 @@ class TelegramServer:
         for person in PEOPLE:
             add_person(self.store, person)
         self.store.add_chat(GROUP, [person["id"] for person in PEOPLE])
+        stars = Stars(me=ME, store=self.store, updates=self._updates, events=self._events)
         bot_api = BotApi(
             token=TOKEN,
             me=ME,
@@ -66,7 +68,7 @@ class TelegramServer:
             updates=self._updates,
             events=self._events,
             flood=flood or Flood(),
-            faults=self.faults,
+            stars=stars,
         )
         application = web.Application(client_max_size=64 * 1024 * 1024)
         self.faults.install(application)
@@ -78,6 +80,7 @@ class TelegramServer:
             updates=self._updates,
             events=self._events,
             bot_api=bot_api,
+            stars=stars,
             parts=parts or [],
         ).add_routes(application)
         application.router.add_get("/", _index)

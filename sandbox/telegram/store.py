@@ -126,6 +126,11 @@ class Store:
         self._db.execute("INSERT INTO files VALUES (?, ?, ?, ?)", (file_id, name, content_type, content))
         return file_id
 
+    def put_file(self, file_id: str, name: str, content_type: str, content: bytes) -> None:
+        """A file under a given id, such as what a person's client sends."""
+        row = (file_id, name, content_type, content)
+        self._db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", row)
+
     def file(self, file_id: str) -> tuple[str, str, bytes] | None:
         """Name, content type and bytes."""
         row = self._db.execute("SELECT name, type, content FROM files WHERE id = ?", (file_id,)).fetchone()

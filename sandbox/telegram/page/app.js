@@ -5,14 +5,15 @@ const $ = (id) => document.getElementById(id);
 const ACTIONS = { typing: "typing…", upload_photo: "sending a photo…", upload_document: "sending a file…" };
 const OTHER = { sticker: "Sticker", voice: "Voice message, 0:03", document: "notes.pdf", location: "Location", photo: "Photo" };
 const ACTION_SECONDS = 5;
+const DRAFT_SECONDS = 30;
 
 let people = [];
 let bot = null;
 let me = null; // the person who is played
 let chat = null; // the open chat
 const unread = new Map(); // `${person}:${chat}` -> number
-const streams = new Map(); // person -> EventSource
 let actionTimer = 0;
+let draftTimer = 0;
 
 async function api(method, path, body) {
   const response = await fetch(`/api${path}`, {
@@ -47,7 +48,7 @@ async function start() {
   const state = await api("GET", "/state");
   ({ people, bot } = state);
   showParts(state.parts);
-  for (const person of people) listen(person);
+  listen();
   const wanted = Number(new URLSearchParams(location.hash.slice(1)).get("person"));
   await become(people.find((person) => person.id === wanted) || people[0]);
 }
@@ -61,14 +62,17 @@ function showParts(parts) {
   if (!parts.length) $("parts").hidden = true;
 }
 
-function listen(person) {
-  const events = new EventSource(`/api/people/${person.id}/events`);
-  streams.set(person.id, events);
-  for (const name of ["message", "edited", "deleted", "action", "answer"]) {
-    events.addEventListener(name, (event) => heard(person, name, JSON.parse(event.data)));
+function listen() {
+  const events = new EventSource("/api/events");
+  for (const name of ["message", "edited", "deleted", "action", "draft", "answer"]) {
+    events.addEventListener(name, (event) => {
+      const { person: id, data } = JSON.parse(event.data);
+      const person = people.find((each) => each.id === id);
+      if (person) heard(person, name, data);
+    });
   }
   // After a break everything is loaded anew: the stream does not repeat what was missed.
-  events.onopen = () => me && me.id === person.id && chat && openChat(chat);
+  events.onopen = () => me && chat && openChat(chat);
 }
 
 function heard(person, name, data) {
@@ -81,20 +85,22 @@ function heard(person, name, data) {
   if (name === "message") {
     if (open) addMessage(data);
     else if (data.from.id !== person.id) unread.set(`${person.id}:${chatId}`, (unread.get(`${person.id}:${chatId}`) || 0) + 1);
-    if (open && data.from.is_bot) showAction(null);
+    if (open && data.from.is_bot) showAction(null), showDraft(null);
     refreshLists();
   }
   if (!open) return;
   if (name === "edited") replaceMessage(data);
   if (name === "deleted") document.querySelector(`[data-message="${data.message_id}"]`)?.remove();
   if (name === "action") showAction(data.action);
+  if (name === "draft") showDraft(data.text);
 }
 
 async function become(person) {
   me = person;
   chat = null;
   $("dialogue").hidden = true;
-  location.hash = `person=${person.id}`;
+  const start = startParameter();
+  location.hash = `person=${person.id}${start && `&start=${start}`}`;
   await refreshLists();
   const chats = await api("GET", `/people/${me.id}/chats`);
   const first = chats.find((item) => item.chat.type === "private");
@@ -136,6 +142,10 @@ function chatRow(item, last) {
 function preview(message) {
   if (message.text) return message.text;
   if (message.photo) return message.caption || "Photo";
+  if (message.document?.file_name && message.from.is_bot) return message.document.file_name;
+  if (message.invoice) return message.invoice.title;
+  if (message.successful_payment) return `Paid: ${message.successful_payment.total_amount} ⭐`;
+  if (message.refunded_payment) return `Refunded: ${message.refunded_payment.total_amount} ⭐`;
   return OTHER[Object.keys(OTHER).find((kind) => kind in message)] || "";
 }
 
@@ -152,7 +162,9 @@ async function openChat(item) {
   if (chat !== item) return;
   $("messages").replaceChildren(...messages.map(bubble));
   if (!messages.length && item.type === "private") {
-    const begin = element("button", { textContent: "START", onclick: () => send("/start") });
+    const { text: description } = await api("GET", `/people/${me.id}/description`);
+    if (description) $("messages").append(element("div", { className: "description", textContent: description }));
+    const begin = element("button", { textContent: "START", onclick: () => send(`/start ${startParameter()}`.trim()) });
     $("messages").append(element("div", { className: "keyboard", id: "start" }, element("div", {}, begin)));
   }
   scrollDown();
@@ -162,6 +174,7 @@ async function openChat(item) {
 
 function addMessage(message) {
   $("start")?.remove();
+  document.querySelector(".description")?.remove();
   if (document.querySelector(`[data-message="${message.message_id}"]`)) return;
   const list = $("messages");
   const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 160;
@@ -173,17 +186,36 @@ function replaceMessage(message) {
   document.querySelector(`[data-message="${message.message_id}"]`)?.replaceWith(bubble(message));
 }
 
+// `#start=persona_alisa` plays the link t.me/<bot>?start=persona_alisa.
+function startParameter() {
+  return new URLSearchParams(location.hash.slice(1)).get("start") || "";
+}
+
+// What the bot writes just now; it goes with the next message, or after half a minute.
+function showDraft(text) {
+  clearTimeout(draftTimer);
+  let node = $("draft");
+  if (text === null) return node?.remove();
+  if (!node) node = element("div", { className: "message", id: "draft" }, element("div", { className: "bubble" }));
+  node.firstChild.textContent = text || "…";
+  $("messages").append(node);
+  scrollDown();
+  draftTimer = setTimeout(() => showDraft(null), DRAFT_SECONDS * 1000);
+}
+
 function scrollDown() {
   $("messages").scrollTop = $("messages").scrollHeight;
 }
 
 function bubble(message) {
-  const mine = message.from.id === me.id;
+  const mine = message.from.id === me.id && !message.successful_payment && !message.refunded_payment;
   const inside = element("div", { className: message.photo ? "bubble photo" : "bubble" });
   if (!mine && message.chat.type !== "private") inside.append(element("span", { className: "from", textContent: message.from.first_name }));
   if (message.reply_to_message) inside.append(quote(message.reply_to_message));
   if (message.photo) inside.append(...photo(message));
   else if (message.text) inside.append(message.text);
+  else if (message.document && message.from.is_bot) inside.append(...file(message));
+  else if (message.invoice) inside.append(...invoice(message));
   else inside.append(element("span", { className: "other", textContent: preview(message) }));
   inside.append(element("span", { className: "meta", textContent: `${message.edit_date ? "edited " : ""}${clock(message.date)}` }));
   const node = element("div", { className: mine ? "message mine" : "message" }, inside, keyboard(message));
@@ -200,11 +232,34 @@ function quote(reply) {
   });
 }
 
+function file(message) {
+  const link = element("a", { href: `/api/files/${message.document.file_id}`, textContent: `📄 ${message.document.file_name}`, download: message.document.file_name });
+  return message.caption ? [link, element("span", { className: "caption", textContent: message.caption })] : [link];
+}
+
+function invoice(message) {
+  const { title, description, total_amount: stars } = message.invoice;
+  const pay = element("button", { textContent: `Pay ${stars} ⭐`, onclick: () => confirmPayment(title, stars, { message_id: message.message_id }) });
+  return [element("b", { textContent: title }), element("span", { className: "other", textContent: `\n${description}` }), element("div", { className: "keyboard" }, element("div", {}, pay))];
+}
+
+function confirmPayment(title, stars, invoice) {
+  const dialog = $("payment");
+  dialog.querySelector("p").textContent = stars ? `${title}: ${stars} ⭐` : title;
+  dialog.querySelector("button.pay").onclick = async () => {
+    dialog.close();
+    await attempt(() => api("POST", `/people/${me.id}/pay`, invoice));
+  };
+  dialog.showModal();
+}
+
 function photo(message) {
   const largest = message.photo.at(-1);
   const image = element("img", { src: `/api/files/${largest.file_id}`, alt: message.caption || "Photo", width: largest.width, height: largest.height, loading: "lazy" });
   image.onload = () => $("messages").scrollHeight - $("messages").scrollTop - $("messages").clientHeight < 600 && scrollDown();
+  if (message.has_media_spoiler) image.classList.add("spoiler");
   image.onclick = () => {
+    if (image.classList.contains("spoiler")) return image.classList.remove("spoiler");
     $("viewer").querySelector("img").src = image.src;
     $("viewer").querySelector("p").textContent = message.caption || "";
     $("viewer").showModal();
@@ -221,6 +276,7 @@ function keyboard(message) {
 function inlineButton(message, button) {
   const node = element("button", { textContent: button.text });
   node.onclick = async () => {
+    if (button.url?.startsWith("https://t.me/$")) return confirmPayment(button.text, 0, { link: button.url });
     if (button.url) return window.open(button.url, "_blank", "noopener");
     node.disabled = true;
     await attempt(() => api("POST", `/people/${me.id}/chats/${chat.id}/messages/${message.message_id}/press`, { data: button.callback_data }));
@@ -312,6 +368,7 @@ $("back").onclick = () => {
   chat = null;
   $("dialogue").hidden = true;
 };
+$("payment").querySelector("button.cancel").onclick = () => $("payment").close();
 $("viewer").onclick = () => $("viewer").close();
 document.addEventListener("click", (event) => {
   if (!event.target.closest(".popup, #menu-button, #commands-button, #attach-button")) closePopups();
