@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import structlog
+from asyncpg.exceptions import DataError
 from sqlalchemy import MetaData
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -18,6 +19,11 @@ Result = TypeVar("Result")
 
 #: What PostgreSQL being away looks like from here.
 AWAY = (DBAPIError, PoolTimeout, OSError)
+
+
+def never_passes(error: BaseException) -> bool:
+    """A value that PostgreSQL cannot take stays one, however often it is tried."""
+    return isinstance(error, DBAPIError) and isinstance(getattr(error.orig, "__cause__", None), DataError)
 
 
 class Base(DeclarativeBase):

@@ -7,12 +7,14 @@ import asyncio
 import json
 import secrets
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import structlog
 from arq import ArqRedis
+from arq.constants import job_key_prefix
 from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
@@ -111,6 +113,20 @@ async def ring(
 async def pass_on(redis: ArqRedis) -> bool:
     """Give the token that a worker cannot use to whoever can."""
     return await _enqueue(redis, RENDER, 0, f"passed:{secrets.token_hex(8)}", -_CLOCK_SKEW)
+
+
+async def unring(redis: ArqRedis, photos: Iterable[Photo]) -> None:
+    """Take back the jobs of photos that are gone. One that stays does no harm: it finds nothing."""
+    queue = redis.default_queue_name
+    jobs = [f"{queue}:{RENDER}:{photo.id}:{photo.attempt}" for photo in photos]
+    if not jobs:
+        return
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            await redis.zrem(queue, *jobs)
+            await redis.unlink(*(job_key_prefix + job for job in jobs))
+    except (RedisError, OSError) as error:
+        log.warning("doorbell.not_taken_back", error=type(error).__name__)
 
 
 async def ring_delivery(redis: ArqRedis, photo: Photo) -> bool:

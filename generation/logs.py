@@ -7,7 +7,10 @@ from typing import Any
 import structlog
 
 #: Their info lines repeat what ours say, and could hold a prompt or a token in an address.
-LIBRARIES = ("arq.worker", "aiogram", "httpx", "httpx2", "openai", "botocore", "aiobotocore", "aiohttp.access")
+LIBRARIES = (
+    "arq.worker", "aiogram", "httpx", "httpx2", "httpcore", "httpcore2", "openai", "botocore", "aiobotocore",
+    "boto3", "aiohttp.access", "asyncio",
+)  # fmt: skip
 
 
 def _important(record: logging.LogRecord) -> bool:

@@ -157,3 +157,15 @@ class RenderWorker(Base):
     # GPU seconds for one photo, as measured lately, and photos between claim and chat.
     photo_seconds: Mapped[float | None] = mapped_column(Float)
     in_hand: Mapped[int] = mapped_column(Integer, server_default="0")
+
+
+class DiscardedObject(Base):
+    """An original in S3 that nobody may see any more; the workers delete it.
+
+    Until `until` it is deleted again and again: a worker may have been storing it just then.
+    """
+
+    __tablename__ = "discarded_objects"
+
+    object_key: Mapped[str] = mapped_column(Text, primary_key=True)
+    until: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())

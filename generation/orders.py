@@ -9,7 +9,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from generation import queue
+from generation import queue, status
 from generation.errors import GenerationError, OneAtATime, QueueFull
 from generation.models import Orientation, Photo, PhotoStatus
 
@@ -30,13 +30,21 @@ class PhotoWords:
     too_late: str = ""
     #: It was promised, so its end is said even though nobody asked for it.
     owed: bool = False
-    #: The row of buttons under the photo: text, and callback data that the photo's id follows.
-    buttons: Sequence[tuple[str, str]] = ()
+    #: Rows of buttons under the photo: text, and callback data that the photo's id follows.
+    buttons: Sequence[Sequence[tuple[str, str]]] = ()
+    #: Shown blurred until the person taps it; delivered without a sound.
+    spoiler: bool = False
+    silent: bool = False
 
     @classmethod
     def of(cls, words: Mapping[str, Any]) -> "PhotoWords":
         """From the row; what a newer bot wrote and this worker does not know is left out."""
-        return cls(**{name: text for name, text in words.items() if name in cls.__dataclass_fields__})
+        known = {name: value for name, value in words.items() if name in cls.__dataclass_fields__}
+        rows = known.get("buttons") or ()
+        if rows and isinstance(rows[0][0], str):
+            # One row, as the bot wrote it before there were several.
+            known["buttons"] = [rows]
+        return cls(**known)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,6 +115,11 @@ async def place(
         values |= {"status": PhotoStatus.DROPPED, "failed_at": now, "error": str(refusal)}
     placed = await session.execute(insert(Photo).values(**values).returning(Photo))
     return placed.scalar_one()
+
+
+async def cancel(session: AsyncSession, photo_id: int, *, owner_id: int) -> bool:
+    """Drop a photo that its owner no longer wants; False once a GPU has begun with it, or for somebody else's."""
+    return bool(await status.drop_waiting(session, owner_id, Photo.id == photo_id, why="the person cancelled it"))
 
 
 async def _refusal(

@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -16,7 +17,7 @@ from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramNotF
 from arq import ArqRedis, Worker, cron
 from redis.exceptions import RedisError
 
-from generation import doorbell, fleet, logs, status, storage, telegram, workflow
+from generation import disposal, doorbell, fleet, logs, status, storage, telegram, workflow
 from generation.backend import Backend
 from generation.comfyui import ComfyUI
 from generation.database import AWAY, Database
@@ -92,7 +93,9 @@ class Process:
             pipeline=self.pipeline,
         )
         self.sweeper = Sweeper(settings, self._database, redis, bot)
-        for work in (self._backend.listen, self.watchdog.watch, self._say_alive):
+        # Beside the sweeper: an S3 that hangs must not keep photos waiting.
+        delete_originals = partial(disposal.keep_sweeping, self._database, opened, every=settings.sweep_every)
+        for work in (self._backend.listen, self.watchdog.watch, self._say_alive, delete_originals):
             self._living.append(asyncio.create_task(_kept_up(work)))
         for work in (self._chores, lambda: self._without_redis(redis)):
             self._taking.append(asyncio.create_task(_kept_up(work)))

@@ -104,6 +104,12 @@ async def waiting_count(session: AsyncSession, *, before: datetime | None = None
     return await session.scalar(counting) or 0
 
 
+async def ahead(session: AsyncSession, photo: Photo) -> int:
+    """How many photos wait before this one."""
+    earlier = (Photo.rank_at < photo.rank_at) | ((Photo.rank_at == photo.rank_at) & (Photo.id < photo.id))
+    return await session.scalar(select(func.count()).select_from(Photo).where(_IS_QUEUED, earlier)) or 0
+
+
 async def overflow(session: AsyncSession, *, depth: int, lease: float) -> Literal["nothing", "free", "everything"]:
     """What an overflow worker may take: nothing, as long as no more than `depth` photos wait.
 

@@ -7,7 +7,7 @@ another one took it) changes nothing and learns so from the answer.
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, inspect, select, tuple_, update
+from sqlalchemy import ColumnElement, func, inspect, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -99,6 +99,29 @@ async def move_surely(
         return True
 
     return await database.insist(once)
+
+
+async def drop_waiting(
+    session: AsyncSession, owner_id: int, *which: ColumnElement[bool], why: str, held: bool = False
+) -> list[int]:
+    """Drop a person's photos that wait for a GPU, without words; their numbers.
+
+    `held` drops those in a worker's hands as well: it finds them moved on and does not send them.
+    """
+    statuses = [before for before, after in TRANSITIONS.items() if DROPPED in after] if held else [QUEUED]
+    dropped = await session.scalars(
+        update(Photo)
+        .where(
+            Photo.owner_id == owner_id,
+            Photo.status.in_(statuses),
+            # Spelled as text so that the planner sees the constants of the partial index.
+            text("status IN ('queued', 'rendering', 'stored', 'sending')"),
+            *which,
+        )
+        .values(status=DROPPED, failed_at=func.clock_timestamp(), lease_until=None, error=why)
+        .returning(Photo.id)
+    )
+    return list(dropped)
 
 
 async def adopt(session: AsyncSession, photo_id: int, *, worker: str, lease: float) -> Photo | None:

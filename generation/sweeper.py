@@ -52,15 +52,16 @@ class Sweeper:
         await self._ring_overflow()
         async with self._database.unit() as session:
             await fleet.forget_silent(session)
-        for photo in await self._too_late():
-            await self._delivery.too_late(photo)
-        await asyncio.gather(*(self._delivery.tell(photo) for photo in await self._untold()))
+        await self._say_what_became()
 
     async def sweep_without_redis(self, deliver: Callable[[int], Awaitable[None]]) -> None:
         """The same round while nobody can ring: stored photos are delivered from here."""
         for photo in await self._release_abandoned():
             if photo.status is PhotoStatus.STORED:
                 await deliver(photo.id)
+        await self._say_what_became()
+
+    async def _say_what_became(self) -> None:
         for photo in await self._too_late():
             await self._delivery.too_late(photo)
         await asyncio.gather(*(self._delivery.tell(photo) for photo in await self._untold()))

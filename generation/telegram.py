@@ -79,13 +79,16 @@ def connect(settings: Settings) -> Bot:
 
 async def send_photo(bot: Bot, photo: Photo, jpeg: bytes) -> Outcome:
     """Send the photo as a reply, once. Never raises for anything that Telegram or the network does."""
+    words = PhotoWords.of(photo.words)
     try:
         message = await bot.send_photo(
             photo.chat_id,
             BufferedInputFile(jpeg, "photo.jpg"),
-            caption=PhotoWords.of(photo.words).caption or None,
+            caption=words.caption or None,
+            has_spoiler=words.spoiler or None,
+            disable_notification=words.silent or None,
             reply_parameters=_reply_to(photo),
-            reply_markup=_buttons(photo, PhotoWords.of(photo.words).buttons),
+            reply_markup=_buttons(photo, words.buttons),
         )
     except (TelegramAPIError, ClientDecodeError) as error:
         return _meaning(error)
@@ -94,7 +97,7 @@ async def send_photo(bot: Bot, photo: Photo, jpeg: bytes) -> Outcome:
 
 async def tell(bot: Bot, photo: Photo, text: str, *, button: tuple[str, str] | None = None) -> Outcome:
     """Say something about a photo in its chat; `button` is its text and callback data, the photo's id follows."""
-    markup = _buttons(photo, [button] if button else [])
+    markup = _buttons(photo, [[button]] if button else [])
     try:
         message = await bot.send_message(
             photo.chat_id, text, reply_parameters=_reply_to(photo), reply_markup=markup, request_timeout=10
@@ -152,9 +155,12 @@ def _meaning(error: Exception) -> Outcome:
     return outcome
 
 
-def _buttons(photo: Photo, buttons: Sequence[tuple[str, str]]) -> InlineKeyboardMarkup | None:
-    row = [InlineKeyboardButton(text=text, callback_data=f"{data}:{photo.id}") for text, data in buttons]
-    return InlineKeyboardMarkup(inline_keyboard=[row]) if row else None
+def _buttons(photo: Photo, buttons: Sequence[Sequence[tuple[str, str]]]) -> InlineKeyboardMarkup | None:
+    rows = [
+        [InlineKeyboardButton(text=text, callback_data=f"{data}:{photo.id}") for text, data in row]
+        for row in buttons
+    ]
+    return InlineKeyboardMarkup(inline_keyboard=rows) if rows else None
 
 
 def _reply_to(photo: Photo) -> ReplyParameters | None:
