@@ -1,64 +1,58 @@
 """The bot process: builds everything, receives updates, and is the one place that starts background tasks."""
 
 import asyncio
+import contextvars
 import os
 import random
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import structlog
 from aiogram import Bot, Dispatcher
 from aiogram.exceptions import (
     ClientDecodeError,
     TelegramAPIError,
     TelegramBadRequest,
-    TelegramForbiddenError,
-    TelegramNetworkError,
-    TelegramRetryAfter,
-    TelegramServerError,
 )
-from aiogram.types import BotCommand, Update
-from asyncpg.exceptions import DataError
-from sqlalchemy.exc import DBAPIError, InterfaceError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from aiogram.types import BotCommand, BotCommandScopeAllPrivateChats, BotCommandScopeChat, Update
 
-from bot import check_data, receivers
+from bot import check_data, receivers, stopwatch
+from bot.arrivals import Arrivals
+from bot.cast import Cast
 from bot.conversation import Conversation
+from bot.drafts import Drafts
 from bot.handlers import build_router
-from bot.handlers.middleware import WhoIsIt
-from bot.inbox import Inbox, TryAgain, chat_of
+from bot.handlers.gallery import Gallery
+from bot.handlers.middleware import RateLimit, WhoIsIt
+from bot.handlers.payment import answer_checkout
+from bot.handling import handler
+from bot.inbox import Inbox
+from bot.initiative import Initiative
 from bot.language_model import LanguageModel
 from bot.ordering import Ordering
+from bot.parts import Parts
+from bot.portraits import Portraits
 from bot.reading import Reader
 from bot.sending import ObeyTelegram
 from bot.settings import Settings
-from bot.texts import DEFAULT, Texts
-from generation import doorbell, logs, telegram, workflow
+from bot.texts import DEFAULT, Say, Texts
+from generation import doorbell, logs, storage, telegram, workflow
 from generation.database import Database
 
 log = structlog.get_logger(__name__)
 
-COMMANDS = ("photo", "persona", "story", "settings", "reset", "help")
-
-#: Faults that pass: the update is handled again. A lost answer is worse than one that comes twice.
-PASSING = (
-    TelegramNetworkError,
-    TelegramServerError,
-    TelegramRetryAfter,
-    ClientDecodeError,
-    DBAPIError,
-    InterfaceError,
-    PoolTimeout,
-    OSError,
-    aiohttp.ClientError,
-    TimeoutError,
-)
+COMMANDS = (
+    "photo", "persona", "story", "create", "gallery", "memory", "premium", "invite", "settings", "privacy", "reset",
+    "terms", "paysupport", "help",
+)  # fmt: skip
+ADMIN_COMMANDS = (*COMMANDS, "why", "refund")
+#: Asked for beside what the dispatcher's handlers take.
+AT_ONCE = "pre_checkout_query"
 
 
 class BackgroundTasks:
@@ -68,7 +62,8 @@ class BackgroundTasks:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __call__(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(self._guard(work))
+        # Not on the time of the update that started it.
+        task = contextvars.copy_context().run(_start, self._guard(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -80,8 +75,16 @@ class BackgroundTasks:
     async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
+        except ClientDecodeError as error:
+            # Its text repeats what Telegram answered, and with it what was said.
+            log.warning("background.failed", error=type(error).__name__)
         except Exception:
             log.exception("background.failed")
+
+
+def _start(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    stopwatch.forget()
+    return asyncio.create_task(work)
 
 
 class Application:
@@ -92,7 +95,8 @@ class Application:
         self.bot = bot
         self.inbox = inbox
         self._texts = texts
-        self._kinds = dispatcher.resolve_used_update_types()
+        self._kinds = [*dispatcher.resolve_used_update_types(), AT_ONCE]
+        self.initiative: Initiative | None = None
 
     async def receive(self) -> None:
         """Take updates until cancelled."""
@@ -105,22 +109,36 @@ class Application:
                 await asyncio.Event().wait()
 
     async def introduce(self) -> None:
-        """Set the commands menu, in every language; without Telegram it is tried until it works."""
+        """Set menus and descriptions, in every language; without Telegram it is tried until it works."""
         while True:
             try:
                 for locale in self._texts.locales:
-                    await self.bot.set_my_commands(
-                        self._commands(locale), language_code=None if locale == DEFAULT else locale
-                    )
+                    await self._introduce(locale, None if locale == DEFAULT else locale)
             except (TelegramAPIError, ClientDecodeError) as error:
-                log.warning("bot.commands_not_set", error=type(error).__name__)
+                log.warning("bot.not_introduced", error=type(error).__name__)
                 await asyncio.sleep(10)
             else:
                 return
 
-    def _commands(self, locale: str) -> list[BotCommand]:
+    async def _introduce(self, locale: str, language_code: str | None) -> None:
         say = self._texts.in_locale(locale)
-        return [BotCommand(command=name, description=say(f"command-{name}")) for name in COMMANDS]
+        await self.bot.set_my_commands(
+            _menu(say, COMMANDS), scope=BotCommandScopeAllPrivateChats(), language_code=language_code
+        )
+        await self.bot.set_my_description(say("bot-description"), language_code=language_code)
+        await self.bot.set_my_short_description(say("bot-short-description"), language_code=language_code)
+        for admin in self.settings.admin_ids:
+            # An operator who has never written to the bot has no chat yet.
+            with suppress(TelegramBadRequest):
+                await self.bot.set_my_commands(
+                    _menu(say, ADMIN_COMMANDS),
+                    scope=BotCommandScopeChat(chat_id=admin),
+                    language_code=language_code,
+                )
+
+
+def _menu(say: Say, names: Sequence[str]) -> list[BotCommand]:
+    return [BotCommand(command=name, description=say(f"command-{name}")) for name in names]
 
 
 @asynccontextmanager
@@ -139,42 +157,77 @@ async def running(settings: Settings) -> AsyncIterator[Application]:
         background = BackgroundTasks()
         stack.push_async_callback(background.close)
         texts = Texts()
-        personas = check_data.load_all_or_stop(workflow.load_or_stop(settings.workflows_folder))
+        cast = Cast(check_data.load_all_or_stop(workflow.load_or_stop(settings.workflows_folder), texts))
+        opened = await stack.enter_async_context(storage.opened(settings))
         rng = random.Random()
         reader = Reader()
         stack.callback(reader.close)
         await reader.open()
         ordering = Ordering(settings=settings, reader=reader, rng=rng)
+        limit = RateLimit(settings)
+        arrivals = Arrivals(database, bot_id=bot.id, allows=limit.has_left)
         conversation = Conversation(
-            settings=settings,
-            database=database,
-            redis=redis,
-            bot=bot,
-            language_model=language_model,
-            personas=personas,
-            reader=reader,
-            ordering=ordering,
-            background=background,
+            Parts(
+                settings=settings,
+                database=database,
+                redis=redis,
+                bot=bot,
+                language_model=language_model,
+                cast=cast,
+                reader=reader,
+                ordering=ordering,
+                drafts=Drafts(bot, reader.showable),
+                arrivals=arrivals,
+                background=background,
+            )
         )
+        gallery = Gallery(settings=settings, database=database, cast=cast, portraits=Portraits(), bot=bot, rng=rng)
+        # What handlers may name among their parameters.
         dispatcher = Dispatcher(
             settings=settings,
+            texts=texts,
             database=database,
             redis=redis,
-            personas=personas,
-            conversation=conversation,
+            originals=opened,
+            language_model=language_model,
+            cast=cast,
+            reader=reader,
             ordering=ordering,
-            rng=rng,
+            conversation=conversation,
+            gallery=gallery,
+            background=background,
         )
         dispatcher.update.outer_middleware(WhoIsIt(database, texts))
+        dispatcher.update.outer_middleware(limit)
         dispatcher.include_router(build_router())
+
+        def at_once(update: Update) -> bool:
+            """Whoever pays must not wait behind their own talk."""
+            if update.pre_checkout_query is not None:
+                background(answer_checkout(bot, update.pre_checkout_query, settings, texts, database))
+            return update.pre_checkout_query is not None
+
         inbox = Inbox(
             database,
             bot_id=bot.id,
             replica=f"{socket.gethostname()}:{os.getpid()}",
-            handle=_handler(bot, dispatcher, texts),
+            handle=handler(bot, dispatcher, texts, database),
+            at_once=at_once,
+            arrived=arrivals.came,
+        )
+        initiative = Initiative(
+            settings=settings,
+            database=database,
+            bot=bot,
+            language_model=language_model,
+            reader=reader,
+            cast=cast,
+            texts=texts,
         )
         application = Application(settings, bot, dispatcher, inbox, texts)
+        application.initiative = initiative
         background(inbox.run(partial(_touch, settings.health_file)))
+        background(initiative.run())
         background(application.introduce())
         yield application
         await inbox.finish(settings.shutdown_wait)
@@ -183,46 +236,6 @@ async def running(settings: Settings) -> AsyncIterator[Application]:
 def _touch(file: Path | None) -> None:
     if file is not None:
         file.touch()
-
-
-def _handler(bot: Bot, dispatcher: Dispatcher, texts: Texts) -> Any:
-    """The one place that catches everything a handler can raise."""
-
-    async def handle(update: Update) -> None:
-        try:
-            await dispatcher.feed_update(bot, update)
-        except TelegramForbiddenError:
-            log.info("update.person_unreachable")
-        except TelegramBadRequest as error:
-            # For one, a button pressed so long ago that its query can no longer be answered.
-            log.warning("update.refused_by_telegram", error=str(error))
-        except PASSING as error:
-            if not _never_passes(error):
-                raise TryAgain(type(error).__name__) from error
-            log.exception("update.failed")
-            await _apologise(bot, update, texts)
-        except Exception:
-            log.exception("update.failed")
-            await _apologise(bot, update, texts)
-
-    return handle
-
-
-def _never_passes(error: BaseException) -> bool:
-    """A value that PostgreSQL cannot take stays one: tried again, it would silence its chat for an hour."""
-    return isinstance(error, DBAPIError) and isinstance(getattr(error.orig, "__cause__", None), DataError)
-
-
-async def _apologise(bot: Bot, update: Update, texts: Texts) -> None:
-    chat_id = chat_of(update)
-    if chat_id <= 0:
-        return
-    user = getattr(update.event, "from_user", None)
-    say = texts.in_locale(texts.locale_of(user.language_code if user else None))
-    try:
-        await bot.send_message(chat_id, say("went-wrong"))
-    except (TelegramAPIError, ClientDecodeError) as error:
-        log.warning("update.no_apology", error=type(error).__name__)
 
 
 async def main(settings: Settings) -> None:

@@ -53,6 +53,14 @@ class Take:
         return f"{self.camera}, {self.composition}"
 
 
+COMPOSITIONS = (
+    "off-centre, looking away from the camera",
+    "centred, looking straight into the lens",
+    "leaning forward a little, laughing",
+    "turned half aside, hand near the face",
+    "framed by something in the foreground, candid moment",
+)
+
 TAKES = (
     Take("close-up portrait, 85mm lens, eye level", "face slightly turned, soft background blur, off-centre"),
     Take("wide shot from afar, 24mm lens", "small figure on the left third, much of the place around"),
@@ -65,6 +73,11 @@ TAKES = (
     Take("wide shot, high angle", "symmetrical composition, figure in the lower third"),
     Take("full body, in a mirror", "reflection framed by the mirror's edge, candid"),
 )
+
+
+def once_more(camera: str, take: int) -> str:
+    """The same camera after `take` earlier tries, with another composition."""
+    return ", ".join(filter(None, (camera, COMPOSITIONS[take % len(COMPOSITIONS)])))
 
 
 def another(camera: str, take: int) -> Take:

@@ -10,9 +10,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot import persona as personas
 from bot.camera import TAKES
+from bot.cast import Cast
 from bot.persona import Persona, WrongPersona
 from bot.photo_prompt import describe
 from bot.scene import Scene
+from bot.texts import Texts
 from generation import workflow as workflows
 from generation.comfyui import ComfyUI
 from generation.errors import ComfyUIError, WorkflowError
@@ -45,12 +47,14 @@ def main() -> int:
     return 0
 
 
-def load_all_or_stop(known: dict[str, Workflow]) -> dict[str, Persona]:
+def load_all_or_stop(known: dict[str, Workflow], texts: Texts) -> dict[str, Persona]:
     """Every persona, for the start of the bot; what does not fit stops it. Raises WrongPersona."""
     everybody = personas.load_all(set(known))
     for key, persona in everybody.items():
-        for problem in of_persona(persona, known):
+        for problem in (*of_persona(persona, known), *_of_names(persona, texts)):
             raise WrongPersona(f"{key}.toml: {problem}")
+    for problem in (*of_persona(own := Cast(everybody).sample(), known), *_of_names(own, texts)):
+        raise WrongPersona(f"own_persona.toml: {problem}")
     return everybody
 
 
@@ -61,6 +65,9 @@ def _check(settings: DataSettings) -> Iterator[str]:
     yield from wrong
     for key, persona in everybody.items():
         yield from (f"{key}.toml: {problem}" for problem in of_persona(persona, known))
+        yield from (f"{key}.toml: {problem}" for problem in _of_names(persona, Texts()))
+    own = Cast(everybody).sample()
+    yield from (f"own_persona.toml: {problem}" for problem in (*of_persona(own, known), *_of_names(own, Texts())))
     if settings.comfyui_url is None:
         return
     try:
@@ -86,6 +93,13 @@ def of_persona(persona: Persona, known: dict[str, Workflow]) -> Iterator[str]:
     yield from _of_inputs(persona, [known[name] for name in sorted(persona.workflow.named & known.keys())])
     for key, story in persona.stories.items():
         yield from (f"story {key}: {problem}" for problem in _of_prompt(persona, key, story.scene))
+
+
+def _of_names(persona: Persona, texts: Texts) -> Iterator[str]:
+    """People choose atmospheres by name, in their own language."""
+    for atmosphere in persona.atmospheres:
+        if not texts.has(f"atmosphere-{atmosphere}"):
+            yield f"bot/texts/*.ftl have no atmosphere-{atmosphere}"
 
 
 def _of_inputs(persona: Persona, chosen: list[Workflow]) -> Iterator[str]:

@@ -3,111 +3,135 @@
 Each step is written down before the next one begins, so a turn that was cut off goes on where it stopped
 when its update is handled again: an answer that exists is not asked for twice, one that was sent is not
 sent again, and the photo is ordered in the same unit of work as the answer that caused it.
+
+Messages that come while the answer is still being made are answered together: the one before them is left to
+the next update, which is written down already.
 """
 
-from collections.abc import Coroutine
-from typing import Any, Protocol
+from collections.abc import Sequence
 
 import structlog
-from aiogram import Bot
-from arq import ArqRedis
 
-from bot import context, dialogues, photos, staging
-from bot.language_model import LanguageModel, LanguageModelUnavailable
-from bot.memory import Memory
-from bot.models import Dialogue, Message, Person, Role
-from bot.ordering import Ordering, honest
-from bot.persona import Persona
-from bot.reading import PersonReading, Reader
-from bot.scene import Scene, split_answer
+from bot import context, dialogues, photos
+from bot.answering import Answering
+from bot.models import Message, Person, Role
+from bot.parts import Parts
+from bot.reading import PersonReading
+from bot.request import gather
 from bot.sending import send_text
-from bot.settings import Settings
 from bot.standing import notice
+from bot.telling import Telling
 from bot.texts import Say
 from bot.turn import Incoming, Turn
-from generation import doorbell, orders
-from generation.database import Database
 from generation.models import Photo
-from generation.telegram import showing
-from triggers import decide
 
 log = structlog.get_logger(__name__)
-
-
-class Background(Protocol):
-    """Starts work that nobody waits for; the one supervised place of the process (`bot.app`)."""
-
-    def __call__(self, work: Coroutine[Any, Any, None]) -> None: ...
 
 
 class Conversation:
     """Answers people. One per process, built by `bot.app`."""
 
-    def __init__(
-        self,
-        *,
-        settings: Settings,
-        database: Database,
-        redis: ArqRedis,
-        bot: Bot,
-        language_model: LanguageModel,
-        personas: dict[str, Persona],
-        reader: Reader,
-        ordering: Ordering,
-        background: Background,
-    ) -> None:
-        self._settings = settings
-        self._database = database
-        self._redis = redis
-        self._bot = bot
-        self._language_model = language_model
-        self._personas = personas
-        self._reader = reader
-        self._ordering = ordering
-        self._background = background
-        self._memory = Memory(database, language_model, budget=settings.memory_tokens)
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._settings = parts.settings
+        self._database = parts.database
+        self._bot = parts.bot
+        self._ordering = parts.ordering
+        self._answering = Answering(parts)
+        self._telling = Telling(parts)
 
     async def take_turn(self, person: Person, say: Say, incoming: Incoming) -> bool:
         """Answer what a person wrote. False when the person has not chosen a persona yet."""
-        heard = await self._reader.person(
-            incoming.text,
-            by_command=incoming.wants_photo,
-            explicit_allowed=photos.explicit_allowed(person, self._settings),
-        )
-        if heard.refusal:
-            # Neither kept nor shown to the model.
-            log.warning("message.refused_by_policy", why=heard.refusal)
-            await send_text(self._bot, incoming.chat_id, say(f"policy-{heard.refusal}"))
-            return True
-        turn = await self._open(person, say, incoming, heard)
-        if turn is None:
-            return False
-        if turn.answer is None and incoming.wants_photo and (words := await self._no_photo(person, say)):
-            # Said before she answers as if a photo were coming.
-            await send_text(self._bot, incoming.chat_id, words)
-            return True
-        if turn.answer is None:
-            try:
-                async with showing(self._bot, incoming.chat_id, "typing"):
-                    raw = await self._language_model.answer(turn.request)
-            except LanguageModelUnavailable:
-                await send_text(self._bot, incoming.chat_id, say("model-down"))
+        with self._parts.arrivals.watching(incoming.chat_id) as more:
+            async with self._database.unit() as session:
+                together = await dialogues.left_to_next(session, person.id, update_id=incoming.update_id)
+            heard = await self._hear(person, incoming, together)
+            if heard.refusal:
+                # Neither kept nor shown to the model.
+                await self._refuse(incoming.chat_id, say, heard)
                 return True
-            await self._write_answer(turn, raw)
-        await self._send(turn)
+            turn = await self._open(person, say, incoming, heard, together)
+            if turn is None:
+                return False
+            if turn.answer is None and incoming.wants_photo and await self._told_of_obstacle(turn):
+                # Said before she answers as if a photo were coming.
+                return True
+            if turn.answer is None and not await self._answering.answer(turn, more):
+                return True
+        await self._telling.send(turn)
         return True
 
-    async def _no_photo(self, person: Person, say: Say) -> str:
+    async def is_last(self, person: Person, answer_id: int) -> bool:
+        """Whether this is the answer that can still be written anew."""
         async with self._database.unit() as session:
-            return await self._ordering.refusal(session, person, say)
+            dialogue = await dialogues.current(session, person.id)
+            newest = await dialogues.last(session, dialogue.id) if dialogue else None
+        return newest is not None and newest.id == answer_id and newest.scene_before is not None
+
+    async def rewrite(self, person: Person, say: Say, chat_id: int, answer_id: int) -> bool:
+        """Write another answer in place of the last one. False when it is not the last one any more."""
+        turn = await self._reopen(person, say, chat_id, answer_id)
+        if turn is None or turn.answer is None:
+            return False
+        if turn.heard.refusal:
+            await self._refuse(chat_id, say, turn.heard)
+            return True
+        if await self._answering.answer(turn, None):
+            await self._telling.replace(turn)
+        return True
+
+    async def correct(self, person: Person, say: Say, chat_id: int, message_id: int, text: str) -> None:
+        """The person edited a message: it counts as it reads now, and the last answer is written anew for it."""
+        async with self._database.unit() as session:
+            dialogue = await dialogues.current(session, person.id)
+            message = await dialogues.of_chat(session, dialogue.id, message_id) if dialogue else None
+            newest = await dialogues.last(session, dialogue.id) if dialogue else None
+            answered = await dialogues.asked(session, newest) if newest and newest.role is Role.PERSONA else []
+        if message is None or message.text == text:
+            return
+        is_answered = message.id in {each.id for each in answered}
+        # Judged with what it was answered together with, in the order in which it was said.
+        whole = [text if each.id == message.id else each.text for each in answered] if is_answered else [text]
+        incoming = Incoming(update_id=0, chat_id=chat_id, message_id=message_id, text=whole[-1])
+        heard = await self._hear(person, incoming, whole[:-1])
+        if heard.refusal:
+            await self._refuse(chat_id, say, heard)
+            return
+        async with self._database.unit() as session:
+            (await session.get_one(Message, message.id)).text = text
+        if newest is not None and is_answered:
+            await self.rewrite(person, say, chat_id, newest.id)
 
     # -- steps -----------------------------------------------------------------------------------------
 
-    async def _open(self, person: Person, say: Say, incoming: Incoming, heard: PersonReading) -> Turn | None:
+    async def _hear(self, person: Person, incoming: Incoming, together: Sequence[str]) -> PersonReading:
+        """What was written in several messages counts as one text, for wishes and for the policy."""
+        return await self._parts.reader.person(
+            "\n".join((*together, incoming.text)),
+            by_command=incoming.wants_photo,
+            explicit_allowed=photos.explicit_allowed(person, self._settings),
+        )
+
+    async def _refuse(self, chat_id: int, say: Say, heard: PersonReading) -> None:
+        log.warning("message.refused_by_policy", why=heard.refusal)
+        await send_text(self._bot, chat_id, say(f"policy-{heard.refusal}"))
+
+    async def _told_of_obstacle(self, turn: Turn) -> bool:
+        async with self._database.unit() as session:
+            obstacle = await self._ordering.obstacle(session, turn.person, turn.say)
+            told = await self._ordering.told_once(session, turn.person, obstacle)
+        if told is not None:
+            await send_text(self._bot, turn.incoming.chat_id, told.words, told.buttons)
+        return told is not None
+
+    async def _open(
+        self, person: Person, say: Say, incoming: Incoming, heard: PersonReading, together: Sequence[str]
+    ) -> Turn | None:
         """Write the person's words down and gather what the model must know."""
         async with self._database.unit() as session:
             dialogue = await dialogues.current(session, person.id)
-            if dialogue is None or dialogue.persona not in self._personas:
+            persona = await self._parts.cast.find(session, dialogue.persona, person.id) if dialogue else None
+            if dialogue is None or persona is None:
                 return None
             if not await dialogues.of_update(session, dialogue.id, incoming.update_id, Role.PERSON):
                 session.add(
@@ -116,25 +140,17 @@ class Conversation:
                         role=Role.PERSON,
                         text=incoming.text,
                         update_id=incoming.update_id,
+                        telegram_message_id=incoming.message_id,
                     )
                 )
                 await session.flush()
                 await notice(session, person.id, within=self._settings.photo_noticed_within)
             answer = await dialogues.of_update(session, dialogue.id, incoming.update_id, Role.PERSONA)
             photo = await session.get(Photo, answer.photo_id) if answer and answer.photo_id else None
-            said = await dialogues.history(session, dialogue)
-            last_photo = await photos.last_outcome(session, dialogue.id)
-            none_now = heard.asks and bool(await self._ordering.refusal(session, person, say))
-        persona = self._personas[dialogue.persona]
-        request = context.for_answer(
-            persona,
-            persona.story(dialogue.story),
-            Scene.model_validate(dialogue.scene),
-            dialogue.summary,
-            said,
-            budget=self._settings.memory_tokens,
-            photos=context.of_photos(person.photo_frequency, last_photo, none_now=none_now),
-        )
+            none_now = heard.asks and await self._ordering.obstacle(session, person, say) is not None
+            request = await gather(session, self._settings, person, dialogue, persona, no_photo_now=none_now)
+        if incoming.picture and self._settings.llm_sees_pictures:
+            request = context.with_picture(request, incoming.picture)
         return Turn(
             person=person,
             say=say,
@@ -145,69 +161,42 @@ class Conversation:
             request=request,
             answer=answer,
             photo=photo,
+            together=together,
         )
 
-    async def _write_answer(self, turn: Turn, raw: str) -> None:
-        """The answer, the scene, the decision and the order, in one unit of work."""
-        text, spoken = split_answer(raw)
-        reading = await self._reader.answer(text, person_text=turn.incoming.text)
-        if reading.refusal:
-            log.warning("answer.refused_by_policy", why=reading.refusal)
-            text, spoken = turn.say("policy-answer"), None
-            reading = await self._reader.answer(text, person_text="")
-        # A chat's updates are handled one by one: nobody else changes its scene meanwhile.
-        before = Scene.model_validate(turn.dialogue.scene)
-        scene = staging.after_answer(before, spoken, reading, turn.persona, turn.heard.wish)
-        refused = await self._ordering.policy(turn.person, turn.persona, turn.dialogue.story, scene, turn.say)
+    async def _reopen(self, person: Person, say: Say, chat_id: int, answer_id: int) -> Turn | None:
+        """The turn of the last answer once more, as it was before that answer."""
         async with self._database.unit() as session:
-            turn.dialogue = dialogue = await session.get_one(Dialogue, turn.dialogue.id, with_for_update=True)
-            moment, stands = await self._ordering.moment(
-                session,
-                turn,
-                reading,
-                spoken.visual if spoken else None,
-                changed=scene.atmosphere != before.atmosphere,
-            )
-            decision = decide(moment)
-            dialogue.answers += 1
-            dialogue.answers_since_photo += 1
-            dialogue.story_changed = False
-            # What may not be drawn does not last either, or every later photo would be refused for it.
-            dialogue.scene = before.lasting() if refused else scene.lasting()
-            turn.photo, afterword = await self._ordering.carry_out(session, turn, scene, decision, stands, refused)
-            comes = turn.photo is not None or (not afterword and not refused and stands.waiting_here > 0)
-            text = honest(turn.say, text, reading, afterword, photo_comes=comes)
-            turn.answer = Message(
-                dialogue_id=dialogue.id,
-                role=Role.PERSONA,
-                text=text or "…",
-                afterword="" if text == afterword else afterword,
-                update_id=turn.incoming.update_id,
-                photo_id=turn.photo.id if turn.photo else None,
-            )
-            session.add(turn.answer)
-            await session.flush()
-        log.info(
-            "turn.answered",
-            rule=decision.rule,
-            kind=decision.kind,
-            reason=decision.reason,
-            answer=moment.answer_number,
+            dialogue = await dialogues.current(session, person.id)
+            answer = await dialogues.last(session, dialogue.id) if dialogue else None
+            if dialogue is None or answer is None or answer.id != answer_id or answer.scene_before is None:
+                return None
+            persona = await self._parts.cast.find(session, dialogue.persona, person.id)
+            asked = await dialogues.asked(session, answer)
+            if persona is None or not asked:
+                return None
+            # For this turn only: the rows change with the new answer, if there is one.
+            session.expunge(dialogue)
+            dialogue.scene = answer.scene_before
+            photo = await session.get(Photo, answer.photo_id) if answer.photo_id else None
+            request = await gather(session, self._settings, person, dialogue, persona, instead_of=answer)
+        *together, last = [each.text for each in asked]
+        incoming = Incoming(
+            update_id=answer.update_id or 0,
+            chat_id=chat_id,
+            message_id=asked[-1].telegram_message_id or 0,
+            text=last,
         )
-
-    async def _send(self, turn: Turn) -> None:
-        """Send the words, then ring for the photo, so that it never comes before them."""
-        answer = turn.answer
-        if answer is None:
-            return
-        if answer.sent_at is None:
-            await send_text(self._bot, turn.incoming.chat_id, answer.text)
-            if answer.afterword:
-                await send_text(self._bot, turn.incoming.chat_id, answer.afterword)
-            async with self._database.unit() as session:
-                await dialogues.mark_sent(session, answer.id)
-                if turn.photo is not None:
-                    await orders.release(session, turn.photo.id)
-        if turn.photo is not None:
-            await doorbell.ring(self._redis, turn.photo, premium_head_start=self._settings.premium_head_start)
-        self._background(self._memory.summarise(turn.dialogue.id))
+        return Turn(
+            person=person,
+            say=say,
+            incoming=incoming,
+            heard=await self._hear(person, incoming, together),
+            dialogue=dialogue,
+            persona=persona,
+            request=request,
+            answer=answer,
+            photo=photo,
+            rewrites=True,
+            together=together,
+        )

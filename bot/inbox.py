@@ -17,9 +17,10 @@ from aiogram.types.update import UpdateTypeLookupError
 from pydantic import ValidationError
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
 
 from bot.models import ReceivedUpdate
-from generation.database import Database
+from generation.database import Database, never_passes
 from generation.status import in_seconds
 
 log = structlog.get_logger(__name__)
@@ -46,13 +47,24 @@ class Inbox:
     """The updates of one bot on one replica. Built by `bot.app`; `run` lives as long as the process."""
 
     def __init__(
-        self, database: Database, *, bot_id: int, replica: str, handle: Handle, patience: float = PATIENCE
+        self,
+        database: Database,
+        *,
+        bot_id: int,
+        replica: str,
+        handle: Handle,
+        at_once: Callable[[Update], bool] = lambda _update: False,
+        arrived: Callable[[int, Update], None] = lambda _chat_id, _update: None,
+        patience: float = PATIENCE,
     ) -> None:
+        """`at_once` takes an update that can neither wait nor be written down; `arrived` hears of all others."""
         self._database = database
         self._bot_id = bot_id
         # A restarted container has the name and the number of the one before it.
         self._replica = f"{replica}:{secrets.token_hex(4)}"
         self._handle = handle
+        self._at_once = at_once
+        self._arrived = arrived
         self._patience = patience
         self._in_hand: set[int] = set()
         self._chats: dict[int, asyncio.Task[None]] = {}
@@ -61,6 +73,7 @@ class Inbox:
 
     async def receive(self, updates: Sequence[Update]) -> None:
         """Write updates down; when this returns they may be confirmed to Telegram."""
+        updates = [received for received in updates if not self._at_once(received)]
         rows: list[dict[str, Any]] = [
             {
                 "bot_id": self._bot_id,
@@ -72,9 +85,37 @@ class Inbox:
         ]
         if not rows:
             return
+        try:
+            await self._write_down(updates, rows)
+        except DBAPIError as error:
+            if not never_passes(error):
+                raise
+            # One of them cannot be stored; it must not keep the others from being confirmed.
+            for received, row in zip(updates, rows, strict=True):
+                await self._write_down_if_possible(received, row)
+
+    async def _write_down_if_possible(self, received: Update, row: dict[str, Any]) -> None:
+        try:
+            await self._write_down([received], [row])
+        except DBAPIError as error:
+            if not never_passes(error):
+                raise
+            log.error("update.unstorable", update_id=received.update_id)
+
+    async def _write_down(self, updates: Sequence[Update], rows: Sequence[dict[str, Any]]) -> None:
         async with self._database.unit() as session:
-            await session.execute(insert(ReceivedUpdate).on_conflict_do_nothing(), rows)
+            written = (
+                insert(ReceivedUpdate)
+                .values(list(rows))
+                .on_conflict_do_nothing()
+                .returning(ReceivedUpdate.update_id)
+            )
+            new = set(await session.scalars(written))
         self._wake(row["chat_id"] for row in rows)
+        for received in updates:
+            # A redelivery of what is being answered is nothing new.
+            if received.update_id in new:
+                self._arrived(chat_of(received), received)
 
     async def take_over(self) -> None:
         """Free everything that earlier processes held. Only where no other replica can be alive (polling)."""
@@ -138,7 +179,8 @@ class Inbox:
         try:
             if await self._handled_to_its_end(row):
                 # What the person wrote goes with the payload; the number stays, to know a redelivery.
-                await self._set(row, handled_at=func.now(), payload=None, claimed_until=None)
+                # And whose it was: nobody asks any more.
+                await self._set(row, handled_at=func.now(), payload=None, chat_id=0, claimed_until=None)
         finally:
             self._in_hand.discard(row.update_id)
         return True
@@ -223,7 +265,10 @@ class Inbox:
                 )
                 .values(claimed_until=in_seconds(LEASE))
             )
-            waiting = await session.scalars(select(ReceivedUpdate.chat_id).where(unhandled, self._free).distinct())
+            idle = ReceivedUpdate.update_id.not_in(self._in_hand)
+            waiting = await session.scalars(
+                select(ReceivedUpdate.chat_id).where(unhandled, self._free, idle).distinct()
+            )
             chats = list(waiting)
             await session.execute(
                 delete(ReceivedUpdate).where(

@@ -1,4 +1,4 @@
-"""The bot's tables: people, their dialogues, messages, and the updates that Telegram delivered."""
+"""The bot's tables: people, their dialogues, what was said, remembered and paid, and Telegram's updates."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -15,8 +15,8 @@ from sqlalchemy import (
     SmallInteger,
     Text,
     func,
-    text,
 )
+from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -34,6 +34,11 @@ class Person(Base):
     """Somebody who has written to the bot. The id is Telegram's user id."""
 
     __tablename__ = "people"
+    __table_args__ = (
+        # What `bot.initiative` looks for once a minute, among however many people.
+        Index("ix_people_writes_first", "wrote_first_at", postgresql_where=sql("writes_first")),
+        Index("ix_people_premium_until", "premium_until", postgresql_where=sql("premium_until IS NOT NULL")),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     locale: Mapped[str] = mapped_column(Text)
@@ -46,13 +51,33 @@ class Person(Base):
     blocked_at: Mapped[datetime | None] = mapped_column(Timestamp)
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
 
+    # Said to be under 18: nothing opens until /start asks again.
+    adult_refused_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    # The parameter of the link that led here, until it has been followed.
+    started_with: Mapped[str | None] = mapped_column(Text)
+    invite_code: Mapped[str | None] = mapped_column(Text, unique=True)
+    invited_by: Mapped[int | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"), index=True)
+
+    blur_photos: Mapped[bool] = mapped_column(server_default=sql("false"))
+    silent_photos: Mapped[bool] = mapped_column(server_default=sql("false"))
+    # Whether a persona may begin a talk by herself, and when one last did.
+    writes_first: Mapped[bool] = mapped_column(server_default=sql("false"))
+    wrote_first_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    # Minutes that the person's clock is ahead of UTC, for quiet hours; guessed from the language until set.
+    utc_offset: Mapped[int | None] = mapped_column(SmallInteger)
+
+    # When the person was last told that the day's photos are used up, and that premium has ended.
+    limit_told_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    premium_end_told_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
 
 class Dialogue(Base):
     """One conversation with one persona. A person has at most one that has not ended."""
 
     __tablename__ = "dialogues"
     __table_args__ = (
-        Index("uq_dialogues_open", "person_id", unique=True, postgresql_where=text("ended_at IS NULL")),
+        Index("uq_dialogues_open", "person_id", unique=True, postgresql_where=sql("ended_at IS NULL")),
+        Index("ix_dialogues_person_id", "person_id"),
         CheckConstraint("gap > 0", name="gap"),
     )
 
@@ -68,8 +93,11 @@ class Dialogue(Base):
     answers: Mapped[int] = mapped_column(Integer, server_default="0")
     answers_since_photo: Mapped[int] = mapped_column(Integer, server_default="0")
     gap: Mapped[int] = mapped_column(SmallInteger)
-    # Set when the person changes the story, until the next answer.
-    story_changed: Mapped[bool] = mapped_column(server_default=text("false"))
+    # Set when the person changes the story or the atmosphere, until the next answer.
+    story_changed: Mapped[bool] = mapped_column(server_default=sql("false"))
+    atmosphere_changed: Mapped[bool] = mapped_column(server_default=sql("false"))
+    # Messages that the lasting facts have been gathered from already.
+    facts_to: Mapped[int] = mapped_column(BigInteger, server_default="0")
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     ended_at: Mapped[datetime | None] = mapped_column(Timestamp)
 
@@ -85,6 +113,8 @@ class Message(Base):
     __tablename__ = "messages"
     __table_args__ = (
         Index("ix_messages_dialogue_id_id", "dialogue_id", "id"),
+        # So that photos can be deleted without reading all messages.
+        Index("ix_messages_photo_id", "photo_id", postgresql_where=sql("photo_id IS NOT NULL")),
         Index("uq_messages_dialogue_id_update_id_role", "dialogue_id", "update_id", "role", unique=True),
     )
 
@@ -96,6 +126,12 @@ class Message(Base):
     afterword: Mapped[str] = mapped_column(Text, server_default="")
     update_id: Mapped[int | None] = mapped_column(BigInteger)
     photo_id: Mapped[int | None] = mapped_column(ForeignKey("photos.id", ondelete="SET NULL"))
+    # Its number in the chat; of an answer in several parts, that of the last one.
+    telegram_message_id: Mapped[int | None] = mapped_column(BigInteger)
+    # Of a person's message that another one followed at once: the next answer is for both.
+    answered_with_next: Mapped[bool] = mapped_column(server_default=sql("false"))
+    # Of an answer: the lasting scene before it, which another answer in its place begins with.
+    scene_before: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     # For an answer: when Telegram had taken all of it.
     sent_at: Mapped[datetime | None] = mapped_column(Timestamp)
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
@@ -104,6 +140,13 @@ class Message(Base):
 class Reaction(StrEnum):
     LIKED = "liked"
     DISLIKED = "disliked"
+
+
+class DislikeReason(StrEnum):
+    FACE = "face"
+    SCENE = "scene"
+    QUALITY = "quality"
+    OTHER = "other"
 
 
 class PhotoMoment(Base):
@@ -120,8 +163,72 @@ class PhotoMoment(Base):
     # How many times "again" led to it; each take has another camera.
     take: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     reaction: Mapped[Reaction | None] = mapped_column(_one_of(Reaction, "reaction"))
+    dislike_reason: Mapped[DislikeReason | None] = mapped_column(_one_of(DislikeReason, "dislike_reason"))
+    # Paid with a photo of a pack, and not with one of the day's.
+    from_pack: Mapped[bool] = mapped_column(server_default=sql("false"))
     # When the person first wrote or pressed something soon after it came.
     noticed_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
+class Fact(Base):
+    """Something lasting that a persona knows about a person. /memory shows and deletes it."""
+
+    __tablename__ = "facts"
+    __table_args__ = (Index("uq_facts_person_id_persona_text", "person_id", "persona", "text", unique=True),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"))
+    persona: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+
+
+class OwnPersona(Base):
+    """A persona that a person wrote. The first of its fields without a value is asked for next."""
+
+    __tablename__ = "own_personas"
+    __table_args__ = (
+        CheckConstraint("age >= 21", name="adult"),
+        Index("uq_own_personas_unfinished", "person_id", unique=True, postgresql_where=sql("finished_at IS NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str | None] = mapped_column(Text)
+    age: Mapped[int | None] = mapped_column(SmallInteger)
+    character: Mapped[str | None] = mapped_column(Text)
+    # As the person wrote it, and in English for the image model.
+    looks: Mapped[str | None] = mapped_column(Text)
+    looks_english: Mapped[str | None] = mapped_column(Text)
+    finished_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+
+
+class Payment(Base):
+    """Stars that a person paid. Telegram's charge id makes the same payment count once."""
+
+    __tablename__ = "payments"
+
+    charge_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"), index=True)
+    product: Mapped[str] = mapped_column(Text)
+    stars: Mapped[int] = mapped_column(Integer)
+    # Until when it gives premium; nothing for a pack.
+    premium_until: Mapped[datetime | None] = mapped_column(Timestamp)
+    paid_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    thanked_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    refunded_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
+class PhotoGrant(Base):
+    """Photos beyond the plan's: a pack, or thanks for an invitation. The same cause never grants twice."""
+
+    __tablename__ = "photo_grants"
+
+    cause: Mapped[str] = mapped_column(Text, primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"), index=True)
+    photos: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
 
 
 class ReceivedUpdate(Base):
@@ -134,9 +241,9 @@ class ReceivedUpdate(Base):
             "bot_id",
             "chat_id",
             "update_id",
-            postgresql_where=text("handled_at IS NULL"),
+            postgresql_where=sql("handled_at IS NULL"),
         ),
-        Index("ix_updates_handled_at", "handled_at", postgresql_where=text("handled_at IS NOT NULL")),
+        Index("ix_updates_handled_at", "handled_at", postgresql_where=sql("handled_at IS NOT NULL")),
     )
 
     bot_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)

@@ -4,8 +4,12 @@ A promise is kept or taken back: an answer that speaks of a photo goes out as it
 """
 
 import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import structlog
+from aiogram.types import InlineKeyboardMarkup
+from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot import photos, waits
@@ -13,11 +17,13 @@ from bot.models import Person
 from bot.people import is_premium
 from bot.persona import Persona
 from bot.photo_prompt import describe
-from bot.plans import plan
+from bot.photos import CANCEL, HOW_LONG
+from bot.plans import Plan, plan
 from bot.reading import AnswerReading, Reader
 from bot.scene import Scene
+from bot.sending import keyboard
 from bot.settings import Settings
-from bot.standing import Standing, standing
+from bot.standing import Standing, pack_balance, standing
 from bot.texts import Say
 from bot.turn import Turn
 from generation import queue
@@ -26,6 +32,22 @@ from generation.models import Photo, PhotoStatus
 from triggers import PROMISE, Decision, Frequency, Kind, Moment, draw_gap
 
 log = structlog.get_logger(__name__)
+
+#: Callback data of the button that shows what can be bought.
+PREMIUM = "premium"
+
+
+#: A limit that is reached is told once in so long a time, and not at each wish.
+LIMIT_TOLD_FOR = timedelta(hours=12)
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why no photo can be had now, and what helps."""
+
+    words: str
+    limit: bool = False
+    buttons: InlineKeyboardMarkup | None = None
 
 
 class Ordering:
@@ -36,22 +58,42 @@ class Ordering:
         self._reader = reader
         self._rng = rng
 
-    async def refusal(self, session: AsyncSession, person: Person, say: Say) -> str:
-        """Why a photo that is asked for cannot be had at all now; empty when it can."""
+    async def obstacle(self, session: AsyncSession, person: Person, say: Say) -> Obstacle | None:
+        """Why a photo that is asked for cannot be had at all now."""
         stands = await standing(session, person.id)
-        allowed = plan(self._settings, premium=is_premium(person, stands.now, self._settings)).daily_limit
         if person.photo_frequency is Frequency.NEVER:
-            return say("photo-switched-off")
-        if stands.today >= allowed:
-            return waits.limit(say, allowed, stands.frees_in(allowed))
-        return self._too_many(say, stands)
+            return Obstacle(say("photo-switched-off"))
+        allowed = self._plan(person, stands.now).daily_limit
+        if stands.today >= allowed and not await pack_balance(session, person.id):
+            words = waits.limit(say, allowed, stands.frees_in(allowed))
+            return Obstacle(words, limit=True, buttons=keyboard([(say("button-premium"), PREMIUM)]))
+        words = self._too_many(say, stands)
+        return Obstacle(words) if words else None
+
+    async def told_once(self, session: AsyncSession, person: Person, obstacle: Obstacle | None) -> Obstacle | None:
+        """The obstacle, unless it is a limit that this person has been told of lately."""
+        if obstacle is None or not obstacle.limit:
+            return obstacle
+        fresh = func.now() - LIMIT_TOLD_FOR
+        told = await session.execute(
+            update(Person)
+            .where(Person.id == person.id, (Person.limit_told_at.is_(None)) | (Person.limit_told_at < fresh))
+            .values(limit_told_at=func.now())
+            .returning(Person.id)
+        )
+        return obstacle if told.scalar_one_or_none() is not None else None
 
     async def moment(
         self, session: AsyncSession, turn: Turn, reading: AnswerReading, scene_visual: bool | None, *, changed: bool
     ) -> tuple[Moment, Standing]:
         """What the rules look at; `changed` is the atmosphere."""
         stands = await standing(session, turn.person.id, dialogue_id=turn.dialogue.id)
-        allowed = plan(self._settings, premium=is_premium(turn.person, stands.now, self._settings))
+        allowed = self._plan(turn.person, stands.now)
+        wished = turn.incoming.wants_photo or turn.heard.asks
+        # Packs are for what the person asks for: automatic photos never use them up.
+        beyond = (
+            await pack_balance(session, turn.person.id) if wished and stands.today >= allowed.daily_limit else 0
+        )
         moment = Moment(
             answer_number=turn.dialogue.answers + 1,
             answers_since_photo=turn.dialogue.answers_since_photo + 1,
@@ -59,7 +101,7 @@ class Ordering:
             seconds_since_photo=stands.seconds_since_automatic,
             cooldown=allowed.cooldown,
             photos_today=stands.today,
-            daily_limit=allowed.daily_limit,
+            daily_limit=allowed.daily_limit + beyond,
             photo_waiting=stands.automatic_waiting > 0,
             frequency=turn.person.photo_frequency,
             unwelcome=stands.unwelcome,
@@ -69,7 +111,7 @@ class Ordering:
             shows=reading.visual,
             scene_visual=scene_visual,
             story_changed=turn.dialogue.story_changed,
-            atmosphere_changed=changed,
+            atmosphere_changed=changed or turn.dialogue.atmosphere_changed,
         )
         return moment, stands
 
@@ -81,7 +123,10 @@ class Ordering:
         `refused` says why the scene may not be drawn. An automatic photo that cannot be made is dropped quietly.
         """
         if decision.kind is Kind.REFUSED:
-            return None, await self.refusal(session, turn.person, turn.say)
+            obstacle = await self.obstacle(session, turn.person, turn.say)
+            told = await self.told_once(session, turn.person, obstacle)
+            turn.afterword_buttons = told.buttons if told else None
+            return None, told.words if told else ""
         if not decision.wants_photo:
             return None, ""
         requested = decision.kind is Kind.REQUESTED
@@ -91,11 +136,13 @@ class Ordering:
             return None, refused if requested else ""
         wish = self._wish(turn, scene, decision, stands)
         photo, words = await self.place(session, wish, turn.say)
+        words = words if requested or decision.rule == PROMISE else ""
         if photo:
+            turn.afterword_buttons = waiting_buttons(turn.say, photo.id) if words else None
             turn.dialogue.answers_since_photo = 0
-            gap = plan(self._settings, premium=wish.premium).gap
+            gap = self._plan(turn.person, stands.now).gap
             turn.dialogue.gap = draw_gap(self._rng, gap)
-        return photo, words if requested or decision.rule == PROMISE else ""
+        return photo, words
 
     async def policy(self, person: Person, persona: Persona, story: str, scene: Scene, say: Say) -> str:
         """Why this scene is not drawn, in words; empty when it may be. Never within a unit of work: it waits."""
@@ -118,7 +165,16 @@ class Ordering:
             log.info("photo.dropped", why=photo.error)
             return None, ""
         wait = await queue.expected_wait(session, lease=self._settings.lease, before=photo.rank_at)
-        return photo, waits.ahead(say, wait)
+        place = await queue.ahead(session, photo) + 1
+        return photo, waits.ahead(say, wait, place)
+
+    async def from_pack(self, session: AsyncSession, person: Person) -> bool:
+        """Whether one more photo that is asked for is one of a pack."""
+        stands = await standing(session, person.id)
+        return stands.today >= self._plan(person, stands.now).daily_limit
+
+    def _plan(self, person: Person, now: datetime) -> Plan:
+        return plan(self._settings, premium=is_premium(person, now, self._settings))
 
     def _wish(self, turn: Turn, scene: Scene, decision: Decision, stands: Standing) -> photos.Wish:
         return photos.Wish(
@@ -132,11 +188,19 @@ class Ordering:
             cause=f"update:{turn.dialogue.id}:{turn.incoming.update_id}",
             chat_id=turn.incoming.chat_id,
             reply_to_message_id=turn.incoming.message_id,
+            from_pack=decision.kind is Kind.REQUESTED
+            and stands.today >= self._plan(turn.person, stands.now).daily_limit,
         )
 
     def _too_many(self, say: Say, stands: Standing) -> str:
         enough = stands.requested_waiting >= self._settings.requested_photos_waiting
         return say("photo-already-waiting") if enough else ""
+
+
+def waiting_buttons(say: Say, photo_id: int) -> InlineKeyboardMarkup:
+    """Under the words that a photo takes a while."""
+    how_long, cancel = (say("photo-how-long"), HOW_LONG), (say("photo-cancel"), CANCEL)
+    return keyboard([(text, f"{data}:{photo_id}") for text, data in (how_long, cancel)])
 
 
 def honest(say: Say, text: str, reading: AnswerReading, afterword: str, *, photo_comes: bool) -> str:

@@ -1,13 +1,21 @@
-"""People: found or written down at their first update."""
+"""People: found or written down at their first update, and left alone once they block the bot."""
 
 from datetime import datetime
 
+import structlog
 from aiogram.types import User
+from sqlalchemy import func, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.models import Person
 from bot.settings import Settings
+from generation import status
+
+log = structlog.get_logger(__name__)
+
+#: Minutes ahead of UTC where most people of a language live, until the person says what time it is.
+USUAL_OFFSET = {"ru": 180}
 
 
 async def known(session: AsyncSession, user: User, locale: str) -> Person:
@@ -20,7 +28,21 @@ async def known(session: AsyncSession, user: User, locale: str) -> Person:
     return await session.get_one(Person, user.id)
 
 
+async def blocked(session: AsyncSession, person_id: int) -> None:
+    """The person blocked the bot: nothing is made for or sent to them until /start."""
+    await session.execute(
+        update(Person).where(Person.id == person_id).values(blocked_at=func.coalesce(Person.blocked_at, func.now()))
+    )
+    dropped = await status.drop_waiting(session, person_id, why="the person blocked the bot", held=True)
+    log.info("person.blocked_bot", photos_dropped=len(dropped))
+
+
 def is_premium(person: Person, now: datetime, settings: Settings) -> bool:
     """Paid for, or given by the operator (PREMIUM_IDS)."""
     paid = person.premium_until is not None and person.premium_until > now
     return paid or person.id in settings.premium_ids
+
+
+def utc_offset(person: Person) -> int:
+    """Minutes that the person's clock is ahead of UTC."""
+    return USUAL_OFFSET.get(person.locale, 0) if person.utc_offset is None else person.utc_offset

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.camera import another
+from bot import camera
 from bot.models import Person, PhotoMoment
 from bot.persona import Persona
 from bot.photo_prompt import describe
@@ -20,7 +20,9 @@ from triggers import PROMISE, Decision, Kind
 
 #: Callback data of the buttons; the photo's id follows.
 SEND_AGAIN = "photo_again"
-ANOTHER, LIKE, DISLIKE = "photo_another", "photo_like", "photo_dislike"
+RETAKE, ANOTHER = "photo_retake", "photo_another"
+LIKE, DISLIKE, DELETE = "photo_like", "photo_dislike", "photo_delete"
+CANCEL, HOW_LONG = "photo_cancel", "photo_how_long"
 
 #: Seconds for which a photo waits for the words that it belongs to; sent words release it at once.
 WORDS_FIRST = 15.0
@@ -42,6 +44,8 @@ class Wish:
     reply_to_message_id: int | None
     #: How many times "again" led to it.
     take: int = 0
+    #: Paid with a photo of a pack, since the day's are used up.
+    from_pack: bool = False
     #: Whether it waits for the words of an answer.
     after_words: bool = True
 
@@ -86,15 +90,37 @@ async def place(session: AsyncSession, wish: Wish, *, say: Say, settings: Settin
     )
     if photo.status is not PhotoStatus.DROPPED and await session.get(PhotoMoment, photo.id) is None:
         moment = PhotoMoment(photo_id=photo.id, dialogue_id=wish.dialogue_id, story=wish.story, take=wish.take)
+        moment.from_pack = wish.from_pack
         moment.scene = wish.scene.model_dump(exclude={"visual"})
         session.add(moment)
     return photo
 
 
+async def own_photo(session: AsyncSession, person: Person, photo_id: int) -> Photo | None:
+    """Only one's own: callback data can be forged."""
+    photo = await session.get(Photo, photo_id)
+    return photo if photo and photo.owner_id == person.id else None
+
+
+async def own_moment(session: AsyncSession, person: Person, photo_id: int) -> PhotoMoment | None:
+    """Only of a person's own photos: callback data can be forged."""
+    return await session.scalar(
+        select(PhotoMoment)
+        .join(Photo, Photo.id == PhotoMoment.photo_id)
+        .where(PhotoMoment.photo_id == photo_id, Photo.owner_id == person.id)
+    )
+
+
 def other_take(moment: PhotoMoment, *, further: int = 0) -> Scene:
     """The scene of a photo as another camera sees it; `further` takes of it have been made before."""
     scene = Scene.model_validate(moment.scene)
-    return scene.model_copy(update={"camera": another(scene.camera, moment.take + further).words})
+    return scene.model_copy(update={"camera": camera.another(scene.camera, moment.take + further).words})
+
+
+def once_more(moment: PhotoMoment, *, further: int = 0) -> Scene:
+    """The scene of a photo once more, with another composition."""
+    scene = Scene.model_validate(moment.scene)
+    return scene.model_copy(update={"camera": camera.once_more(scene.camera, moment.take + further)})
 
 
 async def last_outcome(session: AsyncSession, dialogue_id: int) -> tuple[Scene, PhotoStatus] | None:
@@ -111,6 +137,14 @@ async def last_outcome(session: AsyncSession, dialogue_id: int) -> tuple[Scene, 
     return (Scene.model_validate(row.scene), row.status) if row else None
 
 
+def buttons(say: Say) -> tuple[tuple[tuple[str, str], ...], ...]:
+    """What can be pressed under a photo: text, and callback data that its number follows."""
+    return (
+        ((say("photo-retake"), RETAKE), (say("photo-another"), ANOTHER)),
+        (("👍", LIKE), ("👎", DISLIKE), ("🗑", DELETE)),
+    )
+
+
 def _words(wish: Wish, say: Say, rng: random.Random, *, owed: bool) -> PhotoWords:
     return PhotoWords(
         failed=rng.choice(wish.persona.photo_failed).to(wish.person.locale),
@@ -119,5 +153,7 @@ def _words(wish: Wish, say: Say, rng: random.Random, *, owed: bool) -> PhotoWord
         send_again_data=SEND_AGAIN,
         too_late=say("photo-too-late"),
         owed=owed,
-        buttons=((say("photo-another"), ANOTHER), ("👍", LIKE), ("👎", DISLIKE)),
+        buttons=buttons(say),
+        spoiler=wish.person.blur_photos,
+        silent=wish.person.silent_photos,
     )

@@ -6,18 +6,38 @@ from bot.settings import Settings
 from triggers import Gap
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """How many photos, and how often by themselves."""
+    """How many photos, how often by themselves, and how much is remembered."""
 
     gap: Gap
     #: Seconds between two automatic photos.
     cooldown: float
     #: Photos in any 24 hours; those that failed do not count.
     daily_limit: int
+    #: Tokens of dialogue given to the model word for word; older messages go into the summary.
+    memory_tokens: int
+    #: Lasting facts kept by each persona.
+    facts: int
+    #: Personas of one's own.
+    own_personas: int
 
 
 def plan(settings: Settings, *, premium: bool) -> Plan:
     if premium:
-        return Plan(settings.premium_photo_gap, settings.premium_photo_cooldown, settings.premium_photos_a_day)
-    return Plan(settings.free_photo_gap, settings.free_photo_cooldown, settings.free_photos_a_day)
+        return Plan(
+            gap=settings.premium_photo_gap,
+            cooldown=settings.premium_photo_cooldown,
+            daily_limit=settings.premium_photos_a_day,
+            memory_tokens=settings.premium_memory_tokens,
+            facts=settings.premium_facts,
+            own_personas=settings.premium_own_personas,
+        )
+    return Plan(
+        gap=settings.free_photo_gap,
+        cooldown=settings.free_photo_cooldown,
+        daily_limit=settings.free_photos_a_day,
+        memory_tokens=settings.free_memory_tokens,
+        facts=settings.free_facts,
+        own_personas=settings.free_own_personas,
+    )

@@ -6,10 +6,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import takewhile
 from typing import TypeVar
 
+from bot.context import gives_away
+from bot.scene import split_answer
 from triggers.detectors import SURE, Detectors, Task
-from triggers.policy import Refusal, check, check_prompt, wishes_explicit
+from triggers.plain import promises_plainly
+from triggers.policy import Refusal, check, check_persona, check_prompt, wishes_explicit
 from triggers.sights import NOTHING, Sights, Subjects, see, subjects
 
 #: Sentences, and stage directions in asterisks as pieces of their own.
@@ -69,6 +73,17 @@ class Reader:
     async def answer(self, text: str, *, person_text: str) -> AnswerReading:
         return await self._run(partial(self._answer, text, person_text))
 
+    async def showable(self, text: str) -> str:
+        """What of a half-written answer may be seen: nothing that is refused, and no promise of a photo yet."""
+        return await self._run(partial(self._showable, text))
+
+    async def refusal_of(self, text: str) -> Refusal | None:
+        """Of words that are kept, such as a fact."""
+        return await self._run(partial(check, text, for_photo=True))
+
+    async def refusal_of_persona(self, description: str) -> Refusal | None:
+        return await self._run(partial(check_persona, description))
+
     async def refusal_of_prompt(self, prompt: str, *, explicit_allowed: bool) -> Refusal | None:
         return await self._run(partial(check_prompt, prompt, explicit_allowed=explicit_allowed))
 
@@ -105,6 +120,14 @@ class Reader:
             subjects=subjects((person_text, text)),
             refusal=check(text, for_photo=False),
         )
+
+    def _showable(self, text: str) -> str:
+        text = split_answer(text)[0]
+        if check(text, for_photo=False) or gives_away(text):
+            return ""
+        pieces = _PIECE.findall(text)
+        kept = takewhile(lambda piece: not promises_plainly(piece), pieces)
+        return "".join(kept).strip()
 
     def _without_promise(self, text: str) -> str:
         """Take out, one by one, the sentence without which the rest promises least."""

@@ -25,6 +25,15 @@ def _rises(gap: tuple[int, int]) -> tuple[int, int]:
     return gap
 
 
+def _packs(value: object) -> object:
+    return [pack.split(":") for pack in value.replace(",", " ").split()] if isinstance(value, str) else value
+
+
+_Pack = tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0, le=100_000)]]
+#: Photos of a pack and its price in Stars.
+Packs = Annotated[tuple[_Pack, ...], NoDecode, BeforeValidator(_packs)]
+_Hour = Annotated[int, Field(ge=0, le=23)]
+QuietHours = Annotated[tuple[_Hour, _Hour], NoDecode, BeforeValidator(_gap)]
 PhotoGap = Annotated[
     tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]],
     NoDecode,
@@ -42,7 +51,12 @@ class Settings(PipelineSettings):
     llm_model: str
     llm_timeout: Annotated[float, Field(gt=0)] = 60
     llm_max_tokens: Annotated[int, Field(gt=0)] = 700
-    memory_tokens: Annotated[int, Field(ge=200)] = 3000
+    llm_transcription_model: str = ""
+    llm_sees_pictures: bool = False
+    free_memory_tokens: Annotated[int, Field(ge=200)] = 3000
+    premium_memory_tokens: Annotated[int, Field(ge=200)] = 12_000
+    free_facts: Annotated[int, Field(ge=0)] = 20
+    premium_facts: Annotated[int, Field(ge=0)] = 100
 
     webhook_url: HttpAddress | None = None
     webhook_secret: Annotated[SecretStr, Field(min_length=1, max_length=256)] | None = None
@@ -58,6 +72,16 @@ class Settings(PipelineSettings):
     premium_photo_cooldown: Annotated[float, Field(ge=0)] = 60
     free_photos_a_day: Annotated[int, Field(ge=0)] = 30
     premium_photos_a_day: Annotated[int, Field(ge=0)] = 150
+    free_own_personas: Annotated[int, Field(ge=0)] = 1
+    premium_own_personas: Annotated[int, Field(ge=0)] = 10
+    premium_stars: Annotated[int, Field(gt=0, le=10_000)] = 350
+    photo_packs: Packs = ((20, 100), (60, 250))
+    invitation_photos: Annotated[int, Field(ge=0)] = 5
+    invitations_rewarded: Annotated[int, Field(ge=0)] = 20
+    support_contact: str = ""
+    messages_a_minute: Annotated[int, Field(gt=0)] = 20
+    messages_at_once: Annotated[int, Field(gt=0)] = 30
+    quiet_hours: QuietHours = (22, 9)
     photo_noticed_within: Annotated[float, Field(gt=0)] = 600
     explicit_content: bool = False
     requested_photos_waiting: Annotated[int, Field(gt=0)] = 2

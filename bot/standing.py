@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 
-from sqlalchemy import ColumnElement, func, select, text, update
+from sqlalchemy import ColumnElement, ScalarSelect, exists, func, select, text, update
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.models import PhotoMoment, Reaction
+from bot.models import PhotoGrant, PhotoMoment, Reaction
 from generation.models import Photo, PhotoStatus
 
 #: Photos that count for nothing: the person got none.
-_NOTHING_CAME = (PhotoStatus.FAILED, PhotoStatus.DROPPED)
+NOTHING_CAME = (PhotoStatus.FAILED, PhotoStatus.DROPPED)
 DAY = timedelta(hours=24)
 #: Last automatic photos that are looked at for how they were received, and for how long they matter.
 REMEMBERED = 12
@@ -28,7 +30,7 @@ class Standing:
     seconds_since_automatic: float | None
     #: Photos on their way that belong to the dialogue asked about.
     waiting_here: int
-    #: When the photos of the last 24 hours that did not fail were ordered, oldest first.
+    #: When the photos of the last 24 hours that did not fail were ordered, oldest first; those of packs left out.
     ordered_at: tuple[datetime, ...]
     #: The last automatic photos in a row that were disliked, or that nobody noticed.
     unwelcome: int
@@ -47,25 +49,44 @@ class Standing:
 async def standing(session: AsyncSession, person_id: int, *, dialogue_id: int | None = None) -> Standing:
     """Read in one go; `orders.place` still guards what must hold against a second order at the same moment."""
     mine = Photo.owner_id == person_id
-    waiting = await session.execute(
-        select(Photo.requested, func.count()).where(mine, _on_the_way()).group_by(Photo.requested)
-    )
-    counts: dict[bool, int] = {row[0]: row[1] for row in waiting}
-    now = (await session.execute(select(func.now()))).scalar_one()
-    ordered_at = await session.scalars(
-        select(Photo.queued_at)
-        .where(mine, Photo.queued_at > func.now() - DAY, Photo.status.not_in(_NOTHING_CAME))
-        .order_by(Photo.queued_at)
-    )
+    row = (
+        await session.execute(
+            select(
+                func.now().label("now"),
+                _waiting(mine, Photo.requested.is_(True)).label("requested_waiting"),
+                _waiting(mine, Photo.requested.is_(False)).label("automatic_waiting"),
+                _waiting(mine, _of_dialogue(dialogue_id)).label("waiting_here"),
+                _ordered_at(mine).label("ordered_at"),
+                _seconds_since_automatic(mine).label("seconds_since_automatic"),
+                _received(mine).label("received"),
+            )
+        )
+    ).one()
+    since = row.seconds_since_automatic
     return Standing(
-        now=now,
-        requested_waiting=counts.get(True, 0),
-        automatic_waiting=counts.get(False, 0),
-        waiting_here=await _waiting_here(session, mine, dialogue_id),
-        ordered_at=tuple(ordered_at),
-        seconds_since_automatic=await _seconds_since_automatic(session, mine),
-        unwelcome=await _unwelcome(session, mine),
+        now=row.now,
+        requested_waiting=row.requested_waiting,
+        automatic_waiting=row.automatic_waiting,
+        waiting_here=row.waiting_here,
+        ordered_at=tuple(row.ordered_at or ()),
+        seconds_since_automatic=None if since is None else float(since),
+        unwelcome=sum(1 for _ in takewhile(lambda welcome: not welcome, row.received or ())),
     )
+
+
+async def pack_balance(session: AsyncSession, person_id: int) -> int:
+    """Photos of packs and of thanks that are left: what was granted, less what was used and did not fail."""
+    granted = await session.scalar(
+        select(func.coalesce(func.sum(PhotoGrant.photos), 0)).where(PhotoGrant.person_id == person_id)
+    )
+    if not granted:
+        return 0
+    used = await session.scalar(
+        select(func.count())
+        .select_from(Photo)
+        .where(Photo.owner_id == person_id, Photo.status.not_in(NOTHING_CAME), _paid_with_pack())
+    )
+    return max(0, granted - (used or 0))
 
 
 async def notice(session: AsyncSession, person_id: int, *, within: float) -> None:
@@ -94,36 +115,52 @@ def _on_the_way() -> ColumnElement[bool]:
     return text("status IN ('queued', 'rendering', 'stored', 'sending')")  # type: ignore[return-value]
 
 
-async def _waiting_here(session: AsyncSession, mine: ColumnElement[bool], dialogue_id: int | None) -> int:
-    counted = await session.scalar(
-        select(func.count())
-        .select_from(Photo)
-        .join(PhotoMoment, PhotoMoment.photo_id == Photo.id)
-        .where(mine, _on_the_way(), PhotoMoment.dialogue_id == dialogue_id)
+def _paid_with_pack() -> ColumnElement[bool]:
+    return exists().where(PhotoMoment.photo_id == Photo.id, PhotoMoment.from_pack)
+
+
+def _waiting(mine: ColumnElement[bool], which: ColumnElement[bool]) -> ScalarSelect[int]:
+    return select(func.count()).select_from(Photo).where(mine, _on_the_way(), which).scalar_subquery()
+
+
+def _of_dialogue(dialogue_id: int | None) -> ColumnElement[bool]:
+    return exists().where(PhotoMoment.photo_id == Photo.id, PhotoMoment.dialogue_id == dialogue_id)
+
+
+def _ordered_at(mine: ColumnElement[bool]) -> ScalarSelect[list[datetime]]:
+    in_order = aggregate_order_by(Photo.queued_at, Photo.queued_at)
+    return (
+        select(func.array_agg(in_order))
+        .where(mine, Photo.queued_at > func.now() - DAY, Photo.status.not_in(NOTHING_CAME), ~_paid_with_pack())
+        .scalar_subquery()
     )
-    return counted or 0
 
 
-async def _seconds_since_automatic(session: AsyncSession, mine: ColumnElement[bool]) -> float | None:
-    since = await session.scalar(
+def _seconds_since_automatic(mine: ColumnElement[bool]) -> ScalarSelect[float]:
+    return (
         select(func.extract("epoch", func.now() - Photo.queued_at))
         .where(
             mine,
             Photo.requested.is_(False),
-            Photo.status.not_in(_NOTHING_CAME),
+            Photo.status.not_in(NOTHING_CAME),
             # No cooldown is longer than a day.
             Photo.queued_at > func.now() - DAY,
         )
         .order_by(Photo.queued_at.desc())
         .limit(1)
+        .scalar_subquery()
     )
-    return None if since is None else float(since)
 
 
-async def _unwelcome(session: AsyncSession, mine: ColumnElement[bool]) -> int:
-    received = await session.execute(
-        select(PhotoMoment.reaction, PhotoMoment.noticed_at)
-        .join(Photo, Photo.id == PhotoMoment.photo_id)
+def _received(mine: ColumnElement[bool]) -> ScalarSelect[list[bool]]:
+    """Whether each of the last automatic photos was welcome, newest first."""
+    noticed = PhotoMoment.reaction.is_(None) & PhotoMoment.noticed_at.is_not(None)
+    latest = (
+        select(
+            Photo.queued_at,
+            (func.coalesce(PhotoMoment.reaction == Reaction.LIKED, False) | noticed).label("welcome"),
+        )
+        .join(PhotoMoment, PhotoMoment.photo_id == Photo.id)
         .where(
             mine,
             Photo.requested.is_(False),
@@ -132,10 +169,6 @@ async def _unwelcome(session: AsyncSession, mine: ColumnElement[bool]) -> int:
         )
         .order_by(Photo.queued_at.desc())
         .limit(REMEMBERED)
+        .subquery()
     )
-    unwelcome = 0
-    for reaction, noticed_at in received:
-        if reaction is Reaction.LIKED or (reaction is None and noticed_at is not None):
-            break
-        unwelcome += 1
-    return unwelcome
+    return select(func.array_agg(aggregate_order_by(latest.c.welcome, latest.c.queued_at.desc()))).scalar_subquery()

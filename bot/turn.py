@@ -1,6 +1,9 @@
 """One turn of a dialogue: what the person wrote, and what is known of the turn so far."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from aiogram.types import InlineKeyboardMarkup
 
 from bot.language_model import ChatMessage
 from bot.models import Dialogue, Message, Person
@@ -19,6 +22,8 @@ class Incoming:
     message_id: int
     text: str
     wants_photo: bool = False
+    #: A picture that came along, as JPEG, for a model that can see.
+    picture: bytes | None = None
 
 
 @dataclass(kw_only=True, slots=True)
@@ -34,3 +39,14 @@ class Turn:
     request: list[ChatMessage]
     answer: Message | None
     photo: Photo | None = None
+    #: The answer stands in the chat already and is written anew.
+    rewrites: bool = False
+    #: Texts that came just before and that this answer is for as well.
+    together: Sequence[str] = ()
+    #: Buttons under what the bot says beside the answer.
+    afterword_buttons: InlineKeyboardMarkup | None = None
+
+    @property
+    def said(self) -> str:
+        """All that this answer is for."""
+        return "\n".join((*self.together, self.incoming.text))

@@ -6,16 +6,16 @@ from bot.texts import Say
 SHORT = 15
 
 
-def ahead(say: Say, seconds: float | None) -> str:
+def ahead(say: Say, seconds: float | None, place: int) -> str:
     """What to add to an answer whose photo must wait; nothing for a short wait.
 
-    None: no GPU is there just now, so nobody knows.
+    `place` is the photo's own in the queue, from 1. None: no GPU is there just now, so nobody knows.
     """
     if seconds is None:
         return say("photo-delayed")
     if seconds <= SHORT:
         return ""
-    return say("photo-wait", wait=_spoken(say, seconds))
+    return say("photo-wait", wait=_spoken(say, seconds), place=place)
 
 
 def full(say: Say, seconds: float | None) -> str:

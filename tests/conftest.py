@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from arq import ArqRedis, Worker
+from sqlalchemy import exists, select
 
 from bot.app import Application, running
+from bot.models import ReceivedUpdate
 from bot.settings import Settings
 from generation import doorbell, storage
 from generation.database import Database
@@ -97,6 +99,8 @@ def settings(
         shutdown_wait=5,
         premium_ids="1002",
         admin_ids="1003",
+        # Tests write faster than people do.
+        messages_at_once=1000,
     )
 
 
@@ -177,6 +181,16 @@ async def ben(telegram: TelegramServer) -> AsyncIterator[Player]:
     """Speaks English, has premium."""
     async with Player(telegram.url, 1002) as player:
         yield player
+
+
+async def all_handled(database: Database) -> None:
+    """Until every update is handled to its end: the chat shows an answer a moment before its row is written."""
+    async with asyncio.timeout(20):
+        while True:
+            async with database.unit() as session:
+                if not await session.scalar(select(exists().where(ReceivedUpdate.handled_at.is_(None)))):
+                    return
+            await asyncio.sleep(0.02)
 
 
 async def told(database: Database, photo_id: int) -> None:

@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from bot.settings import Settings
 from generation.settings import WrongSettings, load
+from sandbox.forked import written
 from sandbox.settings import SandboxSettings
 
 ROOT = Path(__file__).parent.parent
@@ -53,7 +54,7 @@ def _written(default: object) -> str:
         case bool():
             return str(default).lower()
         case tuple():
-            return "-".join(map(str, default))
+            return written(default)
     return "" if default in (PydanticUndefined, None, frozenset()) else str(default)
 
 

@@ -50,6 +50,14 @@ _CHILD = _words(r"""
     minor\b
 """)
 
+#: Looks that no adult persona has.
+_CHILDLIKE = _words(r"""
+    child-?like  childish (?:face|body|look|figure)  child(?:'?s)? (?:face|body)  young[- ]looking  baby-?face
+    flat[- ]chest  looks? (?:so |very |too )?(?:young|underage)\b  pre-?pubes  девочк  мальчик  мальчиш  девчушк  дошкол
+    детск\w* (?:лиц|тел|фигур|внешн|черт)  (?:как|словно|будто) (?:реб|дит|школьн)  юн(?:ая|ый|ые|ой|еньк)\b
+    плоск\w+ груд  выгляд\w+ (?:младше|моложе|юн|как реб)
+""")
+
 _YOUNG = r"(?:[3-9]|1 ?[0-7])"
 _YOUNG_RU = r"(?:девят|десят|одиннадцат|двенадцат|тринадцат|четырнадцат|пятнадцат|шестнадцат|семнадцат)"
 _YOUNG_EN = r"(?:nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen)"
@@ -190,9 +198,17 @@ def wishes_explicit(text: str) -> bool:
 def check_prompt(prompt: str, *, explicit_allowed: bool = False) -> Refusal | None:
     """`check` for what an image model is given: there nobody has a young age, and no child is near tenderness."""
     ways = readings(prompt)
-    if _any(_AGE, ways) or (_any(f"{_PLAYED_MINOR}|{_CHILD}", ways) and _any(_TENDER, ways)):
+    young = _any(f"{_AGE}|{_PLAYED_MINOR}|{_CHILDLIKE}", ways)
+    if young or (_any(_CHILD, ways) and _any(_TENDER, ways)):
         return Refusal.MINORS
     return check(prompt, for_photo=True, explicit_allowed=explicit_allowed)
+
+
+def check_persona(description: str) -> Refusal | None:
+    """`check` for name, character and looks of a persona, who plays and is drawn: nobody young, however harmless."""
+    if _any(f"{_PLAYED_MINOR}|{_ANY_AGE}|{_CHILDLIKE}", readings(description)):
+        return Refusal.MINORS
+    return check(description, for_photo=True)
 
 
 def names_real_person(text: str) -> bool:

@@ -2,24 +2,54 @@
 
 from aiogram import F, Router
 
-from bot.handlers import admin, chat, leftovers, onboarding, photo, preferences
+from bot.handlers import (
+    admin,
+    album,
+    chat,
+    gallery,
+    leftovers,
+    memory,
+    own_persona,
+    payment,
+    photo,
+    preferences,
+    privacy,
+    reactions,
+    start,
+    stories,
+)
 from bot.handlers.filters import Adult
 
 
 def build_router() -> Router:
     """The whole bot. Groups and channels are left in silence: a companion talks with one person."""
-    root = Router(name="root")
-    root.message.filter(F.chat.type == "private")
-    root.callback_query.filter(F.message.chat.type == "private")
+    private = Router(name="private")
+    private.message.filter(F.chat.type == "private")
+    private.callback_query.filter(F.message.chat.type == "private")
     grown_up = Router(name="grown_up")
     grown_up.message.filter(Adult())
     grown_up.callback_query.filter(Adult())
     grown_up.include_routers(
         admin.build_router(),
-        onboarding.personas_router(),
+        gallery.build_router(),
+        stories.build_router(),
+        own_persona.build_router(),
         preferences.build_router(),
+        memory.build_router(),
+        album.build_router(),
+        payment.build_router(),
         photo.build_router(),
+        reactions.build_router(),
         chat.build_router(),
     )
-    root.include_routers(onboarding.age_router(), grown_up, leftovers.build_router())
+    private.include_routers(
+        payment.service_router(),
+        # What is stored may be seen and deleted by everybody about whom something is.
+        privacy.build_router(),
+        start.build_router(),
+        grown_up,
+        leftovers.build_router(),
+    )
+    root = Router(name="root")
+    root.include_routers(private, leftovers.group_router())
     return root

@@ -1,21 +1,41 @@
-"""Talking: a person's text, and /photo, which is a wish put into the talk."""
+"""Talking: what a person writes, sends or edits, and /photo, which is a wish put into the talk."""
 
-from aiogram import F, Router
+import structlog
+from aiogram import Bot, F, Router
+from aiogram.exceptions import TelegramBadRequest
 from aiogram.filters import Command, CommandObject
-from aiogram.types import Message, Update
+from aiogram.types import CallbackQuery, Message, PhotoSize, Update, Voice
 
 from bot.conversation import Conversation
-from bot.handlers.onboarding import show_gallery
+from bot.handlers.callbacks import AnswerAgain
+from bot.handlers.gallery import Gallery
+from bot.language_model import LanguageModel, LanguageModelUnavailable
 from bot.models import Person
-from bot.persona import Persona
+from bot.sending import acknowledge, replace_buttons
+from bot.settings import Settings
 from bot.texts import Say
 from bot.turn import Incoming
+
+log = structlog.get_logger(__name__)
+
+#: What Telegram lets a bot download, in bytes.
+MAX_DOWNLOAD = 20 * 1024 * 1024
+#: What can be sent beside text, as the language model is told of it in square brackets.
+_SENT = {
+    "animation": "an animation", "audio": "a piece of music", "contact": "a contact", "dice": "a dice throw",
+    "document": "a file", "location": "their location", "paid_media": "a picture", "photo": "a picture",
+    "poll": "a poll", "sticker": "a sticker", "story": "a story", "venue": "a place", "video": "a video",
+    "video_note": "a video message", "voice": "a voice message",
+}  # fmt: skip
 
 
 def build_router() -> Router:
     router = Router(name="chat")
-    router.message.register(ask_for_photo, Command("photo"))
+    router.message.register(ask_for_photo, Command("photo", ignore_case=True))
     router.message.register(talk, F.text, ~F.text.startswith("/"))
+    router.message.register(send_something, F.content_type.in_(_SENT))
+    router.edited_message.register(correct, F.chat.type == "private", F.text, ~F.text.startswith("/"))
+    router.callback_query.register(answer_again, AnswerAgain.filter())
     return router
 
 
@@ -25,20 +45,10 @@ async def talk(
     person: Person,
     say: Say,
     conversation: Conversation,
-    personas: dict[str, Persona],
-    *,
-    wish: str | None = None,
+    gallery: Gallery,
 ) -> None:
-    """Answer a text; `wish` is what was written behind /photo."""
-    incoming = Incoming(
-        update_id=event_update.update_id,
-        chat_id=message.chat.id,
-        message_id=message.message_id,
-        text=message.text or "" if wish is None else say("photo-wish", wish=wish),
-        wants_photo=wish is not None,
-    )
-    if not await conversation.take_turn(person, say, incoming):
-        await show_gallery(message, person, say, personas)
+    incoming = _incoming(message, event_update, message.text or "")
+    await _take_turn(message, person, say, conversation, gallery, incoming)
 
 
 async def ask_for_photo(
@@ -48,6 +58,102 @@ async def ask_for_photo(
     person: Person,
     say: Say,
     conversation: Conversation,
-    personas: dict[str, Persona],
+    gallery: Gallery,
 ) -> None:
-    await talk(message, event_update, person, say, conversation, personas, wish=command.args or "")
+    """`/photo` with what was written behind it."""
+    wish = say("photo-wish", wish=command.args or "")
+    incoming = _incoming(message, event_update, wish, wants_photo=True)
+    await _take_turn(message, person, say, conversation, gallery, incoming)
+
+
+async def send_something(
+    message: Message,
+    event_update: Update,
+    person: Person,
+    say: Say,
+    conversation: Conversation,
+    gallery: Gallery,
+    language_model: LanguageModel,
+    settings: Settings,
+) -> None:
+    """A voice message is heard and a picture seen where the models can; otherwise she knows what it was."""
+    text, picture = "", None
+    if message.voice and settings.llm_transcription_model and message.bot:
+        text = await _heard(message.bot, message.voice, language_model, settings.llm_transcription_model)
+    if message.photo and settings.llm_sees_pictures and message.bot:
+        picture = await _downloaded(message.bot, message.photo[-1])
+    incoming = _incoming(message, event_update, text or _described(message, seen=bool(picture)), picture=picture)
+    await _take_turn(message, person, say, conversation, gallery, incoming)
+
+
+async def correct(message: Message, person: Person, say: Say, conversation: Conversation) -> None:
+    """An edited message: what she remembers changes, and her last answer if it was to this one."""
+    if person.adult_confirmed_at:
+        await conversation.correct(person, say, message.chat.id, message.message_id, message.text or "")
+
+
+async def answer_again(
+    query: CallbackQuery, callback_data: AnswerAgain, person: Person, say: Say, conversation: Conversation
+) -> None:
+    last = await conversation.is_last(person, callback_data.message_id)
+    await acknowledge(query, None if last else say("stale-button"))
+    if not isinstance(query.message, Message):
+        return
+    if not last or not await conversation.rewrite(person, say, query.message.chat.id, callback_data.message_id):
+        await replace_buttons(query, None)
+
+
+async def _take_turn(
+    message: Message, person: Person, say: Say, conversation: Conversation, gallery: Gallery, incoming: Incoming
+) -> None:
+    if not await conversation.take_turn(person, say, incoming):
+        await gallery.show(message, person, say, say("gallery"))
+
+
+def _incoming(
+    message: Message, update: Update, text: str, *, wants_photo: bool = False, picture: bytes | None = None
+) -> Incoming:
+    return Incoming(
+        update_id=update.update_id,
+        chat_id=message.chat.id,
+        message_id=message.message_id,
+        text=text,
+        wants_photo=wants_photo,
+        picture=picture,
+    )
+
+
+def _described(message: Message, *, seen: bool) -> str:
+    """`[The person sent a sticker: 👋]`, and what was written to it."""
+    what = _SENT[message.content_type]
+    details = ""
+    if message.sticker and message.sticker.emoji:
+        details = f": {message.sticker.emoji}"
+    elif message.dice:
+        details = f": {message.dice.emoji} {message.dice.value}"
+    elif message.voice:
+        details = ", which you could not listen to"
+    elif not seen:
+        details = ", which you cannot see or open"
+    return " ".join(filter(None, (f"[The person sent {what}{details}]", message.caption)))
+
+
+async def _heard(bot: Bot, voice: Voice, language_model: LanguageModel, model: str) -> str:
+    sound = await _downloaded(bot, voice)
+    if not sound:
+        return ""
+    try:
+        return await language_model.transcribe(sound, model)
+    except LanguageModelUnavailable:
+        return ""
+
+
+async def _downloaded(bot: Bot, file: Voice | PhotoSize) -> bytes | None:
+    if (file.file_size or 0) > MAX_DOWNLOAD:
+        return None
+    try:
+        content = await bot.download(file.file_id, timeout=30)
+    except (TelegramBadRequest, TimeoutError) as error:
+        log.warning("file.not_downloaded", error=type(error).__name__)
+        return None
+    return content.read() if content else None

@@ -1,34 +1,122 @@
-"""Gives every handler the person who acts and the words in the person's language."""
+"""Before every handler: who it is, in which words, and whether they write too fast."""
 
+import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from aiogram import BaseMiddleware
-from aiogram.types import TelegramObject, User
+from aiogram.types import CallbackQuery, Message, TelegramObject, Update, User
 
 from bot import people
-from bot.texts import Texts
+from bot.models import Person
+from bot.settings import Settings
+from bot.texts import Say, Texts
 from generation.database import Database
+
+log = structlog.get_logger(__name__)
+
+Handler = Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]]
 
 
 class WhoIsIt(BaseMiddleware):
-    """Puts `person` and `say` into the handler's data. An update without a person reaches no handler."""
+    """Puts `person` and `say` into the handler's data. An update without a person reaches no handler.
+
+    Nor does one of a person who blocked the bot and has not sent /start since: they want to be left alone.
+    """
 
     def __init__(self, database: Database, texts: Texts) -> None:
         self._database = database
         self._texts = texts
 
-    async def __call__(
-        self,
-        handler: Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]],
-        event: TelegramObject,
-        data: dict[str, Any],
-    ) -> Any:
+    async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
         user: User | None = data.get("event_from_user")
         if user is None or user.is_bot:
             return None
         async with self._database.unit() as session:
             person = await people.known(session, user, self._texts.locale_of(user.language_code))
+        if person.blocked_at is not None and not _may_pass(event):
+            log.info("update.of_one_who_blocked")
+            return None
         data["person"] = person
         data["say"] = self._texts.in_locale(person.locale)
         return await handler(event, data)
+
+
+def _may_pass(event: TelegramObject) -> bool:
+    """/start, and what Telegram itself reports: money and membership."""
+    message = event.message if isinstance(event, Update) else None
+    if message is None:
+        return isinstance(event, Update) and (event.my_chat_member or event.subscription) is not None
+    command = (message.text or "").lower().split(maxsplit=1)[:1]
+    return command == ["/start"] or message.successful_payment is not None or message.refunded_payment is not None
+
+
+@dataclass(slots=True)
+class _Allowance:
+    left: float
+    at: float
+    told: bool = False
+
+
+class RateLimit(BaseMiddleware):
+    """So many messages and presses a minute for each person, after a burst; one calm answer to the rest.
+
+    Counted in this process: with several replicas a person has as many allowances.
+    """
+
+    #: People whose allowance is kept; the one who wrote longest ago goes first.
+    KEPT = 20_000
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._burst = settings.messages_at_once
+        self._per_second = settings.messages_a_minute / 60
+        self._clock = clock
+        self._people: OrderedDict[int, _Allowance] = OrderedDict()
+
+    async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
+        spoken = (
+            event.message or event.callback_query or event.edited_message if isinstance(event, Update) else None
+        )
+        if spoken is None or _is_money(spoken) or self.allows(data["person"].id):
+            return await handler(event, data)
+        return await self._calm(spoken, data["person"], data["say"])
+
+    def has_left(self, person_id: int) -> bool:
+        """Whether one more would be allowed just now."""
+        return self._allowance(person_id).left >= 1
+
+    def allows(self, person_id: int) -> bool:
+        """Count one more; False when the person has none left."""
+        allowance = self._allowance(person_id)
+        if allowance.left < 1:
+            return False
+        allowance.left -= 1
+        if allowance.left >= self._burst / 2:
+            allowance.told = False
+        return True
+
+    def _allowance(self, person_id: int) -> _Allowance:
+        now = self._clock()
+        allowance = self._people.setdefault(person_id, _Allowance(self._burst, now))
+        self._people.move_to_end(person_id)
+        if len(self._people) > self.KEPT:
+            self._people.popitem(last=False)
+        allowance.left = min(self._burst, allowance.left + (now - allowance.at) * self._per_second)
+        allowance.at = now
+        return allowance
+
+    async def _calm(self, spoken: Any, person: Person, say: Say) -> None:
+        allowance = self._people[person.id]
+        told, allowance.told = allowance.told, True
+        if isinstance(spoken, CallbackQuery):
+            await spoken.answer(say("too-fast"))
+        elif not told and isinstance(spoken, Message) and spoken.chat.type == "private":
+            log.warning("person.too_fast")
+            await spoken.answer(say("too-fast"))
+
+
+def _is_money(spoken: Any) -> bool:
+    return isinstance(spoken, Message) and bool(spoken.successful_payment or spoken.refunded_payment)

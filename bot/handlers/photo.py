@@ -1,4 +1,6 @@
-"""Buttons under photos."""
+"""Photos on their way and once more: buttons under them, and under the words that one takes a while."""
+
+from dataclasses import replace
 
 from aiogram import Router
 from aiogram.types import CallbackQuery
@@ -6,17 +8,24 @@ from arq import ArqRedis
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot import photos
-from bot.handlers.filters import Another, Dislike, Like, SendAgain
-from bot.models import Dialogue, Person, PhotoMoment, Reaction
+from bot import photos, waits
+from bot.cast import Cast
+from bot.handlers.callbacks import (
+    Another,
+    Cancel,
+    HowLong,
+    Retake,
+    SendAgain,
+)
+from bot.models import Dialogue, Person
 from bot.ordering import Ordering
 from bot.people import is_premium
-from bot.persona import Persona
-from bot.sending import acknowledge
+from bot.photos import own_moment, own_photo
+from bot.sending import acknowledge, replace_buttons, replace_text
 from bot.settings import Settings
 from bot.standing import notice
 from bot.texts import Say
-from generation import doorbell, status
+from generation import doorbell, orders, queue, status
 from generation.database import Database
 from generation.models import Photo, PhotoStatus
 from triggers import Decision, Kind
@@ -30,14 +39,13 @@ def build_router() -> Router:
     router = Router(name="photo")
     router.callback_query.register(send_again, SendAgain.filter())
     router.callback_query.register(another, Another.filter())
-    router.callback_query.register(like, Like.filter())
-    router.callback_query.register(dislike, Dislike.filter())
+    router.callback_query.register(another, Retake.filter())
+    router.callback_query.register(cancel, Cancel.filter())
+    router.callback_query.register(how_long, HowLong.filter())
     return router
 
 
-async def _wanted_again(session: AsyncSession, photo: Photo) -> bool:
-    # The person wants it now, however old its scene is.
-    return await status.move(session, photo, PhotoStatus.STORED, told_at=None, expires_at=None)
+# -- on its way ----------------------------------------------------------------------------------------
 
 
 async def send_again(
@@ -50,9 +58,12 @@ async def send_again(
 ) -> None:
     """The person did not see a photo whose delivery was doubtful; a second press finds it on its way."""
     async with database.unit() as session:
-        photo = await session.get(Photo, callback_data.photo_id)
-        doubtful = photo and photo.owner_id == person.id and photo.status is PhotoStatus.UNCONFIRMED
-        if not photo or not doubtful or not await _wanted_again(session, photo):
+        photo = await own_photo(session, person, callback_data.photo_id)
+        doubtful = photo is not None and photo.status is PhotoStatus.UNCONFIRMED
+        # The person wants it now, however old its scene is.
+        if photo and not (
+            doubtful and await status.move(session, photo, PhotoStatus.STORED, told_at=None, expires_at=None)
+        ):
             photo = None
     if photo is None:
         await acknowledge(query, say("stale-button"))
@@ -61,20 +72,55 @@ async def send_again(
     await acknowledge(query, say("photo-sending-again"))
 
 
+async def cancel(query: CallbackQuery, callback_data: Cancel, person: Person, say: Say, database: Database) -> None:
+    """As long as no GPU has begun with it; a cancelled photo counts for nothing."""
+    async with database.unit() as session:
+        cancelled = await orders.cancel(session, callback_data.photo_id, owner_id=person.id)
+        photo = await own_photo(session, person, callback_data.photo_id)
+    being_made = photo is not None and photo.status in ON_THE_WAY
+    otherwise = say("photo-being-made" if being_made else "stale-button")
+    await acknowledge(query, say("photo-cancelled") if cancelled else otherwise)
+    if cancelled:
+        await replace_text(query, say("photo-cancelled"))
+    else:
+        await replace_buttons(query, None)
+
+
+async def how_long(
+    query: CallbackQuery, callback_data: HowLong, person: Person, say: Say, database: Database, settings: Settings
+) -> None:
+    async with database.unit() as session:
+        photo = await own_photo(session, person, callback_data.photo_id)
+        waits_still = photo is not None and photo.status is PhotoStatus.QUEUED
+        if photo and waits_still:
+            wait = await queue.expected_wait(session, lease=settings.lease, before=photo.rank_at)
+            place = await queue.ahead(session, photo) + 1
+    if not waits_still:
+        on_its_way = photo is not None and photo.status in ON_THE_WAY
+        await acknowledge(query, say("photo-being-made" if on_its_way else "stale-button"))
+        await replace_buttons(query, None)
+        return
+    await acknowledge(query, waits.ahead(say, wait, place) or say("photo-any-moment"))
+
+
+# -- once more -----------------------------------------------------------------------------------------
+
+
 async def another(
     query: CallbackQuery,
-    callback_data: Another,
+    callback_data: Another | Retake,
     person: Person,
     say: Say,
     database: Database,
     redis: ArqRedis,
     ordering: Ordering,
-    personas: dict[str, Persona],
+    cast: Cast,
     settings: Settings,
 ) -> None:
-    """The same moment as another camera sees it; pressed twice while one is on its way, it comes once."""
+    """The same moment once more, or as another camera sees it; pressed twice meanwhile, it comes once."""
+    same_camera = isinstance(callback_data, Retake)
     async with database.unit() as session:
-        wish = await _another_take(session, person, callback_data.photo_id, personas, settings)
+        wish = await _another_take(session, person, callback_data.photo_id, cast, settings, same_camera=same_camera)
         words = "" if wish else say("stale-button")
     if wish is not None:
         words = await ordering.policy(person, wish.persona, wish.story, wish.scene, say)
@@ -83,65 +129,40 @@ async def another(
         async with database.unit() as session:
             await notice(session, person.id, within=settings.photo_noticed_within)
             photo = await session.scalar(select(Photo).where(Photo.dedup_key == wish.cause))
-            if photo is None and not (words := await ordering.refusal(session, person, say)):
+            if photo is None and (obstacle := await ordering.obstacle(session, person, say)):
+                words = obstacle.words
+            elif photo is None:
+                wish = replace(wish, from_pack=await ordering.from_pack(session, person))
                 photo, words = await ordering.place(session, wish, say)
-    await acknowledge(query, words or say("photo-another-coming"))
+    await acknowledge(query, words or say("photo-another-coming"), alert=bool(words))
     if photo is not None:
         await doorbell.ring(redis, photo, premium_head_start=settings.premium_head_start)
 
 
-async def like(query: CallbackQuery, callback_data: Like, person: Person, say: Say, database: Database) -> None:
-    liked = await _react(database, person, callback_data.photo_id, Reaction.LIKED)
-    await acknowledge(query, say("photo-liked" if liked else "stale-button"))
-
-
-async def dislike(
-    query: CallbackQuery, callback_data: Dislike, person: Person, say: Say, database: Database
-) -> None:
-    disliked = await _react(database, person, callback_data.photo_id, Reaction.DISLIKED)
-    await acknowledge(query, say("photo-disliked" if disliked else "stale-button"))
-
-
-async def _react(database: Database, person: Person, photo_id: int, reaction: Reaction) -> bool:
-    async with database.unit() as session:
-        moment = await _moment(session, person, photo_id)
-        if moment is None:
-            return False
-        moment.reaction = reaction
-        moment.noticed_at = moment.noticed_at or await session.scalar(select(func.now()))
-    return True
-
-
-async def _moment(session: AsyncSession, person: Person, photo_id: int) -> PhotoMoment | None:
-    """Only of a person's own photos: callback data can be forged."""
-    return await session.scalar(
-        select(PhotoMoment)
-        .join(Photo, Photo.id == PhotoMoment.photo_id)
-        .where(PhotoMoment.photo_id == photo_id, Photo.owner_id == person.id)
-    )
-
-
 async def _another_take(
-    session: AsyncSession, person: Person, photo_id: int, personas: dict[str, Persona], settings: Settings
+    session: AsyncSession, person: Person, photo_id: int, cast: Cast, settings: Settings, *, same_camera: bool
 ) -> photos.Wish | None:
-    moment = await _moment(session, person, photo_id)
-    if moment is None:
+    moment = await own_moment(session, person, photo_id)
+    if moment is None or not moment.scene:
         return None
     before = await session.get_one(Photo, photo_id)
     dialogue = await session.get_one(Dialogue, moment.dialogue_id)
-    if dialogue.persona not in personas:
+    persona = await cast.find(session, dialogue.persona, person.id)
+    if persona is None:
         return None
     now = (await session.execute(select(func.now()))).scalar_one()
-    ended = await _ended_takes(session, photo_id)
+    kind = "retake" if same_camera else "another"
+    ended = await _ended_takes(session, f"{kind}:{photo_id}")
+    scene = photos.once_more(moment, further=ended) if same_camera else photos.other_take(moment, further=ended)
     return photos.Wish(
         person=person,
         premium=is_premium(person, now, settings),
         dialogue_id=dialogue.id,
         story=moment.story,
-        persona=personas[dialogue.persona],
-        scene=photos.other_take(moment, further=ended),
-        decision=Decision(Kind.REQUESTED, "another", "the person wanted another take"),
-        cause=f"another:{photo_id}:{ended}",
+        persona=persona,
+        scene=scene,
+        decision=Decision(Kind.REQUESTED, kind, "the person wanted another take"),
+        cause=f"{kind}:{photo_id}:{ended}",
         chat_id=before.chat_id,
         reply_to_message_id=before.reply_to_message_id,
         take=moment.take + 1 + ended,
@@ -149,10 +170,10 @@ async def _another_take(
     )
 
 
-async def _ended_takes(session: AsyncSession, photo_id: int) -> int:
+async def _ended_takes(session: AsyncSession, cause: str) -> int:
     """How many takes of a photo are in the chat or failed: the button works anew once the last one has ended."""
     for number in range(MOST_TAKES):
-        found = await session.scalar(select(Photo.status).where(Photo.dedup_key == f"another:{photo_id}:{number}"))
+        found = await session.scalar(select(Photo.status).where(Photo.dedup_key == f"{cause}:{number}"))
         if found is None or found in ON_THE_WAY:
             return number
     return MOST_TAKES

@@ -14,11 +14,23 @@ async def alive(player: Player) -> None:
     await player.hears(says("/photo"))
 
 
-@pytest.mark.parametrize("kind", ["sticker", "voice", "document", "photo", "location"])
-async def test_what_is_not_text_gets_a_word(bot: Application, ben: Player, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "known"),
+    [
+        ("sticker", "[The person sent a sticker: 👋]"),
+        ("voice", "[The person sent a voice message, which you could not listen to]"),
+        ("document", "[The person sent a file, which you cannot see or open]"),
+        ("photo", "[The person sent a picture, which you cannot see or open]"),
+        ("location", "[The person sent their location, which you cannot see or open]"),
+    ],
+)
+async def test_what_is_not_text_gets_an_answer_that_knows_what_it_was(
+    bot: Application, llm: LanguageModelServer, ben: Player, kind: str, known: str
+) -> None:
     await ben.enter("Alisa")
     await ben.send(kind=kind)
-    await ben.hears(says("text only"))
+    await ben.hears(has_text)
+    assert llm.requests[-1]["messages"][-1]["content"] == known
     await alive(ben)
 
 
@@ -67,15 +79,6 @@ async def test_html_in_a_name_and_in_an_answer_is_shown_as_it_is(
         assert (await eve.hears(has_text))["text"] == "<script>alert(1)</script> *bold* {x}"
 
 
-async def test_an_edited_message_is_left_alone(bot: Application, ben: Player, llm: LanguageModelServer) -> None:
-    await ben.enter("Alisa")
-    sent = await ben.say("Hello")
-    await ben.hears(has_text)
-    await ben.edit(sent, "Hello again")
-    await alive(ben)
-    assert len(llm.requests) == 1
-
-
 async def test_groups_and_channels_are_left_in_silence(
     bot: Application, telegram: TelegramServer, ben: Player
 ) -> None:
@@ -104,3 +107,29 @@ async def test_an_update_of_a_kind_nobody_knows_is_skipped(
     telegram.store.set_setting("allowed_updates", [])
     await ben.api("POST", "/updates", {"something_new": {"from": {"id": 1002}}})
     await alive(ben)
+
+
+async def test_an_update_that_cannot_be_stored_stops_nobody(bot: Application, ben: Player) -> None:
+    chat = {"id": 2**64, "type": "private", "first_name": "X"}
+    user = {"id": 2**64, "is_bot": False, "first_name": "X"}
+    await ben.api(
+        "POST", "/updates", {"message": {"message_id": 1, "date": 0, "chat": chat, "from": user, "text": "x"}}
+    )
+    await alive(ben)
+
+
+async def test_commands_work_in_any_case(bot: Application, ben: Player) -> None:
+    await ben.enter("Alisa")
+    for text in ("/HELP", "/Help"):
+        await ben.say(text)
+        await ben.hears(says("/photo"))
+
+
+async def test_an_answer_without_a_word_is_asked_for_once_more(
+    bot: Application, llm: LanguageModelServer, ben: Player
+) -> None:
+    await ben.enter("Alisa")
+    llm.faults.add(path="completion", kind="say", text='[scene] {"place": "cafe", "visual": false}')
+    await ben.say("Hello")
+    assert (await ben.hears(has_text))["text"] != "…"
+    assert len(llm.requests) == 2

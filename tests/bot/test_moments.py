@@ -17,7 +17,7 @@ from generation.models import Photo, PhotoStatus
 from sandbox.comfyui import ComfyUIServer
 from sandbox.llm import LanguageModelServer
 from sandbox.telegram import TelegramServer
-from tests.conftest import bot_running, settled, worker_running
+from tests.conftest import all_handled, bot_running, settled, worker_running
 from tests.player import Player, has_buttons, has_text, says
 
 SCENE = {"atmosphere": "cosy", "action": "sitting", "camera": "medium shot", "visual": False}
@@ -40,6 +40,7 @@ async def delivered(database: Database) -> list[Photo]:
 
 
 async def scene_of(database: Database, person: Player) -> dict[str, str]:
+    await all_handled(database)
     async with database.unit() as session:
         open_one = select(Dialogue.scene).where(Dialogue.person_id == person.id, Dialogue.ended_at.is_(None))
         return dict((await session.scalars(open_one)).one())
@@ -156,9 +157,15 @@ async def test_a_worthless_picture_is_made_again_before_anyone_sees_it(
 # -- the person's own pace -----------------------------------------------------------------------------
 
 
-async def choose(person: Player, label: str) -> None:
+async def how_often(person: Player) -> dict[str, Any]:
+    """The page of /settings that asks how often photos shall come."""
     await person.say("/settings")
-    await person.press(await person.hears(has_buttons), label)
+    await person.press(await person.hears(has_buttons), "📷")
+    return await person.notices("edited", has_buttons)
+
+
+async def choose(person: Player, label: str) -> None:
+    await person.press(await how_often(person), label)
     await person.notices("answer", lambda it: label in it["text"])
 
 
@@ -196,9 +203,8 @@ async def test_only_when_asked_means_only_when_asked(
 async def test_the_setting_that_counts_is_marked(bot: Application, ben: Player) -> None:
     await ben.enter("Alisa")
     await choose(ben, "rarely")
-    await ben.say("/settings")
-    rows = (await ben.hears(has_buttons))["reply_markup"]["inline_keyboard"]
-    assert [row[0]["text"] for row in rows] == ["often", "normally", "✓ rarely", "only when I ask", "never"]
+    rows = (await how_often(ben))["reply_markup"]["inline_keyboard"]
+    assert [row[0]["text"] for row in rows[:-1]] == ["often", "normally", "✓ rarely", "only when I ask", "never"]
 
 
 async def test_a_day_has_so_many_photos_and_failed_ones_do_not_count(
@@ -229,7 +235,7 @@ async def test_three_unwelcome_photos_slow_the_cadence_down_until_one_is_liked(
             photo = await ben.photo()
             await delivered(database)
             await ben.press(photo, "👎")
-            await ben.notices("answer", lambda it: "do better" in it["text"])
+            await ben.notices("answer", lambda it: "What is wrong" in it["text"])
         answers(llm, "I see, tell me more, number 4.")
         await ben.say("It was a long day at work.")
         await ben.hears(says("number 4"))

@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 
 from bot import waits
-from bot.app import COMMANDS
+from bot.app import ADMIN_COMMANDS
+from bot.handlers.own_persona import QUESTIONS
+from bot.models import DislikeReason
+from bot.persona import FOLDER as PERSONAS
+from bot.persona import Persona, load
 from bot.texts import FOLDER, Texts
 from triggers import Frequency
 from triggers.policy import Refusal
@@ -20,13 +24,21 @@ def keys(locale: str) -> set[str]:
     return set(KEY.findall((FOLDER / f"{locale}.ftl").read_text()))
 
 
+def personas() -> list[Persona]:
+    return [load(path) for path in sorted(PERSONAS.glob("*.toml"))]
+
+
 def test_both_languages_have_the_same_keys() -> None:
     assert keys("ru") == keys("en")
 
 
 def test_every_key_that_code_asks_for_exists_and_every_key_is_asked_for() -> None:
-    asked = set(re.findall(r"\bsay\(\s*\"([a-z_-]+)\"", SOURCES))
-    asked |= {f"command-{name}" for name in COMMANDS}
+    literal = re.findall(r"\b(?:say|tell)\(\s*\"([a-z_-]+)\"", SOURCES)
+    either = re.findall(r"\b(?:say|tell)\(\s*\"([a-z_-]+)\" if [^\"]+ else \"([a-z_-]+)\"", SOURCES)
+    asked = {*literal, *(key for pair in either for key in pair), "premium-paid", "premium-renewed"}
+    asked |= {f"command-{name}" for name in ADMIN_COMMANDS} | {f"dislike-{each}" for each in DislikeReason}
+    asked |= {f"own-{question.field}" for question in QUESTIONS} | {"language-name"}
+    asked |= {f"atmosphere-{each}" for persona in personas() for each in persona.atmospheres}
     asked |= {f"frequency-{each}" for each in Frequency} | {f"policy-{each}" for each in Refusal}
     assert asked == keys("en")
 
@@ -34,27 +46,27 @@ def test_every_key_that_code_asks_for_exists_and_every_key_is_asked_for() -> Non
 @pytest.mark.parametrize(
     ("seconds", "russian", "english"),
     [
-        (16, "примерно через 20 секунд.", "in about 20 seconds."),
-        (60, "примерно через 1 минуту.", "in about 1 minute."),
-        (125, "примерно через 2 минуты.", "in about 2 minutes."),
-        (300, "примерно через 5 минут.", "in about 5 minutes."),
-        (7300, "примерно через 2 часа.", "in about 2 hours."),
-        (1260, "примерно через 21 минуту.", "in about 21 minutes."),
+        (16, "примерно через 20 секунд, в очереди оно 2-е.", "in about 20 seconds; it is number 2 in the queue."),
+        (60, "примерно через 1 минуту, в очереди оно 2-е.", "in about 1 minute; it is number 2 in the queue."),
+        (125, "примерно через 2 минуты, в очереди оно 2-е.", "in about 2 minutes; it is number 2 in the queue."),
+        (300, "примерно через 5 минут, в очереди оно 2-е.", "in about 5 minutes; it is number 2 in the queue."),
+        (7300, "примерно через 2 часа, в очереди оно 2-е.", "in about 2 hours; it is number 2 in the queue."),
+        (1260, "примерно через 21 минуту, в очереди оно 2-е.", "in about 21 minutes; it is number 2 in the queue."),
     ],
 )
 def test_a_long_wait_is_said_in_whole_words(seconds: float, russian: str, english: str) -> None:
     for locale, words in (("ru", russian), ("en", english)):
-        assert words in waits.ahead(TEXTS.in_locale(locale), seconds)
+        assert words in waits.ahead(TEXTS.in_locale(locale), seconds, 2)
 
 
 @pytest.mark.parametrize("seconds", [0, 15])
 def test_a_short_wait_needs_no_word(seconds: float) -> None:
-    assert waits.ahead(TEXTS.in_locale("ru"), seconds) == ""
+    assert waits.ahead(TEXTS.in_locale("ru"), seconds, 1) == ""
 
 
 def test_while_no_gpu_is_there_nobody_promises_a_time() -> None:
     assert (
-        waits.ahead(TEXTS.in_locale("en"), None)
+        waits.ahead(TEXTS.in_locale("en"), None, 1)
         == "The photo will be a little late: I'll send it as soon as I can."
     )
 

@@ -51,7 +51,7 @@ async def test_hello_and_a_photo(bot: Application, worker: Worker, page: Page) -
     await expect(page.locator("#messages").get_by_text("Дождь стучит")).to_be_visible()
     await page.get_by_label("Message", exact=True).fill("Привет! Покажи себя, пришли фото")
     await page.keyboard.press("Enter")
-    photo = page.locator(".bubble.photo img")
+    photo = page.get_by_role("img", name="Photo", exact=True)
     await expect(photo).to_have_count(1)
     await expect(page.locator(".bubble.photo .reply")).to_contain_text("Привет!")
     assert await photo.evaluate("image => image.decode().then(() => image.naturalWidth)") == 832
