@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
-.PHONY: run test check bench train eval sheet format lock clean
+.PHONY: run test check bench soak tour train eval sheet format lock clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.sandbox ## start everything; prints one address
@@ -22,6 +22,12 @@ check: $(VENV)/.dev ## what CI runs: formatter, linter, types, import direction,
 
 bench: $(VENV)/.dev ## measures; one table, and build/bench.json
 	$(BIN)/python -m sandbox.bench $(ARGS)
+
+soak: $(VENV)/.dev ## 500 people chat at once for five minutes
+	$(BIN)/python -m sandbox.soak $(ARGS)
+
+tour: $(VENV)/.dev ## take the screenshots of docs/tour.md anew (needs Chromium)
+	TOUR=docs/tour $(BIN)/python -m pytest -n 0 tests/journeys/test_tour.py
 
 train: $(VENV)/.dev ## make the detectors' weights anew from triggers/data
 	$(BIN)/python -m triggers train

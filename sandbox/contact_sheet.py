@@ -172,7 +172,8 @@ async def _everything() -> AsyncIterator[Stage]:
             # The script is played in seconds: the distance in time would suppress what it is to show.
             free_photo_cooldown=0,
             # No summary in between, which would take a line of the script.
-            memory_tokens=100_000,
+            free_memory_tokens=100_000,
+            messages_at_once=1000,
         )
         bucket = await stack.enter_async_context(storage.opened(settings))
         await bucket.create_bucket()

@@ -78,7 +78,14 @@ def environment(settings: BaseSettings) -> dict[str, str]:
         elif isinstance(value, frozenset):
             variables[name.upper()] = ",".join(map(str, value))
         elif isinstance(value, tuple):
-            variables[name.upper()] = "-".join(map(str, value))
+            variables[name.upper()] = written(value)
         elif value is not None:
             variables[name.upper()] = str(value)
     return variables
+
+
+def written(value: tuple[object, ...]) -> str:
+    """As .env writes it: `5-7`, or pairs as `20:100,60:250`."""
+    if value and isinstance(value[0], tuple):
+        return ",".join(":".join(map(str, pair)) for pair in value if isinstance(pair, tuple))
+    return "-".join(map(str, value))

@@ -106,7 +106,11 @@ class Parts:
         return Part("ComfyUI", f"draws without a GPU, {server.url}", stand_in=True)
 
     async def _language_model(self) -> Part:
-        server = LanguageModelServer(seconds=self._settings.llm_seconds, port=self._settings.llm_port)
+        server = LanguageModelServer(
+            seconds=self._settings.llm_seconds,
+            word_seconds=self._settings.llm_word_seconds,
+            port=self._settings.llm_port,
+        )
         await self._stack.enter_async_context(server)
         self.environment |= {"LLM_BASE_URL": server.url, "LLM_API_KEY": API_KEY, "LLM_MODEL": MODEL}
         return Part("language model", f"plays from a script, {server.url}", stand_in=True)

@@ -80,8 +80,8 @@ async def _sweep(ours: Product) -> tuple[float, list[str]]:
 
     redis = doorbell.connect(ours.settings.redis_url, queue=ours.settings.arq_queue, retries=1)
     bot = telegram.connect(ours.settings)
-    sweeper = Sweeper(ours.settings, ours.database, redis, bot)
     engine = ours.database._engine.sync_engine
+    sweeper = Sweeper(ours.settings, ours.database, redis, bot)
     event.listen(engine, "before_cursor_execute", note)
     await sweeper.sweep()
     event.remove(engine, "before_cursor_execute", note)
