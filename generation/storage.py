@@ -66,7 +66,7 @@ class Storage:
 
 @cache
 def _session() -> aioboto3.Session:
-    """One for all clients of a process: it reads botocore's description of S3, a third of a second of work, once."""
+    """One for all clients of a process: reading botocore's description of S3 takes a third of a second."""
     return aioboto3.Session()
 
 
