@@ -5,6 +5,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from fluent.runtime import FluentBundle, FluentResource
+from fluent.syntax.ast import Resource
 
 FOLDER = Path(__file__).parent
 DEFAULT = "en"
@@ -53,6 +54,6 @@ def _bundle(path: Path) -> FluentBundle:
 
 
 @lru_cache(maxsize=8)
-def _parsed(content: str) -> FluentResource:
+def _parsed(content: str) -> Resource:
     """Parsing takes a tenth of a second; tests and checks read the same files again and again."""
     return FluentResource(content)
