@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from generation.comfyui import ImageFile, Rendered
+from generation.gpu import GpuReport
 from generation.workflow import Graph
 
 
@@ -26,6 +27,12 @@ class Backend(Protocol):
 
     async def check(self) -> None:
         """Raise ComfyUIError while it cannot take graphs."""
+
+    async def report(self) -> GpuReport:
+        """What it tells of its card; never raises."""
+
+    async def free(self) -> None:
+        """Unload models and give memory back. Raises ComfyUIError."""
 
     async def close(self) -> None:
         """Finish what must be finished before the connection is closed."""

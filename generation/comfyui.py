@@ -26,6 +26,7 @@ from generation.errors import (
     RenderStalled,
     RenderTimeout,
 )
+from generation.gpu import GpuReport
 from generation.workflow import Graph
 
 log = structlog.get_logger(__name__)
@@ -82,6 +83,8 @@ class ComfyUI:
         self._poll = poll
         self._stall = stall
         self._client_id: str | None = None
+        self._stats: dict[str, Any] = {}
+        self._has_gpu_node = True
         self._watched: dict[str, _Watched] = {}
         self._abandoned: set[str] = set()
         self._stopping: set[asyncio.Task[None]] = set()
@@ -209,12 +212,41 @@ class ComfyUI:
 
     async def check(self) -> None:
         """Raise ComfyUIError unless it answers and is not stuck in a graph that it was told to stop."""
-        await self.system_stats()
+        self._stats = await self.system_stats()
         running = {item[1] for item in (await self._get("/queue", timeout=5))["queue_running"]}
         # Once it is gone from the queue it cannot come back.
         self._abandoned &= running
         if self._abandoned:
             raise ComfyUISick("it does not stop a graph that was taken back")
+
+    async def report(self) -> GpuReport:
+        """Of the last check: the card's memory; load and temperature where the node of `comfyui_nodes` is."""
+        try:
+            device = (self._stats.get("devices") or [{}])[0]
+            node = await self._gpu_node()
+            total, free = device.get("vram_total"), device.get("vram_free")
+            used = total - free if total and free is not None else None
+            return GpuReport(device.get("name"), used, total, node.get("load"), node.get("temperature"))
+        except (AttributeError, TypeError, IndexError) as error:
+            log.warning("comfyui.unreadable_stats", error=repr(error))
+            return GpuReport()
+
+    async def _gpu_node(self) -> dict[str, Any]:
+        if not self._has_gpu_node:
+            return {}
+        try:
+            async with self._request("GET", "/vitte/gpu", timeout=2) as response:
+                # One that does not have it now gets it with a restart, and this connection breaks then.
+                self._has_gpu_node = response.status != 404
+                return await response.json() if response.status == 200 else {}
+        except ComfyUIUnreachable:
+            return {}
+
+    async def free(self) -> None:
+        """Have it unload its models and give memory back."""
+        async with self._request("POST", "/free", json={"unload_models": True, "free_memory": True}) as response:
+            if response.status != 200:
+                raise ComfyUIUnreachable(f"/free answered {response.status}")
 
     async def object_info(self) -> dict[str, Any]:
         """Every node class that this server has, with its inputs."""
@@ -261,6 +293,7 @@ class ComfyUI:
 
     async def _follow(self) -> None:
         client_id = uuid.uuid4().hex
+        self._has_gpu_node = True
         async with self._session.ws_connect(
             f"{self._url}/ws",
             params={"clientId": client_id},

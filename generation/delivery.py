@@ -15,8 +15,9 @@ from sqlalchemy import case, func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
 
-from generation import status, telegram
+from generation import metrics, status, telegram
 from generation.database import Database
+from generation.figures import STAGES
 from generation.models import Photo, PhotoStatus
 from generation.orders import PhotoWords
 
@@ -129,6 +130,7 @@ class Delivery:
         if moved and photo.delivered_at:
             seconds = (photo.delivered_at - photo.queued_at).total_seconds()
             log.info("photo.delivered", seconds=round(seconds, 3))
+            _count(photo)
 
     async def _move(self, photo: Photo, to: PhotoStatus, *, lease: float | None = None, **values: Any) -> bool:
         return await status.move_surely(self._database, photo, to, lease=lease, **values)
@@ -167,3 +169,11 @@ class Delivery:
                 told_at=case((silent > GIVE_UP_TELLING, func.now()), else_=None),
             )
         )
+
+
+def _count(photo: Photo) -> None:
+    """How long each stage took, for Prometheus."""
+    for stage, (begin, end) in STAGES.items():
+        began, ended = getattr(photo, begin), getattr(photo, end)
+        if began and ended:
+            metrics.STAGE_SECONDS.labels(stage).observe(max(0.0, (ended - began).total_seconds()))

@@ -1,8 +1,10 @@
 """The workers that live, as each says of itself: what expected waits and the operator's view rest on."""
 
 from datetime import timedelta
+from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import delete, func
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,28 +14,49 @@ from generation.models import RenderWorker
 REMEMBERED = timedelta(days=1)
 
 
-async def say_alive(
-    session: AsyncSession,
-    name: str,
-    *,
-    backend: str,
-    problem: str | None,
-    model: str | None,
-    photo_seconds: float | None,
-    in_hand: int,
-) -> None:
-    """Write down that this worker lives and how it is."""
-    state = {
-        "seen_at": func.clock_timestamp(),
-        "problem": problem,
-        "model": model,
-        "photo_seconds": photo_seconds,
-        "in_hand": in_hand,
-    }
-    await session.execute(
+class Command(StrEnum):
+    """What an operator can want of one worker."""
+
+    #: Run COMFYUI_RESTART_COMMAND.
+    RESTART = "restart"
+    #: Have ComfyUI unload its models.
+    FREE = "free"
+
+
+async def say_alive(session: AsyncSession, name: str, *, backend: str, **state: Any) -> str | None:
+    """Write down that this worker lives and how it is (columns of `RenderWorker`); what an operator wants of it."""
+    values = {"seen_at": func.clock_timestamp(), **state}
+    said = await session.execute(
         insert(RenderWorker)
-        .values(name=name, backend=backend, **state)
-        .on_conflict_do_update(index_elements=[RenderWorker.name], set_=state)
+        .values(name=name, backend=backend, **values)
+        .on_conflict_do_update(index_elements=[RenderWorker.name], set_=values)
+        .returning(RenderWorker.command)
+    )
+    return said.scalar_one()
+
+
+async def alive(session: AsyncSession, *, lease: float) -> list[tuple[RenderWorker, bool]]:
+    """All workers that are remembered, by name, and whether each has been heard of lately."""
+    is_alive = RenderWorker.seen_at > func.clock_timestamp() - timedelta(seconds=lease)
+    rows = await session.execute(select(RenderWorker, is_alive).order_by(RenderWorker.name))
+    return [(worker, alive) for worker, alive in rows]
+
+
+async def order(session: AsyncSession, name: str, command: Command) -> bool:
+    """Have a worker do something the next time it says that it lives; False when it is not there."""
+    ordered = await session.execute(
+        update(RenderWorker)
+        .where(RenderWorker.name == name)
+        .values(command=command.value, command_result=None)
+        .returning(RenderWorker.name)
+    )
+    return ordered.scalar_one_or_none() is not None
+
+
+async def done(session: AsyncSession, name: str, result: str) -> None:
+    """Write down what came of a command."""
+    await session.execute(
+        update(RenderWorker).where(RenderWorker.name == name).values(command=None, command_result=result[:300])
     )
 
 

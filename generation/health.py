@@ -89,6 +89,14 @@ class Watchdog:
         self._refusals = 0
         self._healthy.set()
 
+    def restart(self) -> bool:
+        """Run the restart command because an operator wants it; False when none is set."""
+        if not self._restart_command:
+            return False
+        self._restarted_at = asyncio.get_running_loop().time()
+        self._restarting = asyncio.create_task(self._restart())
+        return True
+
     async def restarted(self) -> None:
         """Wait for a restart command that runs."""
         if self._restarting:

@@ -76,6 +76,9 @@ class Photo(Base):
             "owner_id",
             postgresql_where=text("status IN ('queued', 'rendering', 'stored', 'sending')"),
         ),
+        # What the figures of the last hours are read from.
+        Index("ix_photos_delivered_at", "delivered_at", postgresql_where=text("delivered_at IS NOT NULL")),
+        Index("ix_photos_failed_at", "failed_at", postgresql_where=text("failed_at IS NOT NULL")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -103,6 +106,8 @@ class Photo(Base):
     seed: Mapped[int] = mapped_column(BigInteger)
     # Further named inputs of the workflow: a LoRA, a reference image.
     inputs: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    # What the logs of all processes call everything that came of one update.
+    trace_id: Mapped[str | None] = mapped_column(Text)
 
     status: Mapped[PhotoStatus] = mapped_column(
         Enum(PhotoStatus, native_enum=False, create_constraint=True, name="status", length=16,
@@ -157,6 +162,23 @@ class RenderWorker(Base):
     # GPU seconds for one photo, as measured lately, and photos between claim and chat.
     photo_seconds: Mapped[float | None] = mapped_column(Float)
     in_hand: Mapped[int] = mapped_column(Integer, server_default="0")
+    # Photos in its last graph.
+    batch_size: Mapped[int | None] = mapped_column(SmallInteger)
+
+    # The card: bytes, a ratio, degrees Celsius; and the free share of the worker's disk.
+    gpu_name: Mapped[str | None] = mapped_column(Text)
+    vram_used: Mapped[int | None] = mapped_column(BigInteger)
+    vram_total: Mapped[int | None] = mapped_column(BigInteger)
+    gpu_load: Mapped[float | None] = mapped_column(Float)
+    gpu_temperature: Mapped[float | None] = mapped_column(Float)
+    disk_free: Mapped[float | None] = mapped_column(Float)
+    # It makes pauses between its graphs to cool down.
+    throttled: Mapped[bool] = mapped_column(server_default=text("false"))
+    last_error: Mapped[str | None] = mapped_column(Text)
+    last_error_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    # What an operator wants of it, until it has done so, and what came of that.
+    command: Mapped[str | None] = mapped_column(Text)
+    command_result: Mapped[str | None] = mapped_column(Text)
 
 
 class DiscardedObject(Base):
@@ -169,3 +191,43 @@ class DiscardedObject(Base):
 
     object_key: Mapped[str] = mapped_column(Text, primary_key=True)
     until: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+
+
+class Control(Base):
+    """A switch or a counter that an operator sets for all processes (`generation.controls`)."""
+
+    __tablename__ = "controls"
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    value: Mapped[int] = mapped_column(BigInteger)
+    changed_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+
+
+class Alert(Base):
+    """A rule whose limit is passed by one subject, from the first look until its end was told."""
+
+    __tablename__ = "alerts"
+
+    rule: Mapped[str] = mapped_column(Text, primary_key=True)
+    subject: Mapped[str] = mapped_column(Text, primary_key=True)
+    action: Mapped[str] = mapped_column(Text)
+    passed_at: Mapped[datetime] = mapped_column(Timestamp)
+    fired_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    ended_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    value: Mapped[float] = mapped_column(Float)
+    # The furthest that the value went beyond the limit.
+    worst: Mapped[float] = mapped_column(Float)
+    # What the operators know of it: "began", "ended", or nothing yet.
+    told: Mapped[str | None] = mapped_column(Text)
+    silenced_until: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
+class Incident(Base):
+    """Something that failed and that no other row tells of. Kinds are words of the code; no row names a person."""
+
+    __tablename__ = "incidents"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now(), index=True)
+    kind: Mapped[str] = mapped_column(Text)
+    detail: Mapped[str] = mapped_column(Text)

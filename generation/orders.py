@@ -9,12 +9,17 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from generation import queue, status
+from generation import controls, queue, status
 from generation.errors import GenerationError, OneAtATime, QueueFull
 from generation.models import Orientation, Photo, PhotoStatus
 
 MAX_PROMPT = 2_000
 """Characters of a prompt; the text encoders cut far earlier (SDXL after 77 tokens a chunk, Z-Image after 512)."""
+
+
+#: Failed photos of so long ago are tried again together, so many at once.
+RETRIED = timedelta(hours=24)
+RETRIED_AT_ONCE = 500
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,6 +77,8 @@ class PhotoOrder:
     words: PhotoWords
     inputs: Mapping[str, str | float] = field(default_factory=dict)
     expires_in: float | None = None
+    #: What the logs call everything that came of the same update.
+    trace_id: str | None = None
 
 
 async def place(
@@ -127,6 +134,8 @@ async def _refusal(
 ) -> GenerationError | None:
     if not order.requested and await _automatic_on_the_way(session, order.owner_id):
         return OneAtATime("another automatic photo of this person is on its way")
+    if await controls.is_on(session, controls.QUEUE_DRAINING):
+        return QueueFull(await queue.waiting_count(session), None)
     # Those behind it do not count: free photos never close the door to premium ones.
     waiting = await queue.waiting_count(session, before=rank_at)
     wait = await queue.expected_wait(session, lease=lease, before=rank_at)
@@ -143,6 +152,48 @@ async def _automatic_on_the_way(session: AsyncSession, owner_id: int) -> bool:
         .limit(1)
     )
     return found is not None
+
+
+async def retry(session: AsyncSession, photo: Photo) -> bool:
+    """Let a failed photo be tried once more, from the beginning; False for one that did not fail or was erased."""
+    if photo.status is not PhotoStatus.FAILED or not photo.prompt:
+        return False
+    now = func.clock_timestamp()
+    values: dict[str, Any] = {"failures": 0, "alone": True, "rank_at": now, "not_before": now}
+    values |= dict.fromkeys(("error", "failed_at", "told_at", "expires_at"))
+    return await status.move(session, photo, PhotoStatus.QUEUED, **values)
+
+
+async def retry_failed(session: AsyncSession) -> list[Photo]:
+    """The same for all that failed lately and whose person can be reached."""
+    failed = await session.scalars(
+        select(Photo)
+        .where(
+            Photo.status == PhotoStatus.FAILED,
+            Photo.failed_at > func.now() - RETRIED,
+            Photo.prompt != "",
+            ~Photo.error.startswith("Forbidden"),
+        )
+        .order_by(Photo.id)
+        .limit(RETRIED_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    return [photo for photo in failed.all() if await retry(session, photo)]
+
+
+async def expire_waiting(session: AsyncSession) -> int:
+    """End all photos that wait for a GPU: the sweeper tells those who asked for one. How many there were."""
+    expired = await session.scalars(
+        update(Photo).where(text("status = 'queued'")).values(expires_at=func.clock_timestamp()).returning(Photo.id)
+    )
+    return len(expired.all())
+
+
+async def head(session: AsyncSession) -> Photo | None:
+    """The photo whose turn it is."""
+    return await session.scalar(
+        select(Photo).where(text("status = 'queued'")).order_by(Photo.rank_at, Photo.id).limit(1)
+    )
 
 
 async def release(session: AsyncSession, photo_id: int) -> None:

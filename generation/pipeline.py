@@ -7,6 +7,7 @@ says whose it is. All of it runs beside the next render.
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -74,6 +75,9 @@ class Pipeline:
         self._delivery = Delivery(database, bot, lease=settings.lease)
         #: Attempts in hand by photo id: what this worker renews the leases of.
         self.held: dict[int, int] = {}
+        #: What last went wrong with a photo here.
+        self.last_error: str | None = None
+        self.last_error_at: datetime | None = None
         self._lives: set[asyncio.Task[None]] = set()
         self._let_go = asyncio.Event()
 
@@ -117,7 +121,7 @@ class Pipeline:
 
     async def _live(self, photo: Photo, graph: Render) -> None:
         """The outermost frame of a photo: whatever happens, its row is left in a legal state."""
-        structlog.contextvars.bind_contextvars(photo_id=photo.id, attempt=photo.attempt)
+        structlog.contextvars.bind_contextvars(photo_id=photo.id, attempt=photo.attempt, trace_id=photo.trace_id)
         log.info("photo.claimed", workflow=photo.workflow, premium=photo.premium, rule=photo.rule)
         try:
             async with self._in_hand(photo):
@@ -151,7 +155,7 @@ class Pipeline:
             return await asyncio.to_thread(develop, await self._backend.view(image))
 
     async def _deliver_stored(self, photo: Photo, key: str) -> None:
-        structlog.contextvars.bind_contextvars(photo_id=photo.id, attempt=photo.attempt)
+        structlog.contextvars.bind_contextvars(photo_id=photo.id, attempt=photo.attempt, trace_id=photo.trace_id)
         try:
             async with self._in_hand(photo):
                 original = await self._storage.get(key)
@@ -201,6 +205,8 @@ class Pipeline:
         )
         _log_failure(error, final=final, failures=failures)
         why = f"{type(error).__name__}: {error}"[:500]
+        if error.counts:
+            self.last_error, self.last_error_at = why, datetime.now(UTC)
         if final:
             await self._delivery.give_up(photo, why, failures=failures)
             return

@@ -1,12 +1,14 @@
 """What lives as long as a worker process: the composition root of `generation`, and the order in which it ends."""
 
 import asyncio
+import dataclasses
 import os
 import secrets
 import signal
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -17,10 +19,26 @@ from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramNotF
 from arq import ArqRedis, Worker, cron
 from redis.exceptions import RedisError
 
-from generation import disposal, doorbell, fleet, logs, status, storage, telegram, workflow
+from generation import (
+    alerts,
+    controls,
+    disposal,
+    doorbell,
+    endpoint,
+    figures,
+    fleet,
+    logs,
+    status,
+    storage,
+    telegram,
+    workflow,
+)
 from generation.backend import Backend
 from generation.comfyui import ComfyUI
 from generation.database import AWAY, Database
+from generation.errors import GenerationError, WorkflowError
+from generation.figures import FIGURES, Snapshot
+from generation.gpu import Nvml, disk_free
 from generation.health import Watchdog
 from generation.jobs import deliver_photo, sweep
 from generation.pipeline import Pipeline
@@ -33,6 +51,8 @@ log = structlog.get_logger(__name__)
 
 #: PostgreSQL counts attempts; arq must never give up a job by itself.
 NO_LIMIT = 1_000_000
+#: Where `/metrics` is when METRICS_PORT says nothing; the bot has 9101.
+METRICS_PORT = 9102
 
 
 class Process:
@@ -92,11 +112,24 @@ class Process:
             watchdog=self.watchdog,
             pipeline=self.pipeline,
         )
+        self._rules = alerts.load_or_stop(settings.alerts_file)
+        self._throttle = alerts.Throttle(self._rules)
+        self._nvml = Nvml(settings.comfyui_url, settings.gpu_index)
+        self._read_files: int | None = None
         self.sweeper = Sweeper(settings, self._database, redis, bot)
         # Beside the sweeper: an S3 that hangs must not keep photos waiting.
         delete_originals = partial(disposal.keep_sweeping, self._database, opened, every=settings.sweep_every)
         for work in (self._backend.listen, self.watchdog.watch, self._say_alive, delete_originals):
             self._living.append(asyncio.create_task(_kept_up(work)))
+        self.endpoint_port = await self._stack.enter_async_context(
+            endpoint.serving(
+                settings.metrics_host,
+                METRICS_PORT if settings.metrics_port is None else settings.metrics_port,
+                snapshot=self._snapshot,
+                figures=FIGURES,
+                ready=self._ready,
+            )
+        )
         for work in (self._chores, lambda: self._without_redis(redis)):
             self._taking.append(asyncio.create_task(_kept_up(work)))
         if self._signals:
@@ -160,18 +193,93 @@ class Process:
                 async with self._database.unit() as session:
                     if self.pipeline.held:
                         await status.keep_alive(session, self.pipeline.held, lease=self._settings.lease)
-                    await fleet.say_alive(
-                        session,
-                        self._name,
-                        backend=self._backend.name,
-                        problem=self.watchdog.problem,
-                        model=self.renderer.model,
-                        photo_seconds=self.renderer.photo_seconds,
-                        in_hand=len(self.pipeline.held),
+                    command = await fleet.say_alive(
+                        session, self._name, backend=self._backend.name, **await self._state()
                     )
+                    wanted = await controls.read(session)
+                self._read_files = self._read_again(wanted.reload)
+                if command:
+                    await self._obey(command)
             except AWAY as error:  # a lease that runs out is legal
                 log.warning("worker.leases_not_renewed", error=type(error).__name__)
             await asyncio.sleep(self._settings.lease / 3)
+
+    async def _state(self) -> dict[str, Any]:
+        """What `fleet` writes down of this worker. Looks at the card as well, and throttles when it must."""
+        card = await self._backend.report()
+        if (told := await self._nvml.read()) is not None:
+            card = dataclasses.replace(card, load=told[0], temperature=told[1])
+        hot = {"gpu_temperature": card.temperature, "gpu_load": card.load, "vram_used": card.vram_used}
+        throttled = self._throttle.look(hot, datetime.now(UTC))
+        if throttled != self.renderer.throttled:
+            log.warning("worker.throttled" if throttled else "worker.cooled_down", temperature=card.temperature)
+            self.renderer.throttled = throttled
+        return {
+            "problem": self.watchdog.problem,
+            "model": self.renderer.model,
+            "photo_seconds": self.renderer.photo_seconds,
+            "in_hand": len(self.pipeline.held),
+            "batch_size": self.renderer.batch_size,
+            "gpu_name": card.name,
+            "vram_used": card.vram_used,
+            "vram_total": card.vram_total,
+            "gpu_load": card.load,
+            "gpu_temperature": card.temperature,
+            "disk_free": disk_free(),
+            "throttled": throttled,
+            "last_error": self.pipeline.last_error,
+            "last_error_at": self.pipeline.last_error_at,
+        }
+
+    async def _obey(self, command: str) -> None:
+        """What an operator wants of this worker; the answer is in its row."""
+        log.warning("worker.commanded", command=command)
+        try:
+            if command == fleet.Command.RESTART:
+                result = "restarting" if self.watchdog.restart() else "COMFYUI_RESTART_COMMAND is not set"
+            else:
+                await self._backend.free()
+                result = "freed"
+        except GenerationError as error:
+            result = str(error)
+        async with self._database.unit() as session:
+            await fleet.done(session, self._name, result)
+
+    def _read_again(self, wanted: int) -> int:
+        """Workflows and rules from their files, when an operator wants it; what is wrong changes nothing."""
+        if self._read_files in {None, wanted}:
+            return wanted
+        try:
+            workflows = workflow.load_all(self._settings.workflows_folder)
+            rules = alerts.load(self._settings.alerts_file)
+        except (WorkflowError, alerts.RulesError) as error:
+            log.error("worker.files_refused", error=str(error))
+            self.pipeline.last_error, self.pipeline.last_error_at = (
+                f"reload refused: {error}"[:300],
+                datetime.now(UTC),
+            )
+            return wanted
+        self.renderer.use(workflows)
+        self._rules, self._throttle = rules, alerts.Throttle(rules)
+        log.info("worker.files_read_again", workflows=len(workflows), rules=len(rules.rules))
+        return wanted
+
+    async def _controls(self) -> controls.Controls:
+        async with self._database.unit() as session:
+            return await controls.read(session)
+
+    async def _snapshot(self) -> Snapshot:
+        async with self._database.unit() as session:
+            return await figures.read(session, window=self._rules.window, lease=self._settings.lease)
+
+    async def _ready(self) -> dict[str, str]:
+        """What keeps this worker from making photos."""
+        problems = {"worker": self.watchdog.problem} if self.watchdog.problem else {}
+        try:
+            await self._controls()
+        except AWAY as error:
+            problems["postgresql"] = type(error).__name__
+        return problems
 
     async def _chores(self) -> None:
         """arq's cron and deliveries on a queue of their own: on the photos' they would wait for an idle GPU."""

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import structlog
-from sqlalchemy import ColumnElement, func, select, text, update
+from sqlalchemy import ColumnElement, exists, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from generation.models import Photo, PhotoStatus, RenderWorker
+from generation import controls
+from generation.models import Alert, Photo, PhotoStatus, RenderWorker
 from generation.status import in_seconds
 from generation.workflow import UNMEASURED
 
@@ -37,6 +38,8 @@ async def candidates(session: AsyncSession, *, free_only: bool = False) -> Seque
     One worker chooses at a time, so that two never share the head of the queue between them by accident. A worker
     that froze while it chose is not waited for: SKIP LOCKED passes over the rows that it holds.
     """
+    if await controls.is_on(session, controls.QUEUE_PAUSED):
+        return []
     await _turn_to_choose(session)
     waiting = (
         select(
@@ -111,15 +114,21 @@ async def ahead(session: AsyncSession, photo: Photo) -> int:
 
 
 async def overflow(session: AsyncSession, *, depth: int, lease: float) -> Literal["nothing", "free", "everything"]:
-    """What an overflow worker may take: nothing, as long as no more than `depth` photos wait.
+    """What an overflow worker may take: nothing, while no more than `depth` photos wait and no alert wants it.
 
     Premium photos are made by the GPUs of our own, as long as one of them is there and well.
     """
     own = await session.scalar(select(func.count()).select_from(RenderWorker).where(*_well(lease)))
     is_deep = depth > 0 and await waiting_count(session, free_only=bool(own)) > depth
-    if not is_deep:
+    if not is_deep and not await _is_scaled_up(session):
         return "nothing"
     return "free" if own else "everything"
+
+
+async def _is_scaled_up(session: AsyncSession) -> bool:
+    """Whether an alert wants the overflow to help, however few photos wait by now."""
+    fires = exists().where(Alert.action == "scale_up", Alert.fired_at.is_not(None), Alert.ended_at.is_(None))
+    return bool(await session.scalar(select(fires)))
 
 
 async def expected_wait(session: AsyncSession, *, lease: float, before: datetime | None = None) -> float | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from generation import queue, scheduling
+from generation import metrics, queue, scheduling
 from generation.backend import Backend
 from generation.comfyui import Rendered
 from generation.database import AWAY, Database
@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 LOOK_AGAIN = 0.1
 #: The same where renders are seconds away and nothing is idle.
 LOOK_AGAIN_ELSEWHERE = 1.0
+#: Shortest pause, in seconds, of a card that is too hot.
+COOL_DOWN = 2.0
 
 
 class Renderer:
@@ -64,6 +66,12 @@ class Renderer:
         self._free_at = 0.0
         self._loaded: str | None = None
         self._loaded_at = 0.0
+        self._idle_since = time.monotonic()
+        self._last_seconds = 0.0
+        #: Photos in the last graph.
+        self.batch_size: int | None = None
+        #: It must make pauses to cool down; set by `generation.process`.
+        self.throttled = False
         #: GPU seconds for one photo, swaps of models included, as measured lately.
         self.photo_seconds: float | None = None
 
@@ -90,6 +98,14 @@ class Renderer:
             if self._stopping or not await self._hand_over():
                 break
         return True
+
+    def use(self, workflows: dict[str, Workflow]) -> None:
+        """Go on with other workflows; what was measured of those that stay is kept."""
+        self._workflows = workflows
+        self._speeds.use(
+            {name: workflow.seconds() for name, workflow in workflows.items()},
+            trusted={name for name, workflow in workflows.items() if workflow.is_measured},
+        )
 
     def take_back(self, why: str) -> None:
         """Give all photos in the GPU's hands back to the queue, for another worker."""
@@ -124,11 +140,23 @@ class Renderer:
         while self._renders and not self._stopping:
             left = None
             # What nobody has measured ends when it ends: a guess would hand the next one over far too early.
-            if len(self._renders) < self._backend.at_once and self._is_predictable():
+            ahead = len(self._renders) < self._backend.at_once and not self.throttled
+            if ahead and self._is_predictable():
                 left = self._free_at - time.monotonic() - self._settings.hand_over_lead
                 if left <= 0 or not self._backend.one_after_another:
                     return
             await self._graph_ends(left)
+        if self.throttled:
+            await self._cool_down()
+
+    async def _cool_down(self) -> None:
+        """A pause as long as the last graph took: half the load. It ends early when the card is cool enough."""
+        began = time.monotonic()
+        while self.throttled and not self._stopping:
+            await asyncio.sleep(COOL_DOWN / 10)
+            if time.monotonic() - began >= max(COOL_DOWN, self._last_seconds):
+                break
+        metrics.THROTTLE_SECONDS.inc(time.monotonic() - began)
 
     def _is_predictable(self) -> bool:
         return not self._backend.one_after_another or all(render.is_measured for render in self._renders)
@@ -218,6 +246,8 @@ class Renderer:
         if not photos:
             return None
         now = time.monotonic()
+        if not self._renders:
+            metrics.IDLE_SECONDS.inc(min(now - self._idle_since, _waited(photos[0])))
         name = photos[0].workflow
         graph = Render(photos, name, choice.model, swaps=choice.model not in {self._loaded, ""})
         if graph.swaps:
@@ -231,6 +261,9 @@ class Renderer:
         self._free_at = max(now, self._free_at) + graph.seconds
         graph.task = asyncio.create_task(self._render(graph))
         graph.task.add_done_callback(lambda task: self._end(graph, task))
+        self.batch_size = len(photos)
+        metrics.BATCH_PHOTOS.observe(len(photos))
+        metrics.MODEL_SWAPS.inc(graph.swaps)
         self._renders.append(graph)
         self._pipeline.begin(graph)
         if self._watchdog.problem:
@@ -260,7 +293,8 @@ class Renderer:
 
     def _end(self, graph: Render, task: "asyncio.Task[Rendered]") -> None:
         self._renders.remove(graph)
-        self._free_at = time.monotonic() + sum(other.seconds for other in self._renders)
+        self._idle_since = time.monotonic()
+        self._free_at = self._idle_since + sum(other.seconds for other in self._renders)
         self._ended.set()
         error = task.exception()
         size = len(graph.photos)
@@ -269,11 +303,19 @@ class Renderer:
         if error or graph.workflow not in self._workflows:
             return
         seconds = task.result().seconds or graph.lasted()
+        self._last_seconds = seconds
+        metrics.RENDER_SECONDS.labels(graph.workflow).observe(seconds)
         learn = self._speeds.swapped if graph.swaps else self._speeds.measured
         learn(graph.workflow, size, seconds)
         known = self.photo_seconds or seconds / size
         self.photo_seconds = known + NEWEST * (seconds / size - known)
         log.info("graph.rendered", photos=size, seconds=round(seconds, 3), swap=graph.swaps)
+
+
+def _waited(photo: Photo) -> float:
+    """Seconds for which it could have been begun with."""
+    since = max(photo.queued_at, photo.not_before)
+    return max(0.0, (photo.claimed_at - since).total_seconds()) if photo.claimed_at else 0.0
 
 
 def _filling(photo: Photo) -> Filling:

@@ -25,6 +25,7 @@ from generation.errors import (
     RenderInterrupted,
     RenderTimeout,
 )
+from generation.gpu import GpuReport
 from generation.workflow import Graph
 
 log = structlog.get_logger(__name__)
@@ -75,6 +76,14 @@ class RunPod:
         except (ComfyUIUnreachable, asyncio.CancelledError):
             await asyncio.shield(self._cancel(job_id))
             raise
+
+    async def report(self) -> GpuReport:
+        """It tells nothing of its cards."""
+        return GpuReport()
+
+    async def free(self) -> None:
+        """Its workers end by themselves."""
+        raise ComfyUIError("RunPod has no such thing")
 
     async def view(self, image: ImageFile) -> bytes:
         """The bytes of an image: from the answer, or from the link that the answer gave."""

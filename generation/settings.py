@@ -86,6 +86,11 @@ class Settings(DatabaseSettings):
     sweep_every: Annotated[int, Field(ge=1, le=30)] = 5
     shutdown_wait: Annotated[int, Field(ge=0)] = 30
 
+    alerts_file: str = ""
+    gpu_index: Annotated[int, Field(ge=0)] | None = None
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
+
     log_format: Literal["auto", "console", "json"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -29,6 +29,11 @@ class Speeds:
         self._work = 0.0
         self._work_at = 0.0
 
+    def use(self, priors: Mapping[str, Sequence[float]], trusted: Collection[str]) -> None:
+        """Other workflows from now on."""
+        self._priors = priors
+        self._trusted = trusted
+
     def costs(self, workflow: str) -> list[float]:
         """Seconds of a graph by batch size: as measured, else the prior at the scale of what was measured.
 

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, func, inspect, select, text, tuple_, updat
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
 
+from generation import metrics
 from generation.database import Database
 from generation.models import Photo, PhotoStatus
 
@@ -27,6 +28,8 @@ TRANSITIONS: dict[PhotoStatus, frozenset[PhotoStatus]] = {
     SENDING: frozenset({DELIVERED, STORED, UNCONFIRMED, FAILED}),
     # The person asked for it again, or its worker could at last write down that it arrived.
     UNCONFIRMED: frozenset({STORED, DELIVERED}),
+    # An operator lets it be tried once more.
+    FAILED: frozenset({QUEUED}),
 }
 
 #: The time stamp that is written on entering a status.
@@ -74,6 +77,10 @@ async def move(
     row = changed.scalar_one_or_none()
     if row is not None and row is not photo:
         _copy(row, photo)
+    if row is not None and to not in (RENDERING, STORED, SENDING, QUEUED):
+        # Before the commit: one that fails is repeated and counted twice, which no figure shows.
+        reason = (row.error or "").partition(":")[0][:40] if to is not DELIVERED else ""
+        metrics.PHOTOS_ENDED.labels(to.value, reason).inc()
     return row is not None
 
 

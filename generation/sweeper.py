@@ -122,8 +122,6 @@ class Sweeper:
 
     async def _ring_overflow(self) -> None:
         """Wake the overflow workers while more photos wait than the GPUs of our own should have to make."""
-        if not self._settings.overflow_depth:
-            return
         async with self._database.unit() as session:
             takes = await queue.overflow(session, depth=self._settings.overflow_depth, lease=self._settings.lease)
         if takes != "nothing":

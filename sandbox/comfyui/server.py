@@ -34,6 +34,8 @@ class ComfyUIServer:
         self._sockets: dict[str, web.WebSocketResponse] = {}
         self._outbox: asyncio.Queue[tuple[str, dict[str, Any], str | None]] = asyncio.Queue()
         self._number = 0
+        #: Degrees Celsius that the node of comfyui_nodes tells; None while it is not installed.
+        self.temperature: float | None = None
         self._tasks: list[asyncio.Task[None]] = []
         application = web.Application(client_max_size=100 * 1024 * 1024)
         self.faults.install(application)
@@ -93,17 +95,19 @@ class ComfyUIServer:
                     web.get(f"{prefix}/queue", self._get_queue),
                     web.post(f"{prefix}/queue", self._post_queue),
                     web.post(f"{prefix}/interrupt", self._interrupt),
-                    web.post(f"{prefix}/free", self._free),
                     web.get(f"{prefix}/history", self._all_history),
                     web.get(f"{prefix}/history/{{prompt_id}}", self._history),
                     web.get(f"{prefix}/view", self._view),
                     web.get(f"{prefix}/system_stats", self._system_stats),
+                    web.post(f"{prefix}/free", self._free),
                     web.get(f"{prefix}/object_info", self._object_info),
                     web.get(f"{prefix}/object_info/{{name}}", self._object_info),
                     web.get(f"{prefix}/models", self._model_folders),
                     web.get(f"{prefix}/models/{{folder}}", self._models),
                 ]
             )
+        # The node of generation/comfyui_nodes, where a test has installed it.
+        application.router.add_get("/vitte/gpu", self._gpu)
         application.router.add_get("/sandbox/record", self._record)
 
     async def _prompt(self, request: web.Request) -> web.Response:
@@ -190,6 +194,11 @@ class ComfyUIServer:
         device |= {"torch_vram_total": VRAM - free, "torch_vram_free": 0}
         system = {"os": "posix", "comfyui_version": VERSION, "pytorch_version": "stand-in", "argv": ["stand-in"]}
         return web.json_response({"system": system, "devices": [device]})
+
+    async def _gpu(self, _request: web.Request) -> web.Response:
+        if self.temperature is None:
+            return web.Response(status=404)
+        return web.json_response({"load": 0.9, "temperature": self.temperature})
 
     async def _object_info(self, request: web.Request) -> web.Response:
         name = request.match_info.get("name")

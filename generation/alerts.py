@@ -1,0 +1,210 @@
+"""Alert rules: when a figure passes its limit for long enough, and when that has ended. Values in, values out."""
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from generation.figures import FIGURES, Figure, Snapshot
+from generation.settings import WrongSettings
+
+FILE = Path(__file__).with_name("alerts.toml")
+#: Figures that no snapshot of the pipeline holds: whoever watches adds them (`bot.figures`).
+OTHERS = ("language_model_errors", "payment_errors", "database_away")
+
+
+class Action(StrEnum):
+    TELL = "tell"
+    SCALE_UP = "scale_up"
+    INVESTIGATE = "investigate"
+    THROTTLE = "throttle"
+
+
+class RulesError(Exception):
+    """The file of rules is wrong; the text is one sentence that names it."""
+
+
+class Rule(BaseModel):
+    """One alert. `hold` is in seconds, the limits in the figure's unit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = ""
+    figure: str
+    of: str = ""
+    total: bool = False
+    above: float | None = None
+    below: float | None = None
+    until: float
+    hold: Annotated[float, Field(ge=0)] = 0
+    action: Action = Action.TELL
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if (self.above is None) == (self.below is None):
+            raise ValueError("needs one of above and below")
+        if self.total and self.of:
+            raise ValueError("total and of exclude each other")
+        beyond = self.until > self.above if self.above is not None else self.until < (self.below or 0)
+        if beyond:
+            raise ValueError("until must be on the calm side of the limit")
+        return self
+
+    @property
+    def limit(self) -> float:
+        return self.above if self.above is not None else self.below or 0
+
+    def passed(self, value: float) -> bool:
+        return value > self.above if self.above is not None else value < self.limit
+
+    def calm(self, value: float) -> bool:
+        return value <= self.until if self.above is not None else value >= self.until
+
+    def values(self, snapshot: Snapshot) -> Iterator[tuple[str, float]]:
+        """What it watches: each value and what tells it apart ("" for a figure as a whole)."""
+        found = snapshot.values.get(self.figure, {})
+        if self.total:
+            if found:
+                yield "", snapshot.total(self.figure)
+        elif self.of:
+            if self.of in found:
+                yield "", found[self.of]
+        else:
+            yield from found.items()
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where one rule stands with one subject."""
+
+    #: When the limit was passed without a break since; None while all is calm.
+    passed_at: datetime | None = None
+    #: When it became an alert.
+    fired_at: datetime | None = None
+    value: float | None = None
+
+
+CALM = State()
+
+
+def step(rule: Rule, state: State, value: float | None, now: datetime) -> State:
+    """The state after a look. A value that is gone (the worker left, no photos) ends it."""
+    if value is None:
+        return CALM
+    if state.fired_at is not None:
+        return CALM if rule.calm(value) else State(state.passed_at, state.fired_at, value)
+    if not rule.passed(value):
+        return CALM
+    passed_at = state.passed_at or now
+    fired_at = now if now - passed_at >= timedelta(seconds=rule.hold) else None
+    return State(passed_at, fired_at, value)
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    window: Annotated[float, Field(gt=0)]
+    rules: Mapping[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")], Rule]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The whole file. `window` is in seconds."""
+
+    window: float
+    rules: Mapping[str, Rule]
+
+    def with_action(self, action: Action) -> Sequence[Rule]:
+        return [rule for rule in self.rules.values() if rule.action is action]
+
+
+class Throttle:
+    """Whether one worker must cool down: it looks at its own card by the rules that throttle."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules.with_action(Action.THROTTLE)
+        self._states: dict[str, State] = {}
+
+    def look(self, values: Mapping[str, float | None], now: datetime) -> bool:
+        """`values` by figure. True from the moment that a rule fires until its value is calm."""
+        for rule in self._rules:
+            state = self._states.get(rule.name, CALM)
+            self._states[rule.name] = step(rule, state, values.get(rule.figure), now)
+        return any(state.fired_at for state in self._states.values())
+
+
+def load(path: Path | str = "") -> Rules:
+    """Read the rules (by default the ones that come along). Raises RulesError."""
+    file = Path(path or FILE)
+    try:
+        content = _File.model_validate(tomllib.loads(file.read_text("utf-8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise RulesError(f"{file.name}: {where}: {first['msg']}") from None
+    except (OSError, ValueError) as error:
+        raise RulesError(f"{file.name}: {error}") from None
+    rules = {name: rule.model_copy(update={"name": name}) for name, rule in content.rules.items()}
+    for rule in rules.values():
+        _check(file.name, rule)
+    return Rules(content.window, rules)
+
+
+def load_or_stop(path: str) -> Rules:
+    """`load` for the start of a process: what is wrong stops it with one sentence (WrongSettings)."""
+    try:
+        return load(path)
+    except RulesError as error:
+        raise WrongSettings(f"The alert rules cannot be read: {error}.") from None
+
+
+def _check(file: str, rule: Rule) -> None:
+    if rule.figure in OTHERS:
+        return
+    figure = next((figure for figure in FIGURES if figure.name == rule.figure), None)
+    if figure is None:
+        raise RulesError(f"{file}: {rule.name}: there is no figure {rule.figure!r}")
+    if (rule.of or rule.total) and not figure.label:
+        raise RulesError(f"{file}: {rule.name}: {rule.figure} has a single value")
+    if rule.action is Action.THROTTLE and figure.label != "worker":
+        raise RulesError(f"{file}: {rule.name}: only what belongs to a worker can throttle it")
+
+
+def prometheus(rules: Rules, figures: Sequence[Figure]) -> str:
+    """The same rules as a rule file of Prometheus. `figures` are all that the rules may speak of."""
+    by_name = {figure.name: figure for figure in figures}
+    lines = ["# Written by `python -m bot prometheus-rules` from the alert rules; do not edit.", "groups:"]
+    lines += ["  - name: vitte", "    rules:"]
+    for rule in rules.rules.values():
+        lines += _prometheus(rule, by_name[rule.figure])
+    return "\n".join((*lines, ""))
+
+
+def _prometheus(rule: Rule, figure: Figure) -> Sequence[str]:
+    """Every process tells of the whole, hence the maximum; hysteresis by asking whether it fires already."""
+    each = figure.label and not (rule.of or rule.total)
+    chosen = f'{{{figure.label}="{rule.of}"}}' if rule.of else ""
+    if rule.total:
+        value = f"sum(max by ({figure.label}) ({figure.metric}))"
+    else:
+        value = f"max{f' by ({figure.label}) ' if each else ''}({figure.metric}{chosen})"
+    compare = ">" if rule.above is not None else "<"
+    fires = f'ALERTS{{alertname="{rule.name}", alertstate="firing"}}'
+    on = f"on ({figure.label if each else ''})"
+    return (
+        f"      - alert: {rule.name}",
+        "        expr: >-",
+        f"          ({value} {compare} {rule.limit:g})",
+        f"          or ({value} {compare} {rule.until:g} and {on} {fires})",
+        f"        for: {rule.hold:g}s",
+        "        labels:",
+        f"          action: {rule.action.value}",
+        "        annotations:",
+        f"          summary: {json.dumps(f'{figure.help} Now {{{{ $value }}}}, limit {rule.limit:g}.')}",
+    )

@@ -1,0 +1,306 @@
+"""The figures of the pipeline, read from the rows of real photos and of the workers.
+
+One source for everything that shows or judges them: the operator's panel and chart, the alert rules, Prometheus.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from sqlalchemy import ColumnElement, Select, and_, func, literal_column, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from generation import controls
+from generation.models import Photo, PhotoStatus, RenderWorker
+
+#: From one time stamp of a photo to the next; between them they are its whole life.
+STAGES: dict[str, tuple[str, str]] = {
+    "wait": ("queued_at", "claimed_at"),
+    "hand_over": ("claimed_at", "submitted_at"),
+    "render": ("submitted_at", "rendered_at"),
+    "store": ("rendered_at", "stored_at"),
+    "send": ("stored_at", "delivered_at"),
+}
+QUANTILES = (0.5, 0.95)
+HOUR = timedelta(hours=1)
+
+#: Values by what tells them apart: "" where a figure has one value only.
+Values = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What a value means. `label` is what its values are told apart by: empty for a single one."""
+
+    name: str
+    metric: str
+    help: str
+    label: str = ""
+
+
+#: Windows are the one of the alert rules (15 minutes) where nothing else is said.
+FIGURES = (
+    Figure("queue_depth", "vitte_queue_depth", "Photos that wait for a GPU.", "priority"),
+    Figure("oldest_wait", "vitte_queue_oldest_wait_seconds", "How long the photo at the head has waited."),
+    Figure("in_hand", "vitte_photos_in_hand", "Photos between a worker's claim and the chat."),
+    Figure("generation", "vitte_generation_seconds", "From the claim to the chat, of photos of late.", "quantile"),
+    Figure("wait", "vitte_wait_seconds", "From the order to the claim, of photos of late.", "quantile"),
+    Figure("wait_mean", "vitte_wait_mean_seconds", "Mean of the same."),
+    Figure("throughput", "vitte_photos_last_hour", "Photos delivered in the last hour."),
+    Figure("today", "vitte_photos_today", "Photos delivered since midnight UTC."),
+    Figure("failed", "vitte_photos_failed_lately", "Photos of late that failed or were dropped.", "reason"),
+    Figure("error_ratio", "vitte_photos_error_ratio", "Failed photos among all that ended of late, from five on."),
+    Figure("stage", "vitte_stage_p95_seconds", "95th percentile of each stage, of photos of late.", "stage"),
+    Figure("silence", "vitte_delivery_silence_seconds", "No photo has arrived for so long while some are due."),
+    Figure("workers", "vitte_workers", "Workers by how they are.", "state"),
+    Figure("workers_well", "vitte_workers_well", "Workers that can take photos."),
+    Figure("vram_used", "vitte_gpu_memory_used_bytes", "VRAM in use.", "worker"),
+    Figure("vram_total", "vitte_gpu_memory_total_bytes", "VRAM of the card.", "worker"),
+    Figure("gpu_load", "vitte_gpu_utilization_ratio", "Load of the card.", "worker"),
+    Figure("gpu_temperature", "vitte_gpu_temperature_celsius", "Temperature of the card.", "worker"),
+    Figure("disk_free", "vitte_disk_free_ratio", "Free share of the fullest disk of a machine.", "worker"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All figures at one moment. A figure without a value (no photo in the window) is left out."""
+
+    at: datetime
+    values: Mapping[str, Values]
+
+    def of(self, name: str, subject: str = "") -> float | None:
+        return self.values.get(name, {}).get(subject)
+
+    def total(self, name: str) -> float:
+        return sum(self.values.get(name, {}).values())
+
+
+class SnapshotCollector(Collector):
+    """A snapshot in Prometheus' words."""
+
+    def __init__(self, snapshot: Snapshot, figures: Iterable[Figure]) -> None:
+        self._snapshot = snapshot
+        self._figures = figures
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        for figure in self._figures:
+            labels = [figure.label] if figure.label else []
+            family = GaugeMetricFamily(figure.metric, figure.help, labels=labels)
+            for subject, value in self._snapshot.values.get(figure.name, {}).items():
+                family.add_metric([subject] if labels else [], value)
+            yield family
+
+
+async def read(session: AsyncSession, *, window: float, lease: float) -> Snapshot:
+    """All of it, by PostgreSQL's clock. `window` is in seconds; a worker silent for longer than `lease` is gone."""
+    queue = (await session.execute(_queue())).one()
+    values: dict[str, Values] = {
+        "queue_depth": {"premium": queue.premium, "free": queue.free},
+        "oldest_wait": {"": float(queue.oldest)},
+        "in_hand": {"": queue.in_hand},
+        **await _delivered(session, timedelta(seconds=window)),
+        **await _failed(session, timedelta(seconds=window)),
+        **await _workers(session, timedelta(seconds=lease)),
+    }
+    paused = (await controls.read(session)).queue_paused
+    values["silence"] = {"": 0.0 if paused else float(queue.silence)}
+    return Snapshot(queue.now, values)
+
+
+def _queue() -> Select[tuple[object, ...]]:
+    queued, due = text("status = 'queued'"), text("status IN ('queued', 'rendering', 'stored', 'sending')")
+    waiting = select(func.count()).select_from(Photo).where(queued)
+    oldest = select(func.min(Photo.queued_at)).where(queued).scalar_subquery()
+    oldest_due = select(func.min(Photo.queued_at)).where(due).scalar_subquery()
+    latest = (
+        select(Photo.delivered_at)
+        .where(Photo.delivered_at.is_not(None))
+        .order_by(Photo.delivered_at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return select(
+        func.clock_timestamp().label("now"),
+        waiting.where(Photo.premium).scalar_subquery().label("premium"),
+        waiting.where(~Photo.premium).scalar_subquery().label("free"),
+        func.coalesce(_seconds(oldest, func.clock_timestamp()), 0).label("oldest"),
+        select(func.count())
+        .select_from(Photo)
+        .where(text("status IN ('rendering', 'stored', 'sending')"))
+        .scalar_subquery()
+        .label("in_hand"),
+        # GREATEST passes over a NULL: before the first photo it is the wait of the oldest.
+        func.coalesce(
+            func.greatest(_seconds(func.greatest(oldest_due, latest), func.clock_timestamp()), 0)
+            * func.sign(func.extract("epoch", oldest_due)),
+            0,
+        ).label("silence"),
+    )
+
+
+async def _delivered(session: AsyncSession, window: timedelta) -> dict[str, Values]:
+    lately = Photo.delivered_at > func.now() - window
+    midnight = func.date_trunc("day", func.now(), "UTC")
+    since = func.least(func.now() - func.greatest(window, HOUR), midnight)
+    generation, wait = _seconds(Photo.claimed_at, Photo.delivered_at), _seconds(Photo.queued_at, Photo.claimed_at)
+    stages = {name: _seconds(getattr(Photo, begin), getattr(Photo, end)) for name, (begin, end) in STAGES.items()}
+    found = (
+        await session.execute(
+            select(
+                _percentiles(generation).filter(lately).label("generation"),
+                _percentiles(wait).filter(lately).label("wait"),
+                func.avg(wait).filter(lately).label("wait_mean"),
+                func.count().filter(Photo.delivered_at > func.now() - HOUR).label("throughput"),
+                func.count().filter(Photo.delivered_at >= midnight).label("today"),
+                *(_percentiles(seconds).filter(lately).label(name) for name, seconds in _prefixed(stages)),
+            ).where(Photo.delivered_at > since)
+        )
+    ).one()
+    values: dict[str, Values] = {"throughput": {"": found.throughput}, "today": {"": found.today}}
+    if found.wait_mean is not None:
+        values["wait_mean"] = {"": float(found.wait_mean)}
+        values["generation"] = _by_quantile(found.generation)
+        values["wait"] = _by_quantile(found.wait)
+        measured = {name: getattr(found, f"stage_{name}") for name in stages}
+        values["stage"] = {name: float(pair[1]) for name, pair in measured.items() if pair and pair[1] is not None}
+    return values
+
+
+async def _failed(session: AsyncSession, window: timedelta) -> dict[str, Values]:
+    reason = reason_of(Photo.error)
+    ended = await session.execute(
+        select(reason.label("reason"), Photo.status, func.count().label("photos"))
+        .where(Photo.failed_at > func.now() - window)
+        .group_by(literal_column("1"), Photo.status)
+    )
+    rows = ended.all()
+    delivered = await session.scalar(
+        select(func.count()).select_from(Photo).where(Photo.delivered_at > func.now() - window)
+    )
+    reasons: dict[str, float] = {}
+    for row in rows:
+        reasons[row.reason] = reasons.get(row.reason, 0) + row.photos
+    failed = sum(row.photos for row in rows if row.status == PhotoStatus.FAILED)
+    # One failure among two photos tells nothing.
+    total = failed + (delivered or 0)
+    return {"failed": reasons, "error_ratio": {"": failed / total if total >= 5 else 0.0}}
+
+
+def reason_of(error: object) -> ColumnElement[str]:
+    """The kind of an error as rows tell it: the words before the colon, details left out."""
+    return func.left(func.split_part(func.coalesce(error, "unknown"), ":", 1), 40)
+
+
+async def _workers(session: AsyncSession, lease: timedelta) -> dict[str, Values]:
+    alive = RenderWorker.seen_at > func.clock_timestamp() - lease
+    rows = (await session.execute(select(RenderWorker, alive.label("alive")))).all()
+    states = {"well": 0, "sick": 0, "silent": 0}
+    values: dict[str, dict[str, float]] = {
+        name: {} for name in ("vram_used", "vram_total", "gpu_load", "gpu_temperature", "disk_free")
+    }
+    for worker, is_alive in rows:
+        states["silent" if not is_alive else "sick" if worker.problem else "well"] += 1
+        for name, found in values.items():
+            value = getattr(worker, name)
+            if is_alive and value is not None:
+                found[worker.name] = float(value)
+    return {"workers": states, "workers_well": {"": states["well"]}, **values}
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A stretch of time in the chart."""
+
+    begin: datetime
+    delivered: int
+    failed: int
+    generation_p50: float | None
+    generation_p95: float | None
+    wait_p95: float | None
+    #: Most photos that waited at once at its end.
+    waiting: int
+
+
+async def history(
+    session: AsyncSession, *, hours: int = 24, step: timedelta = timedelta(minutes=30)
+) -> list[Bucket]:
+    """The last hours in steps, oldest first, from the same rows."""
+    steps = (
+        select(
+            func.generate_series(
+                func.now() - timedelta(hours=hours), func.now() - step, step
+            ).label("begin")
+        )
+    ).cte("steps")  # fmt: skip
+    end = steps.c.begin + step
+    generation, wait = _seconds(Photo.claimed_at, Photo.delivered_at), _seconds(Photo.queued_at, Photo.claimed_at)
+    is_in = and_(Photo.delivered_at > steps.c.begin, Photo.delivered_at <= end)
+    made = (
+        select(
+            steps.c.begin,
+            func.count(Photo.id).label("delivered"),
+            _percentiles(generation).label("generation"),
+            _percentiles(wait).label("wait"),
+        )
+        .outerjoin(Photo, is_in)
+        .group_by(steps.c.begin)
+        .cte("made")
+    )
+    failed = (
+        select(func.count())
+        .select_from(Photo)
+        .where(Photo.failed_at > steps.c.begin, Photo.failed_at <= end, Photo.status == PhotoStatus.FAILED)
+        .correlate(steps)
+        .scalar_subquery()
+    )
+    # Ordered before the end of the step, and claimed or given up after it.
+    ended = func.coalesce(Photo.claimed_at, Photo.failed_at)
+    waiting = (
+        select(func.count())
+        .select_from(Photo)
+        .where(
+            Photo.queued_at > func.now() - timedelta(hours=hours + 1),
+            Photo.queued_at <= end,
+            ended.is_(None) | (ended > end),
+        )
+        .correlate(steps)
+        .scalar_subquery()
+    )
+    rows = await session.execute(
+        select(
+            made.c.begin, made.c.delivered, made.c.generation, made.c.wait,
+            failed.label("failed"), waiting.label("waiting"),
+        )
+        .join(steps, steps.c.begin == made.c.begin)
+        .order_by(made.c.begin)
+    )  # fmt: skip
+    return [
+        Bucket(row.begin, row.delivered, row.failed, *_pair(row.generation), _pair(row.wait)[1], row.waiting)
+        for row in rows
+    ]
+
+
+def _pair(quantiles: list[float] | None) -> tuple[float | None, float | None]:
+    low, high = quantiles or (None, None)
+    return low, high
+
+
+def _seconds(begin: Any, end: Any) -> ColumnElement[Any]:
+    return func.extract("epoch", end - begin)
+
+
+def _percentiles(seconds: ColumnElement[float]) -> ColumnElement[list[float]]:
+    wanted: ColumnElement[Any] = literal_column(f"ARRAY[{', '.join(map(str, QUANTILES))}]::float8[]")
+    return func.percentile_cont(wanted).within_group(seconds)
+
+
+def _prefixed(stages: Mapping[str, ColumnElement[float]]) -> Iterator[tuple[str, ColumnElement[float]]]:
+    return ((f"stage_{name}", seconds) for name, seconds in stages.items())
+
+
+def _by_quantile(found: list[float]) -> Values:
+    return {str(quantile): float(value) for quantile, value in zip(QUANTILES, found, strict=True)}

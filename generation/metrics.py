@@ -1,0 +1,46 @@
+"""What one process counts by itself, for Prometheus. What rows tell is in `generation.figures`.
+
+Labels never name a person. Everything is in one registry of the product's own, which `generation.endpoint` serves.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, PlatformCollector, ProcessCollector
+
+REGISTRY = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+PlatformCollector(registry=REGISTRY)
+
+#: Seconds; a photo takes from half a second (sending) to minutes (waiting).
+BUCKETS = (0.1, 0.25, 0.5, 1, 2, 4, 6, 8, 10, 12, 15, 20, 30, 60, 120, 300)
+
+PHOTOS_ENDED = Counter(
+    "vitte_photos_ended", "Photos that this process brought to an end.", ["outcome", "reason"], registry=REGISTRY
+)
+STAGE_SECONDS = Histogram(
+    "vitte_stage_seconds",
+    "Seconds of each stage of the photos that this worker delivered.",
+    ["stage"],
+    buckets=BUCKETS,
+    registry=REGISTRY,
+)
+RENDER_SECONDS = Histogram(
+    "vitte_render_seconds",
+    "GPU seconds of a graph, by ComfyUI's clock.",
+    ["workflow"],
+    buckets=BUCKETS,
+    registry=REGISTRY,
+)
+BATCH_PHOTOS = Histogram(
+    "vitte_batch_photos", "Photos in one graph.", buckets=(1, 2, 3, 4, 6, 8), registry=REGISTRY
+)
+MODEL_SWAPS = Counter(
+    "vitte_model_swaps", "Graphs that needed another model than the one before.", registry=REGISTRY
+)
+IDLE_SECONDS = Counter(
+    "vitte_gpu_idle_while_photos_waited_seconds",
+    "Seconds in which this worker's GPU had nothing to do although photos waited.",
+    registry=REGISTRY,
+)
+THROTTLE_SECONDS = Counter(
+    "vitte_throttle_pause_seconds", "Seconds of pauses between graphs, made to cool down.", registry=REGISTRY
+)
+FLOODS = Counter("vitte_telegram_floods", "Times that Telegram said 429.", ["method"], registry=REGISTRY)
