@@ -150,8 +150,10 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 
 
 def test_compose_has_all_parts_and_only_comfyui_needs_the_gpu_profile() -> None:
-    assert set(SERVICES) == {"bot", "worker", "migrate", "postgres", "valkey", "minio", "comfyui"}
-    assert [name for name, service in SERVICES.items() if "profiles" in service] == ["comfyui"]
+    usual = {"bot", "worker", "migrate", "postgres", "valkey", "minio"}
+    assert set(SERVICES) == usual | {"comfyui", "prometheus", "grafana"}
+    profiles = {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service}
+    assert profiles == {"comfyui": ["gpu"], "prometheus": ["monitoring"], "grafana": ["monitoring"]}
 
 
 def test_nothing_is_published_beyond_loopback_and_comfyui_and_redis_not_at_all() -> None:
@@ -166,6 +168,25 @@ def test_everything_restarts_but_the_migration_and_every_server_has_a_health_che
         assert service["restart"] == ("no" if name == "migrate" else "unless-stopped"), name
     for name in ("postgres", "valkey", "minio", "comfyui", "worker", "bot"):
         assert service_test(name), name
+
+
+def test_what_compose_mounts_from_the_repository_is_there_and_cannot_be_changed() -> None:
+    mounted = [
+        volume.split(":")
+        for service in SERVICES.values()
+        for volume in service.get("volumes", [])
+        if volume.startswith("./")
+    ]
+    assert mounted
+    for source, _, mode in mounted:
+        assert (ROOT / source).exists(), source
+        assert mode == "ro"
+    assert set(COMPOSE["volumes"]) == {
+        volume.split(":")[0]
+        for service in SERVICES.values()
+        for volume in service.get("volumes", [])
+        if not volume.startswith("./")
+    }
 
 
 def service_test(name: str) -> list[str]:
