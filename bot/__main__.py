@@ -1,10 +1,15 @@
-"""`python -m bot` runs the bot; `python -m bot check-data` validates personas, stories and workflows."""
+"""`python -m bot` runs the bot; `python -m bot check-data` validates personas, stories and workflows.
+
+`python -m bot prometheus-rules` prints the alert rules as a rule file of Prometheus.
+"""
 
 import asyncio
+import os
 import sys
 
-from bot import app, check_data
+from bot import app, check_data, figures
 from bot.settings import Settings
+from generation import alerts
 from generation.settings import load
 
 
@@ -15,7 +20,10 @@ def main(arguments: list[str]) -> int | str:
             return 0
         case ["check-data"]:
             return check_data.main()
-    return "usage: python -m bot [check-data]"
+        case ["prometheus-rules"]:
+            print(alerts.prometheus(alerts.load(os.environ.get("ALERTS_FILE", "")), figures.FIGURES), end="")  # noqa: T201
+            return 0
+    return "usage: python -m bot [check-data | prometheus-rules]"
 
 
 if __name__ == "__main__":

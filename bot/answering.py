@@ -1,6 +1,7 @@
 """From a turn to a written answer: the model is asked; answer, scene and photo order are one unit of work."""
 
 import asyncio
+import time
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -43,6 +44,7 @@ class Answering:
         if gives_way and await self._parts.arrivals.waiting(chat_id, after=turn.incoming.update_id):
             await self._leave_to_next(turn)
             return False
+        began = time.perf_counter()
         try:
             async with showing(self._bot, chat_id, "typing"):
                 raw = await self._ask(turn, gives_way)
@@ -55,6 +57,7 @@ class Answering:
         if raw is None:
             await self._leave_to_next(turn)
             return False
+        turn.model_seconds = time.perf_counter() - began
         await self._write_answer(turn, raw)
         return True
 
@@ -133,6 +136,7 @@ class Answering:
             answer.afterword = "" if text == afterword else afterword
             answer.photo_id = turn.photo.id if turn.photo else None
             answer.scene_before = before.lasting()
+            answer.model_seconds = turn.model_seconds
             await session.flush()
             turn.answer = answer
             if not turn.rewrites:

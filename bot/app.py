@@ -8,10 +8,12 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import structlog
 from aiogram import Bot, Dispatcher
 from aiogram.exceptions import (
@@ -21,14 +23,16 @@ from aiogram.exceptions import (
 )
 from aiogram.types import BotCommand, BotCommandScopeAllPrivateChats, BotCommandScopeChat, Update
 
-from bot import check_data, receivers, stopwatch
+from bot import check_data, figures, receivers, stopwatch
+from bot.admin.desk import Desk
+from bot.alerting import Alerting
 from bot.arrivals import Arrivals
 from bot.cast import Cast
 from bot.conversation import Conversation
 from bot.drafts import Drafts
 from bot.handlers import build_router
 from bot.handlers.gallery import Gallery
-from bot.handlers.middleware import RateLimit, WhoIsIt
+from bot.handlers.middleware import Maintenance, RateLimit, WhoIsIt
 from bot.handlers.payment import answer_checkout
 from bot.handling import handler
 from bot.inbox import Inbox
@@ -36,13 +40,17 @@ from bot.initiative import Initiative
 from bot.language_model import LanguageModel
 from bot.ordering import Ordering
 from bot.parts import Parts
+from bot.persona import WrongPersona
 from bot.portraits import Portraits
 from bot.reading import Reader
 from bot.sending import ObeyTelegram
 from bot.settings import Settings
 from bot.texts import DEFAULT, Say, Texts
-from generation import doorbell, logs, storage, telegram, workflow
-from generation.database import Database
+from generation import alerts, controls, doorbell, endpoint, incidents, logs, storage, telegram, workflow
+from generation.alerts import RulesError
+from generation.database import AWAY, Database
+from generation.errors import WorkflowError
+from generation.figures import Snapshot
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +58,11 @@ COMMANDS = (
     "photo", "persona", "story", "create", "gallery", "memory", "premium", "invite", "settings", "privacy", "reset",
     "terms", "paysupport", "help",
 )  # fmt: skip
-ADMIN_COMMANDS = (*COMMANDS, "why", "refund")
+ADMIN_COMMANDS = (
+    "admin", "stats", "queue", "gpu", "alerts", "log", "user", "why", "refund", "maintenance", "reload", *COMMANDS,
+)  # fmt: skip
+#: Where `/metrics` is when METRICS_PORT says nothing; a worker has 9102.
+METRICS_PORT = 9101
 #: Asked for beside what the dispatcher's handlers take.
 AT_ONCE = "pre_checkout_query"
 
@@ -97,6 +109,8 @@ class Application:
         self._texts = texts
         self._kinds = [*dispatcher.resolve_used_update_types(), AT_ONCE]
         self.initiative: Initiative | None = None
+        #: Where `/metrics` is served.
+        self.endpoint_port = 0
 
     async def receive(self) -> None:
         """Take updates until cancelled."""
@@ -152,10 +166,14 @@ async def running(settings: Settings) -> AsyncIterator[Application]:
         bot = telegram.connect(settings)
         bot.session.middleware(ObeyTelegram())
         stack.push_async_callback(bot.session.close)
-        language_model = LanguageModel(settings)
-        stack.push_async_callback(language_model.close)
         background = BackgroundTasks()
         stack.push_async_callback(background.close)
+
+        def model_failed(kind: str) -> None:
+            background(incidents.note(database, figures.LANGUAGE_MODEL, kind))
+
+        language_model = LanguageModel(settings, failed=model_failed)
+        stack.push_async_callback(language_model.close)
         texts = Texts()
         cast = Cast(check_data.load_all_or_stop(workflow.load_or_stop(settings.workflows_folder), texts))
         opened = await stack.enter_async_context(storage.opened(settings))
@@ -181,6 +199,15 @@ async def running(settings: Settings) -> AsyncIterator[Application]:
                 background=background,
             )
         )
+        alerting = Alerting(
+            settings=settings,
+            database=database,
+            bot=bot,
+            texts=texts,
+            session=await stack.enter_async_context(aiohttp.ClientSession()),
+            rules=alerts.load_or_stop(settings.alerts_file),
+        )
+        desk = Desk(settings, database, redis, bot, texts, cast, alerting)
         gallery = Gallery(settings=settings, database=database, cast=cast, portraits=Portraits(), bot=bot, rng=rng)
         # What handlers may name among their parameters.
         dispatcher = Dispatcher(
@@ -196,8 +223,10 @@ async def running(settings: Settings) -> AsyncIterator[Application]:
             conversation=conversation,
             gallery=gallery,
             background=background,
+            desk=desk,
         )
         dispatcher.update.outer_middleware(WhoIsIt(database, texts))
+        dispatcher.update.outer_middleware(Maintenance(database, settings))
         dispatcher.update.outer_middleware(limit)
         dispatcher.include_router(build_router())
 
@@ -229,8 +258,53 @@ async def running(settings: Settings) -> AsyncIterator[Application]:
         background(inbox.run(partial(_touch, settings.health_file)))
         background(initiative.run())
         background(application.introduce())
+        background(alerting.run())
+        background(_follow_reloads(desk))
+        application.endpoint_port = await stack.enter_async_context(
+            endpoint.serving(
+                settings.metrics_host,
+                METRICS_PORT if settings.metrics_port is None else settings.metrics_port,
+                snapshot=partial(_snapshot, desk),
+                figures=figures.FIGURES,
+                ready=partial(_ready, database),
+            )
+        )
         yield application
         await inbox.finish(settings.shutdown_wait)
+
+
+async def _snapshot(desk: Desk) -> Snapshot:
+    try:
+        async with desk.database.unit() as session:
+            return await figures.read(session, desk.settings, window=desk.alerting.rules.window)
+    except AWAY:
+        return Snapshot(datetime.now(UTC), {"database_away": {"": 1}})
+
+
+async def _ready(database: Database) -> dict[str, str]:
+    """What keeps this process from answering people."""
+    try:
+        async with database.unit() as session:
+            await controls.read(session)
+    except AWAY as error:
+        return {"postgresql": type(error).__name__}
+    return {}
+
+
+async def _follow_reloads(desk: Desk) -> None:
+    """Another replica's operator said /reload."""
+    known: int | None = None
+    while True:
+        try:
+            async with desk.database.unit() as session:
+                wanted = (await controls.read(session)).reload
+            if known not in {None, wanted}:
+                desk.read_files()
+        except (*AWAY, WrongPersona, WorkflowError, RulesError) as error:
+            log.warning("bot.files_not_read_again", error=type(error).__name__)
+        else:
+            known = wanted
+        await asyncio.sleep(desk.settings.alerts_every)
 
 
 def _touch(file: Path | None) -> None:

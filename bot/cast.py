@@ -27,6 +27,10 @@ class Cast:
         self._personas = personas
         self._template = tomllib.loads(template.read_text("utf-8"))
 
+    def replace(self, personas: dict[str, Persona]) -> None:
+        """Others from now on; who talks with one that is gone is told so by the gallery."""
+        self._personas = personas
+
     @property
     def personas(self) -> dict[str, Persona]:
         """Those of the files, by key."""

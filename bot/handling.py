@@ -16,7 +16,7 @@ from aiogram.types import Update
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from bot import people
+from bot import metrics, people
 from bot.inbox import Handle, TryAgain, chat_of
 from bot.stopwatch import timing
 from bot.texts import Texts
@@ -43,27 +43,36 @@ def handler(bot: Bot, dispatcher: Dispatcher, texts: Texts, database: Database) 
     """What the inbox does with an update: never raises but for TryAgain."""
 
     async def handle(update: Update) -> None:
+        kind, outcome = update.event_type, "handled"
         try:
             with timing() as stopwatch:
                 await dispatcher.feed_update(bot, update)
+            metrics.OWN_SECONDS.observe(stopwatch.own_seconds)
             log.debug("update.handled", seconds=stopwatch.seconds, own_seconds=stopwatch.own_seconds)
         except TelegramForbiddenError:
+            outcome = "unreachable"
             log.info("update.person_unreachable")
             if (chat_id := chat_of(update)) > 0:
                 async with database.unit() as session:
                     await people.blocked(session, chat_id)
         except TelegramBadRequest as error:
             # For one, a button pressed so long ago that its query can no longer be answered.
+            outcome = "refused"
             log.warning("update.refused_by_telegram", error=str(error))
         except PASSING as error:
             # Tried again, a value that cannot be stored would silence its chat for an hour.
+            outcome = "failed"
             if not never_passes(error):
+                outcome = "tried_again"
                 raise TryAgain(type(error).__name__) from error
             log.exception("update.failed")
             await _apologise(bot, update, texts)
         except Exception:
+            outcome = "failed"
             log.exception("update.failed")
             await _apologise(bot, update, texts)
+        finally:
+            metrics.UPDATES.labels(kind, outcome).inc()
 
     return handle
 

@@ -174,7 +174,8 @@ class Inbox:
         row = await self._claim(chat_id)
         if row is None:
             return False
-        structlog.contextvars.bind_contextvars(update_id=row.update_id)
+        # One id through the logs of all processes, to the photo that comes of it.
+        structlog.contextvars.bind_contextvars(update_id=row.update_id, trace_id=f"{row.bot_id}-{row.update_id}")
         self._in_hand.add(row.update_id)
         try:
             if await self._handled_to_its_end(row):

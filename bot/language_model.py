@@ -9,6 +9,7 @@ import openai
 import structlog
 from openai import AsyncOpenAI
 
+from bot import metrics
 from bot.settings import Settings
 from bot.stopwatch import away
 
@@ -38,7 +39,11 @@ class LanguageModel:
     twice more by the client itself, which obeys `Retry-After`.
     """
 
-    def __init__(self, settings: Settings, *, retries: int = 2) -> None:
+    def __init__(
+        self, settings: Settings, *, retries: int = 2, failed: Callable[[str], None] = lambda _kind: None
+    ) -> None:
+        """`failed` hears of every call without a usable answer."""
+        self._failed = failed
         self._model = settings.llm_model
         self._max_tokens = settings.llm_max_tokens
         self._timeout = settings.llm_timeout
@@ -53,18 +58,24 @@ class LanguageModel:
         """The model's text, shown to `on_text` while it is written. Raises LanguageModelUnavailable."""
         ask = self._whole if on_text is None else self._streamed
         try:
-            with away():
+            with away(), metrics.MODEL_SECONDS.time():
                 async with asyncio.timeout(self._timeout):
                     text = await ask(list(messages), on_text or _ignore)
         except (openai.OpenAIError, TimeoutError) as error:
             # The body of an error can repeat the chat: only its kind and status are logged.
             status = getattr(error, "status_code", None)
             log.warning("language_model.unavailable", error=type(error).__name__, status=status)
+            self._note(f"{type(error).__name__} {status or ''}".strip())
             raise LanguageModelUnavailable(type(error).__name__) from error
         if not text.strip():
             log.warning("language_model.empty_answer")
+            self._note("empty answer")
             raise LanguageModelUnavailable("empty answer")
         return text
+
+    def _note(self, kind: str) -> None:
+        metrics.MODEL_ERRORS.labels(kind).inc()
+        self._failed(kind)
 
     async def transcribe(self, voice: bytes, model: str) -> str:
         """What is said in a voice message (OGG). Raises LanguageModelUnavailable."""

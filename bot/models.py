@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Enum,
+    Float,
     ForeignKey,
     Identity,
     Index,
@@ -70,6 +71,12 @@ class Person(Base):
     limit_told_at: Mapped[datetime | None] = mapped_column(Timestamp)
     premium_end_told_at: Mapped[datetime | None] = mapped_column(Timestamp)
 
+    # When they last wrote or pressed something, to the hour.
+    seen_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    # Shut out by an operator.
+    banned_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    maintenance_told_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
 
 class Dialogue(Base):
     """One conversation with one persona. A person has at most one that has not ended."""
@@ -116,6 +123,8 @@ class Message(Base):
         # So that photos can be deleted without reading all messages.
         Index("ix_messages_photo_id", "photo_id", postgresql_where=sql("photo_id IS NOT NULL")),
         Index("uq_messages_dialogue_id_update_id_role", "dialogue_id", "update_id", "role", unique=True),
+        # What the language model's figures of late are read from.
+        Index("ix_messages_created_at", "created_at", postgresql_using="brin"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -132,6 +141,8 @@ class Message(Base):
     answered_with_next: Mapped[bool] = mapped_column(server_default=sql("false"))
     # Of an answer: the lasting scene before it, which another answer in its place begins with.
     scene_before: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    # Of an answer: seconds that the language model took for it.
+    model_seconds: Mapped[float | None] = mapped_column(Float)
     # For an answer: when Telegram had taken all of it.
     sent_at: Mapped[datetime | None] = mapped_column(Timestamp)
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
@@ -256,3 +267,46 @@ class ReceivedUpdate(Base):
     claimed_until: Mapped[datetime | None] = mapped_column(Timestamp)
     received_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     handled_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
+class AdminAction(Base):
+    """What an operator did, for whoever wants to know later."""
+
+    __tablename__ = "admin_actions"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    admin_id: Mapped[int] = mapped_column(BigInteger)
+    action: Mapped[str] = mapped_column(Text)
+    target: Mapped[str] = mapped_column(Text, server_default="")
+
+
+class BroadcastStatus(StrEnum):
+    DRAFT = "draft"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    DONE = "done"
+
+
+class Broadcast(Base):
+    """One message to many people, sent one by one in the order of their numbers."""
+
+    __tablename__ = "broadcasts"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    admin_id: Mapped[int] = mapped_column(BigInteger)
+    # The operator's own message, which is copied.
+    from_chat_id: Mapped[int] = mapped_column(BigInteger)
+    message_id: Mapped[int] = mapped_column(BigInteger)
+    audience: Mapped[str] = mapped_column(Text)
+    status: Mapped[BroadcastStatus] = mapped_column(_one_of(BroadcastStatus, "broadcast_status"))
+    total: Mapped[int] = mapped_column(Integer, server_default="0")
+    sent: Mapped[int] = mapped_column(Integer, server_default="0")
+    # Those that could not be reached.
+    missed: Mapped[int] = mapped_column(Integer, server_default="0")
+    # Everybody up to this number has been written to. Moved before the sending: nobody gets it twice.
+    last_person_id: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    progress_message_id: Mapped[int | None] = mapped_column(BigInteger)
+    lease_until: Mapped[datetime | None] = mapped_column(Timestamp)
+    created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    ended_at: Mapped[datetime | None] = mapped_column(Timestamp)

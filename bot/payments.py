@@ -5,6 +5,7 @@ as long as the last payment that was not refunded says; a pack is a grant of pho
 """
 
 import re
+import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -121,6 +122,28 @@ async def take_back(session: AsyncSession, charge_id: str) -> Payment | None:
     return payment
 
 
+async def give_premium(session: AsyncSession, person_id: int, period: timedelta) -> bool:
+    """An operator's gift, from the end of what is paid already; False for a person who is not there."""
+    person = await session.get(Person, person_id, with_for_update=True)
+    if person is None:
+        return False
+    now = datetime.now(UTC)
+    until = max(now, person.premium_until or now) + period
+    session.add(Payment(charge_id=f"gift:{secrets.token_hex(8)}", person_id=person_id, product=PREMIUM, stars=0,
+                        premium_until=until, thanked_at=now))  # fmt: skip
+    await session.flush()
+    await _set_premium(session, person_id)
+    return True
+
+
+async def give_photos(session: AsyncSession, person_id: int, photos: int) -> bool:
+    """The same with photos."""
+    if await session.get(Person, person_id) is None:
+        return False
+    session.add(PhotoGrant(cause=f"gift:{secrets.token_hex(8)}", person_id=person_id, photos=photos))
+    return True
+
+
 async def subscription(session: AsyncSession, person_id: int) -> tuple[bool, list[str]]:
     """Whether a subscription is paid just now, and the charges by which Telegram may know one that it could renew.
 
@@ -129,7 +152,7 @@ async def subscription(session: AsyncSession, person_id: int) -> tuple[bool, lis
     lately = Payment.premium_until > func.now() - RENEWED_WITHIN
     rows = await session.execute(
         select(Payment.charge_id, (Payment.premium_until > func.now()) & Payment.refunded_at.is_(None))
-        .where(Payment.person_id == person_id, lately)
+        .where(Payment.person_id == person_id, Payment.stars > 0, lately)
         .order_by(Payment.paid_at)
     )
     charges = rows.all()

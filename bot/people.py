@@ -1,6 +1,6 @@
 """People: found or written down at their first update, and left alone once they block the bot."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from aiogram.types import User
@@ -14,6 +14,8 @@ from generation import status
 
 log = structlog.get_logger(__name__)
 
+#: "Seen" is noted to the hour: a write for each update would be a high price.
+SEEN_EVERY = timedelta(hours=1)
 #: Minutes ahead of UTC where most people of a language live, until the person says what time it is.
 USUAL_OFFSET = {"ru": 180}
 
@@ -22,9 +24,13 @@ async def known(session: AsyncSession, user: User, locale: str) -> Person:
     """The person behind a Telegram user; new ones get `locale`."""
     person = await session.get(Person, user.id)
     if person is not None:
+        if person.seen_at is None or datetime.now(UTC) - person.seen_at > SEEN_EVERY:
+            person.seen_at = datetime.now(UTC)
         return person
     # Two replicas may meet the same new person at once.
-    await session.execute(insert(Person).values(id=user.id, locale=locale).on_conflict_do_nothing())
+    await session.execute(
+        insert(Person).values(id=user.id, locale=locale, seen_at=func.now()).on_conflict_do_nothing()
+    )
     return await session.get_one(Person, user.id)
 
 

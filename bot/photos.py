@@ -3,6 +3,7 @@
 import random
 from dataclasses import dataclass
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -64,6 +65,7 @@ async def place(session: AsyncSession, wish: Wish, *, say: Say, settings: Settin
     awaited = requested or wish.decision.rule == PROMISE
     order = PhotoOrder(
         dedup_key=wish.cause,
+        trace_id=structlog.contextvars.get_contextvars().get("trace_id"),
         chat_id=wish.chat_id,
         owner_id=wish.person.id,
         reply_to_message_id=wish.reply_to_message_id,

@@ -82,6 +82,8 @@ class Settings(PipelineSettings):
     messages_a_minute: Annotated[int, Field(gt=0)] = 20
     messages_at_once: Annotated[int, Field(gt=0)] = 30
     quiet_hours: QuietHours = (22, 9)
+    alerts_every: Annotated[float, Field(gt=0)] = 5
+    scale_webhook_url: HttpAddress | None = None
     photo_noticed_within: Annotated[float, Field(gt=0)] = 600
     explicit_content: bool = False
     requested_photos_waiting: Annotated[int, Field(gt=0)] = 2

@@ -43,6 +43,8 @@ class Turn:
     rewrites: bool = False
     #: Texts that came just before and that this answer is for as well.
     together: Sequence[str] = ()
+    #: Seconds that the language model took.
+    model_seconds: float | None = None
     #: Buttons under what the bot says beside the answer.
     afterword_buttons: InlineKeyboardMarkup | None = None
 

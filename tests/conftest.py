@@ -99,6 +99,7 @@ def settings(
         shutdown_wait=5,
         premium_ids="1002",
         admin_ids="1003",
+        metrics_port=0,
         # Tests write faster than people do.
         messages_at_once=1000,
     )

@@ -2,8 +2,8 @@
 
 from aiogram import F, Router
 
+from bot import admin
 from bot.handlers import (
-    admin,
     album,
     chat,
     gallery,

@@ -4,16 +4,20 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import structlog
 from aiogram import BaseMiddleware
 from aiogram.types import CallbackQuery, Message, TelegramObject, Update, User
+from sqlalchemy import func, update
 
 from bot import people
 from bot.models import Person
+from bot.sending import acknowledge
 from bot.settings import Settings
 from bot.texts import Say, Texts
+from generation import controls
 from generation.database import Database
 
 log = structlog.get_logger(__name__)
@@ -40,9 +44,26 @@ class WhoIsIt(BaseMiddleware):
         if person.blocked_at is not None and not _may_pass(event):
             log.info("update.of_one_who_blocked")
             return None
+        if person.banned_at is not None and not _is_about_rights(event):
+            log.info("update.of_one_who_is_banned")
+            return None
         data["person"] = person
         data["say"] = self._texts.in_locale(person.locale)
         return await handler(event, data)
+
+
+#: Whoever is shut out may still see and delete what is stored, and ask about money.
+_RIGHTS = ("/privacy", "/paysupport", "/terms")
+
+
+def _is_about_rights(event: TelegramObject) -> bool:
+    if not isinstance(event, Update) or event.subscription is not None:
+        return True
+    if event.callback_query is not None:
+        return (event.callback_query.data or "").startswith("privacy:")
+    if event.message is None:
+        return event.my_chat_member is not None
+    return _is_money(event.message) or (event.message.text or "").lower().startswith(_RIGHTS)
 
 
 def _may_pass(event: TelegramObject) -> bool:
@@ -52,6 +73,55 @@ def _may_pass(event: TelegramObject) -> bool:
         return isinstance(event, Update) and (event.my_chat_member or event.subscription) is not None
     command = (message.text or "").lower().split(maxsplit=1)[:1]
     return command == ["/start"] or message.successful_payment is not None or message.refunded_payment is not None
+
+
+class Maintenance(BaseMiddleware):
+    """While an operator works on the house, people get one kind sentence; money and operators pass."""
+
+    #: Seconds for which this process trusts what it last read.
+    FRESH = 2.0
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+        self._since: datetime | None = None
+        self._read_at = float("-inf")
+
+    async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
+        person: Person = data["person"]
+        since = await self._maintained_since()
+        if since is None or person.id in self._settings.admin_ids or _is_about_rights(event):
+            return await handler(event, data)
+        query = event.callback_query if isinstance(event, Update) else None
+        message = event.message if isinstance(event, Update) else None
+        say: Say = data["say"]
+        if query is not None:
+            await acknowledge(query, say("maintenance"))
+        elif message is not None and await self._is_news(person, since):
+            await message.answer(say("maintenance"))
+        return None
+
+    async def _maintained_since(self) -> datetime | None:
+        now = time.monotonic()
+        if now - self._read_at > self.FRESH:
+            async with self._database.unit() as session:
+                self._since = (await controls.read(session)).maintenance_since
+            self._read_at = now
+        return self._since
+
+    async def _is_news(self, person: Person, since: datetime) -> bool:
+        """Whether the person has not been told yet; noted, so that a restart does not repeat it."""
+        async with self._database.unit() as session:
+            noted = await session.execute(
+                update(Person)
+                .where(
+                    Person.id == person.id,
+                    Person.maintenance_told_at.is_(None) | (Person.maintenance_told_at < since),
+                )
+                .values(maintenance_told_at=func.now())
+                .returning(Person.id)
+            )
+            return noted.scalar_one_or_none() is not None
 
 
 @dataclass(slots=True)

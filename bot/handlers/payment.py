@@ -9,7 +9,7 @@ from aiogram.filters import Command, CommandObject
 from aiogram.types import BotSubscriptionUpdated, CallbackQuery, LabeledPrice, Message, PreCheckoutQuery
 from sqlalchemy import func, select
 
-from bot import dialogues, invitations, payments
+from bot import dialogues, figures, invitations, payments
 from bot.handlers.callbacks import Pack, ShowPremium
 from bot.models import Payment, Person, PhotoGrant
 from bot.people import is_premium
@@ -18,6 +18,7 @@ from bot.sending import acknowledge, keyboard, send_text
 from bot.settings import Settings
 from bot.standing import pack_balance
 from bot.texts import Say, Texts
+from generation import incidents
 from generation.database import AWAY, Database
 
 log = structlog.get_logger(__name__)
@@ -71,6 +72,8 @@ async def answer_checkout(
             return  # answered already, or too late
         except (TelegramAPIError, ClientDecodeError) as error:
             log.warning("checkout.not_answered", error=type(error).__name__, tries_left=left)
+            if not left:
+                await incidents.note(database, figures.PAYMENT, type(error).__name__)
         else:
             return
 

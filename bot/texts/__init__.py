@@ -18,7 +18,8 @@ class Texts:
     """All languages, read once at the start. A key that a language lacks is a bug and raises KeyError."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
-        self._bundles = {path.stem: _bundle(path) for path in sorted(folder.glob("*.ftl"))}
+        locales = sorted({path.stem.partition("-")[0] for path in folder.glob("*.ftl")})
+        self._bundles = {locale: _bundle(locale, sorted(folder.glob(f"{locale}*.ftl"))) for locale in locales}
 
     @property
     def locales(self) -> list[str]:
@@ -46,10 +47,12 @@ class Texts:
         return str(text)
 
 
-def _bundle(path: Path) -> FluentBundle:
+def _bundle(locale: str, paths: list[Path]) -> FluentBundle:
+    """One language: `ru.ftl`, and what belongs to operators in `ru-admin.ftl`."""
     # Isolation marks would show as boxes in some clients, and a name is shown by itself anyway.
-    bundle = FluentBundle([path.stem], use_isolating=False)
-    bundle.add_resource(_parsed(path.read_text("utf-8")))
+    bundle = FluentBundle([locale], use_isolating=False)
+    for path in paths:
+        bundle.add_resource(_parsed(path.read_text("utf-8")))
     return bundle
 
 

@@ -44,10 +44,6 @@ frequency-normal = normally
 frequency-rarely = rarely
 frequency-asked = only when I ask
 frequency-never = never
-why = Photo { $id }: { $status }
-    Rule: { $rule }. { $reason }
-    Workflow: { $workflow }, { $orientation }
-    Prompt: { $prompt }
 why-how = Reply with /why to a photo, or write /why and its number.
 why-unknown = There is no such photo.
 # Goes to the language model as the person's words when /photo is used.

@@ -49,10 +49,6 @@ frequency-normal = обычно
 frequency-rarely = редко
 frequency-asked = только когда попрошу
 frequency-never = никогда
-why = Фото { $id }: { $status }
-    Правило: { $rule }. { $reason }
-    Workflow: { $workflow }, { $orientation }
-    Промпт: { $prompt }
 why-how = Ответь командой /why на фото или напиши /why и номер.
 why-unknown = Такого фото нет.
 # Goes to the language model as the person's words when /photo is used.

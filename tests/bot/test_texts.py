@@ -6,22 +6,28 @@ from pathlib import Path
 import pytest
 
 from bot import waits
+from bot.admin.desk import ACTIONS
+from bot.admin.panel import PAGES
+from bot.admin.words import CHART
 from bot.app import ADMIN_COMMANDS
 from bot.handlers.own_persona import QUESTIONS
 from bot.models import DislikeReason
 from bot.persona import FOLDER as PERSONAS
 from bot.persona import Persona, load
 from bot.texts import FOLDER, Texts
+from generation.alerts import Action
+from generation.alerts import load as load_rules
+from generation.figures import STAGES
 from triggers import Frequency
 from triggers.policy import Refusal
 
 TEXTS = Texts()
-KEY = re.compile(r"^([a-z][a-z_-]+) =", re.MULTILINE)
+KEY = re.compile(r"^([a-z][a-z0-9_-]+) =", re.MULTILINE)
 SOURCES = "\n".join(path.read_text() for path in (Path(__file__).parents[2] / "bot").rglob("*.py"))
 
 
 def keys(locale: str) -> set[str]:
-    return set(KEY.findall((FOLDER / f"{locale}.ftl").read_text()))
+    return {key for path in FOLDER.glob(f"{locale}*.ftl") for key in KEY.findall(path.read_text())}
 
 
 def personas() -> list[Persona]:
@@ -40,6 +46,11 @@ def test_every_key_that_code_asks_for_exists_and_every_key_is_asked_for() -> Non
     asked |= {f"own-{question.field}" for question in QUESTIONS} | {"language-name"}
     asked |= {f"atmosphere-{each}" for persona in personas() for each in persona.atmospheres}
     asked |= {f"frequency-{each}" for each in Frequency} | {f"policy-{each}" for each in Refusal}
+    asked |= {f"act-{action}" for action in ACTIONS if action != "silence"} | {f"page-{page}" for page in PAGES}
+    asked |= {f"stage-{stage}" for stage in STAGES} | {f"alert-action-{action}" for action in Action}
+    # The rule on PostgreSQL itself has sentences of its own.
+    asked |= {f"alert-{rule}" for rule in load_rules().rules if rule != "database_away"}
+    asked |= {f"chart-{each}" for each in CHART}
     assert asked == keys("en")
 
 

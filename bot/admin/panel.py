@@ -1,0 +1,223 @@
+"""/admin and its pages: figures, chart, queue, workers, alerts, the log; and the buttons that do something."""
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiogram import Router
+from aiogram.exceptions import ClientDecodeError, TelegramAPIError
+from aiogram.filters import Command, CommandObject
+from aiogram.types import BufferedInputFile, CallbackQuery, InlineKeyboardMarkup, Message
+from sqlalchemy import select
+
+from bot import alerting, chart, figures
+from bot.admin.buttons import AdminAct, AdminPage
+from bot.admin.desk import DANGEROUS, Desk, key_of
+from bot.admin.words import alerts_words, chart_words, log_words, number, state_words, stats_words, worker_words
+from bot.models import AdminAction, Person
+from bot.sending import MAX_TEXT, acknowledge, fitting, keyboard, replace_text
+from bot.texts import Say
+from generation import controls, fleet
+from generation.figures import Snapshot, history
+
+log = structlog.get_logger(__name__)
+
+Page = tuple[str, InlineKeyboardMarkup]
+Row = list[tuple[str, str]]
+#: Actions that the log shows.
+LISTED = 15
+MAX_CAPTION = 1024
+
+
+def build_router() -> Router:
+    router = Router(name="panel")
+    for name in ("admin", "queue", "gpu", "alerts", "log"):
+        router.message.register(show, Command(name, ignore_case=True))
+    router.message.register(show_stats, Command("stats", ignore_case=True))
+    router.message.register(maintenance, Command("maintenance", ignore_case=True))
+    router.message.register(reload, Command("reload", ignore_case=True))
+    router.callback_query.register(turn_page, AdminPage.filter())
+    router.callback_query.register(act, AdminAct.filter())
+    return router
+
+
+async def show(message: Message, command: CommandObject, say: Say, desk: Desk) -> None:
+    text, buttons = await PAGES[command.command.lower()](desk, say)
+    await message.answer(fitting(text, MAX_TEXT), reply_markup=buttons)
+
+
+async def show_stats(message: Message, say: Say, desk: Desk) -> None:
+    """Figures under the picture of the last day."""
+    async with desk.database.unit() as session:
+        last_day = await history(session)
+    text, buttons = await stats_page(desk, say)
+    try:
+        picture = BufferedInputFile(await chart.draw(last_day, chart_words(say)), "chart.png")
+    except (OSError, TimeoutError) as error:
+        log.warning("admin.without_chart", error=type(error).__name__)
+        await message.answer(text, reply_markup=buttons)
+    else:
+        await message.answer_photo(picture, caption=fitting(text, MAX_CAPTION), reply_markup=buttons)
+
+
+async def turn_page(query: CallbackQuery, callback_data: AdminPage, say: Say, desk: Desk) -> None:
+    await acknowledge(query)
+    if not isinstance(query.message, Message):
+        return
+    if callback_data.page == "stats" or query.message.photo:
+        # A picture cannot become a text, nor a text a picture.
+        await _open_anew(query.message, callback_data.page, say, desk)
+        return
+    await _replace(query, callback_data.page, say, desk)
+
+
+async def _open_anew(message: Message, page: str, say: Say, desk: Desk) -> None:
+    if page == "stats":
+        await show_stats(message, say, desk)
+    elif page in PAGES:
+        text, buttons = await PAGES[page](desk, say)
+        await message.answer(fitting(text, MAX_TEXT), reply_markup=buttons)
+
+
+async def _replace(query: CallbackQuery, page: str, say: Say, desk: Desk) -> None:
+    if page in PAGES:
+        text, buttons = await PAGES[page](desk, say)
+        await replace_text(query, fitting(text, MAX_TEXT), buttons)
+
+
+async def act(query: CallbackQuery, callback_data: AdminAct, person: Person, say: Say, desk: Desk) -> None:
+    """Do what a button says; what cannot be taken back is asked once more."""
+    if callback_data.action in DANGEROUS and not callback_data.sure:
+        await acknowledge(query)
+        await _ask_again(query, callback_data, say)
+        return
+    words = await desk.carry_out(callback_data.action, callback_data.target, person, say)
+    await acknowledge(query, words, alert=len(words) > 60)
+    if callback_data.sure and isinstance(query.message, Message):
+        try:
+            await query.message.edit_text(words)
+        except (TelegramAPIError, ClientDecodeError) as error:
+            log.info("admin.question_stays", error=type(error).__name__)
+    elif page := _PAGE_OF.get(callback_data.action):
+        await _replace(query, page, say, desk)
+
+
+async def _ask_again(query: CallbackQuery, asked: AdminAct, say: Say) -> None:
+    """As a message of its own: the page stays as it is."""
+    if isinstance(query.message, Message):
+        sure = asked.model_copy(update={"sure": True}).pack()
+        question = say("admin-sure", action=say(f"act-{asked.action}"), target=asked.target)
+        await query.message.answer(question, reply_markup=keyboard([(say("admin-yes"), sure)]))
+
+
+async def maintenance(message: Message, command: CommandObject, person: Person, say: Say, desk: Desk) -> None:
+    """/maintenance on or off."""
+    wanted = (command.args or "").strip().lower()
+    if wanted not in {"on", "off"}:
+        await message.answer(say("admin-maintenance-how"))
+        return
+    action = f"maintenance_{wanted}"
+    if action in DANGEROUS:
+        sure = AdminAct(action=action, sure=True).pack()
+        question = say("admin-sure", action=say(f"act-{action}"), target="")
+        await message.answer(question, reply_markup=keyboard([(say("admin-yes"), sure)]))
+        return
+    await message.answer(await desk.carry_out(action, "", person, say))
+
+
+async def reload(message: Message, person: Person, say: Say, desk: Desk) -> None:
+    await message.answer(await desk.carry_out("reload", "", person, say))
+
+
+# -- pages ---------------------------------------------------------------------------------------------
+
+
+async def _now(desk: Desk) -> tuple[Snapshot, controls.Controls]:
+    async with desk.database.unit() as session:
+        snapshot = await figures.read(session, desk.settings, window=desk.alerting.rules.window)
+        return snapshot, await controls.read(session)
+
+
+async def admin_page(desk: Desk, say: Say) -> Page:
+    now, switched = await _now(desk)
+    maintenance = "maintenance_off" if switched.maintenance_since else "maintenance_on"
+    return stats_words(say, now, switched), keyboard(
+        [_page(say, "stats"), _page(say, "queue"), _page(say, "gpu")],
+        [_page(say, "alerts"), _page(say, "log")],
+        [_act(say, maintenance), _act(say, "reload")],
+        [(say("admin-refresh"), AdminPage(page="admin").pack())],
+    )
+
+
+async def stats_page(desk: Desk, say: Say) -> Page:
+    now, switched = await _now(desk)
+    return stats_words(say, now, switched), keyboard([_page(say, "stats"), _page(say, "admin")])
+
+
+async def queue_page(desk: Desk, say: Say) -> Page:
+    now, switched = await _now(desk)
+    text = say(
+        "admin-queue",
+        state=state_words(say, switched),
+        premium=number(now.of("queue_depth", "premium"), digits=0),
+        free=number(now.of("queue_depth", "free"), digits=0),
+        oldest=number(now.of("oldest_wait"), digits=0),
+        hands=number(now.of("in_hand"), digits=0),
+        failed="\n".join(f"{reason} ×{count:.0f}" for reason, count in now.values.get("failed", {}).items()) or "–",
+    )
+    stopped = switched.queue_paused or switched.queue_draining
+    return text, keyboard(
+        [_act(say, "resume")] if stopped else [_act(say, "pause"), _act(say, "drain")],
+        [_act(say, "retry_failed"), _act(say, "drop_waiting")],
+        _around(say, "queue"),
+    )
+
+
+async def gpu_page(desk: Desk, say: Say) -> Page:
+    async with desk.database.unit() as session:
+        workers = await fleet.alive(session, lease=desk.settings.lease)
+    text = "\n\n".join(worker_words(say, worker, alive) for worker, alive in workers) or say("admin-no-worker")
+    rows: list[Row] = [
+        [_act(say, name, key_of(worker.name)) for name in ("restart_worker", "free_worker")]
+        for worker, alive in workers
+        if alive
+    ]
+    return text, keyboard(*rows, _around(say, "gpu"))
+
+
+async def alerts_page(desk: Desk, say: Say) -> Page:
+    async with desk.database.unit() as session:
+        found = await alerting.listed(session)
+    burning = dict.fromkeys(alert.rule for alert in found if alert.ended_at is None)
+    rows: list[Row] = [[(f"🔕 {rule}", AdminAct(action="silence", target=rule).pack())] for rule in burning]
+    return alerts_words(say, desk.texts, found), keyboard(*rows, _around(say, "alerts"))
+
+
+async def log_page(desk: Desk, say: Say) -> Page:
+    async with desk.database.unit() as session:
+        latest = select(AdminAction).order_by(AdminAction.id.desc()).limit(LISTED)
+        actions = list(await session.scalars(latest))
+    return log_words(say, actions), keyboard(_around(say, "log"))
+
+
+PAGES: dict[str, Callable[[Desk, Say], Awaitable[Page]]] = {
+    "admin": admin_page,
+    "stats": stats_page,
+    "queue": queue_page,
+    "gpu": gpu_page,
+    "alerts": alerts_page,
+    "log": log_page,
+}
+#: The page that shows what an action has changed.
+_PAGE_OF = {"pause": "queue", "resume": "queue", "free_worker": "gpu", "maintenance_off": "admin"}
+
+
+def _page(say: Say, page: str) -> tuple[str, str]:
+    return say(f"page-{page}"), AdminPage(page=page).pack()
+
+
+def _act(say: Say, action: str, target: str = "") -> tuple[str, str]:
+    return say(f"act-{action}"), AdminAct(action=action, target=target).pack()
+
+
+def _around(say: Say, page: str) -> Row:
+    return [_page(say, "admin"), (say("admin-refresh"), AdminPage(page=page).pack())]

@@ -1,0 +1,19 @@
+"""What a bot process counts by itself, for Prometheus; in the registry of `generation.metrics`."""
+
+from prometheus_client import Counter, Histogram
+
+from generation.metrics import BUCKETS, REGISTRY
+
+UPDATES = Counter("vitte_updates", "Updates of Telegram that were handled.", ["kind", "outcome"], registry=REGISTRY)
+OWN_SECONDS = Histogram(
+    "vitte_update_own_seconds",
+    "The bot's own time for an update, less the waiting for Telegram and the language model.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+    registry=REGISTRY,
+)
+MODEL_SECONDS = Histogram(
+    "vitte_language_model_call_seconds", "One call of the language model.", buckets=BUCKETS, registry=REGISTRY
+)
+MODEL_ERRORS = Counter(
+    "vitte_language_model_call_errors", "Calls without a usable answer.", ["kind"], registry=REGISTRY
+)
