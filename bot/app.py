@@ -27,6 +27,7 @@ from bot import check_data, figures, receivers, stopwatch
 from bot.admin.desk import Desk
 from bot.alerting import Alerting
 from bot.arrivals import Arrivals
+from bot.broadcasting import Broadcasting
 from bot.cast import Cast
 from bot.conversation import Conversation
 from bot.drafts import Drafts
@@ -59,7 +60,8 @@ COMMANDS = (
     "terms", "paysupport", "help",
 )  # fmt: skip
 ADMIN_COMMANDS = (
-    "admin", "stats", "queue", "gpu", "alerts", "log", "user", "why", "refund", "maintenance", "reload", *COMMANDS,
+    "admin", "stats", "queue", "gpu", "alerts", "log", "user", "broadcast", "why", "refund", "maintenance",
+    "reload", *COMMANDS,
 )  # fmt: skip
 #: Where `/metrics` is when METRICS_PORT says nothing; a worker has 9102.
 METRICS_PORT = 9101
@@ -255,11 +257,15 @@ async def running(settings: Settings) -> AsyncIterator[Application]:
         )
         application = Application(settings, bot, dispatcher, inbox, texts)
         application.initiative = initiative
-        background(inbox.run(partial(_touch, settings.health_file)))
-        background(initiative.run())
-        background(application.introduce())
-        background(alerting.run())
-        background(_follow_reloads(desk))
+        for work in (
+            inbox.run(partial(_touch, settings.health_file)),
+            initiative.run(),
+            application.introduce(),
+            alerting.run(),
+            _follow_reloads(desk),
+            Broadcasting(settings=settings, database=database, bot=bot, texts=texts).run(),
+        ):
+            background(work)
         application.endpoint_port = await stack.enter_async_context(
             endpoint.serving(
                 settings.metrics_host,

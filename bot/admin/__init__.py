@@ -2,7 +2,7 @@
 
 from aiogram import Router
 
-from bot.admin import cards, panel
+from bot.admin import broadcast, cards, panel
 from bot.handlers.filters import Admin
 
 
@@ -10,5 +10,5 @@ def build_router() -> Router:
     router = Router(name="admin")
     router.message.filter(Admin())
     router.callback_query.filter(Admin())
-    router.include_routers(panel.build_router(), cards.build_router())
+    router.include_routers(panel.build_router(), cards.build_router(), broadcast.build_router())
     return router

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from bot import alerting, check_data, payments
 from bot.alerting import Alerting
 from bot.cast import Cast
-from bot.models import AdminAction, Person, PhotoGrant
+from bot.models import AdminAction, Broadcast, BroadcastStatus, Person, PhotoGrant
 from bot.persona import WrongPersona
 from bot.settings import Settings
 from bot.texts import Say, Texts
@@ -161,6 +161,17 @@ class Desk:
             silenced = await alerting.silence(session, target, SILENCE)
         return say("admin-silenced" if silenced else "stale-button")
 
+    async def stop_broadcast(self, target: str, say: Say) -> str:
+        async with self.database.unit() as session:
+            stopped = await session.execute(
+                update(Broadcast)
+                .where(Broadcast.id == number_of(target), Broadcast.status == BroadcastStatus.RUNNING)
+                .values(status=BroadcastStatus.STOPPED)
+                .returning(Broadcast.id)
+            )
+            was_running = stopped.scalar_one_or_none() is not None
+        return say("admin-done" if was_running else "stale-button")
+
     async def maintenance_on(self, _target: str, say: Say) -> str:
         await self._switch(controls.MAINTENANCE, on=True)
         return say("admin-done")
@@ -230,6 +241,7 @@ ACTIONS: dict[str, Action] = {
     "restart_worker": Desk.restart_worker,
     "free_worker": Desk.free_worker,
     "silence": Desk.silence,
+    "stop_broadcast": Desk.stop_broadcast,
     "maintenance_on": Desk.maintenance_on,
     "maintenance_off": Desk.maintenance_off,
     "reload": Desk.reload,

@@ -149,3 +149,22 @@ chart-failed = failed
 chart-p50 = photo p50
 chart-p95 = photo p95
 chart-wait = wait p95
+
+command-broadcast = a message to everybody
+broadcast-how = Reply with /broadcast to the message that everybody shall get, or write the text after the command.
+broadcast-to = That is what people will see. Who shall get it?
+broadcast-sure = { $audience }: { $count ->
+    [one] { $count } person
+   *[other] { $count } people
+  }. Send it?
+broadcast-start = Send
+broadcast-running = { $bar } { $sent } of { $total }, not reached { $missed }
+broadcast-stopped = Stopped. { $sent } of { $total } got it, not reached { $missed }.
+broadcast-done = Done. { $sent } of { $total } got it, not reached { $missed }.
+act-stop_broadcast = ⏹ Stop
+audience-all = Everybody
+audience-active = Here within 30 days
+audience-premium = Premium
+audience-free = Free
+audience-ru = Russian
+audience-en = English

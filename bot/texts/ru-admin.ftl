@@ -149,3 +149,23 @@ chart-failed = не вышли
 chart-p50 = фото p50
 chart-p95 = фото p95
 chart-wait = ожидание p95
+
+command-broadcast = сообщение всем
+broadcast-how = Ответь командой /broadcast на сообщение, которое получат все, или напиши текст после команды.
+broadcast-to = Так это увидят люди. Кому отправить?
+broadcast-sure = { $audience }: { $count ->
+    [one] { $count } человек
+    [few] { $count } человека
+   *[other] { $count } человек
+  }. Отправляем?
+broadcast-start = Отправить
+broadcast-running = { $bar } { $sent } из { $total }, не дошло { $missed }
+broadcast-stopped = Остановлено. Получили { $sent } из { $total }, не дошло { $missed }.
+broadcast-done = Готово. Получили { $sent } из { $total }, не дошло { $missed }.
+act-stop_broadcast = ⏹ Остановить
+audience-all = Все
+audience-active = Были за 30 дней
+audience-premium = Премиум
+audience-free = Бесплатные
+audience-ru = По-русски
+audience-en = По-английски

@@ -51,6 +51,7 @@ class BotApi:
             "sendmessage": self._send_message,
             "sendphoto": self._send_photo,
             "senddocument": self._send_document,
+            "copymessage": self._copy_message,
             "sendinvoice": self._send_invoice,
             "sendmessagedraft": self._send_message_draft,
             "sendchataction": self._send_chat_action,
@@ -148,6 +149,21 @@ class BotApi:
         self._writable(parameters)
         content["document"] = document(self._store, parameters.get("document"))
         return self._post(parameters, content)
+
+    async def _copy_message(self, parameters: Json) -> Json:
+        """The same content as the bot's own message; buttons and the reply do not go along."""
+        self._writable(parameters)
+        try:
+            source = self._store.message(int(parameters.get("from_chat_id") or 0), int(parameters["message_id"]))
+        except (KeyError, ValueError):
+            source = None
+        if source is None:
+            raise bad_request("message to copy not found")
+        kinds = ("text", "photo", "document", "caption", "has_media_spoiler")
+        content = {kind: source[kind] for kind in kinds if kind in source}
+        if not content:
+            raise bad_request("message can't be copied")
+        return {"message_id": self._post(parameters, content)["message_id"]}
 
     async def _send_invoice(self, parameters: Json) -> Json:
         if parameters.get("subscription_period"):

@@ -10,8 +10,9 @@ from bot.admin.desk import ACTIONS
 from bot.admin.panel import PAGES
 from bot.admin.words import CHART
 from bot.app import ADMIN_COMMANDS
+from bot.broadcasting import AUDIENCES
 from bot.handlers.own_persona import QUESTIONS
-from bot.models import DislikeReason
+from bot.models import BroadcastStatus, DislikeReason
 from bot.persona import FOLDER as PERSONAS
 from bot.persona import Persona, load
 from bot.texts import FOLDER, Texts
@@ -50,7 +51,8 @@ def test_every_key_that_code_asks_for_exists_and_every_key_is_asked_for() -> Non
     asked |= {f"stage-{stage}" for stage in STAGES} | {f"alert-action-{action}" for action in Action}
     # The rule on PostgreSQL itself has sentences of its own.
     asked |= {f"alert-{rule}" for rule in load_rules().rules if rule != "database_away"}
-    asked |= {f"chart-{each}" for each in CHART}
+    asked |= {f"chart-{each}" for each in CHART} | {f"audience-{each}" for each in AUDIENCES}
+    asked |= {f"broadcast-{each}" for each in BroadcastStatus if each is not BroadcastStatus.DRAFT}
     assert asked == keys("en")
 
 

@@ -1,0 +1,200 @@
+"""One message to many people: sent one by one, slower than Telegram's limits, and gone on with after a restart.
+
+The row says how far it has come, and is moved before each sending: whatever dies, nobody gets it twice.
+"""
+
+import asyncio
+import contextlib
+import time
+from datetime import timedelta
+
+import structlog
+from aiogram import Bot
+from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramForbiddenError
+from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot import people
+from bot.admin.buttons import AdminAct
+from bot.figures import is_premium
+from bot.models import Broadcast, BroadcastStatus, Person
+from bot.sending import keyboard
+from bot.settings import Settings
+from bot.texts import DEFAULT, Texts
+from generation.database import AWAY, Database
+from generation.status import in_seconds
+
+log = structlog.get_logger(__name__)
+
+#: Messages a second; Telegram allows about 30 to the whole bot, and people talk meanwhile.
+PER_SECOND = 20
+#: Seconds between two looks for a broadcast, and for which a replica that is silent keeps one.
+LOOK_EVERY, LEASE = 1.0, 15.0
+#: Seconds between two updates of the progress bar.
+TELL_EVERY = 3.0
+#: Steps of the progress bar.
+STEPS = 10
+ACTIVE = timedelta(days=30)
+
+AUDIENCES = ("all", "active", "premium", "free", "ru", "en")
+
+
+def audience(name: str, settings: Settings) -> list[ColumnElement[bool]]:
+    """Who is meant; never those who blocked the bot, are shut out, or have not said that they are adults."""
+    reachable = [Person.blocked_at.is_(None), Person.banned_at.is_(None), Person.adult_confirmed_at.is_not(None)]
+    premium = func.coalesce(is_premium(settings), False)
+    chosen: dict[str, list[ColumnElement[bool]]] = {
+        "all": [],
+        "active": [Person.seen_at > func.now() - ACTIVE],
+        "premium": [premium],
+        "free": [~premium],
+        "ru": [Person.locale == "ru"],
+        "en": [Person.locale == "en"],
+    }
+    return reachable + chosen[name]
+
+
+async def size(session: AsyncSession, name: str, settings: Settings) -> int:
+    counting = select(func.count()).select_from(Person).where(*audience(name, settings))
+    return await session.scalar(counting) or 0
+
+
+class Broadcasting:
+    """One per process, built by `bot.app`; a lease on the row lets one replica at a time send."""
+
+    def __init__(
+        self, *, settings: Settings, database: Database, bot: Bot, texts: Texts, per_second: float = PER_SECOND
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._bot = bot
+        self._texts = texts
+        self._pause = 1 / per_second
+
+    async def run(self) -> None:
+        while True:
+            try:
+                if (broadcast := await self._claim()) is not None:
+                    await self._send_all(broadcast)
+                    continue
+            except AWAY as error:
+                log.warning("broadcast.database_away", error=type(error).__name__)
+            except Exception:
+                log.exception("broadcast.failed")
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def _claim(self) -> Broadcast | None:
+        free = or_(Broadcast.lease_until.is_(None), Broadcast.lease_until < func.now())
+        oldest = (
+            select(Broadcast.id)
+            .where(Broadcast.status == BroadcastStatus.RUNNING, free)
+            .order_by(Broadcast.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+            .scalar_subquery()
+        )
+        async with self._database.unit() as session:
+            return await session.scalar(
+                update(Broadcast)
+                .where(Broadcast.id == oldest)
+                .values(lease_until=in_seconds(LEASE))
+                .returning(Broadcast)
+            )
+
+    async def _send_all(self, broadcast: Broadcast) -> None:
+        told_at = float("-inf")
+        while True:
+            person = await self._next(broadcast)
+            if person is None:
+                break
+            began = time.monotonic()
+            if not await self._move_to(broadcast, person):
+                break
+            await self._send(broadcast, person)
+            if time.monotonic() - told_at > TELL_EVERY:
+                told_at = time.monotonic()
+                await self._tell_progress(broadcast)
+            await asyncio.sleep(max(0.0, self._pause - (time.monotonic() - began)))
+        await self._end(broadcast)
+
+    async def _next(self, broadcast: Broadcast) -> Person | None:
+        async with self._database.unit() as session:
+            return await session.scalar(
+                select(Person)
+                .where(*audience(broadcast.audience, self._settings), Person.id > broadcast.last_person_id)
+                .order_by(Person.id)
+                .limit(1)
+            )
+
+    async def _move_to(self, broadcast: Broadcast, person: Person) -> bool:
+        """Note that this person's turn has come; False once an operator has stopped it."""
+        async with self._database.unit() as session:
+            moved = await session.execute(
+                update(Broadcast)
+                .where(Broadcast.id == broadcast.id, Broadcast.status == BroadcastStatus.RUNNING)
+                .values(
+                    last_person_id=person.id,
+                    sent=broadcast.sent,
+                    missed=broadcast.missed,
+                    lease_until=in_seconds(LEASE),
+                )
+                .returning(Broadcast.id)
+            )
+            broadcast.last_person_id = person.id
+            return moved.scalar_one_or_none() is not None
+
+    async def _send(self, broadcast: Broadcast, person: Person) -> None:
+        try:
+            await self._bot.copy_message(
+                person.id,
+                broadcast.from_chat_id,
+                broadcast.message_id,
+                disable_notification=person.silent_photos or None,
+            )
+        except TelegramForbiddenError:
+            broadcast.missed += 1
+            async with self._database.unit() as session:
+                await people.blocked(session, person.id)
+        except (TelegramAPIError, ClientDecodeError) as error:
+            broadcast.missed += 1
+            log.warning("broadcast.missed", error=type(error).__name__)
+        else:
+            broadcast.sent += 1
+
+    async def _end(self, broadcast: Broadcast) -> None:
+        async with self._database.unit() as session:
+            row = await session.get_one(Broadcast, broadcast.id, with_for_update=True)
+            row.sent, row.missed, row.lease_until = broadcast.sent, broadcast.missed, None
+            if row.status is BroadcastStatus.RUNNING:
+                row.status = BroadcastStatus.DONE
+            row.ended_at = func.now()
+        broadcast.status = row.status
+        log.info("broadcast.ended", status=row.status, sent=row.sent, missed=row.missed)
+        await self._tell_progress(broadcast)
+
+    async def _tell_progress(self, broadcast: Broadcast) -> None:
+        if broadcast.progress_message_id is None:
+            return
+        async with self._database.unit() as session:
+            admin = await session.get(Person, broadcast.admin_id)
+        say = self._texts.in_locale(admin.locale if admin else DEFAULT)
+        done = broadcast.sent + broadcast.missed
+        share = min(1.0, done / broadcast.total) if broadcast.total else 1.0
+        full = round(share * STEPS)
+        text = say(
+            f"broadcast-{broadcast.status}",
+            bar="▓" * full + "░" * (STEPS - full),
+            sent=broadcast.sent,
+            total=broadcast.total,
+            missed=broadcast.missed,
+        )
+        running = broadcast.status is BroadcastStatus.RUNNING
+        stop = (say("act-stop_broadcast"), AdminAct(action="stop_broadcast", target=str(broadcast.id)).pack())
+        # Decoration: nothing depends on it.
+        with contextlib.suppress(TelegramAPIError, ClientDecodeError):
+            await self._bot.edit_message_text(
+                text,
+                chat_id=broadcast.admin_id,
+                message_id=broadcast.progress_message_id,
+                reply_markup=keyboard([stop]) if running else None,
+            )
