@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
-.PHONY: run test check bench soak tour train eval sheet format lock clean
+.PHONY: run test check bench soak tour train eval sheet audit format lock clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.sandbox ## start everything; prints one address
@@ -26,8 +26,8 @@ bench: $(VENV)/.dev ## measures; one table, and build/bench.json
 soak: $(VENV)/.dev ## 500 people chat at once for five minutes
 	$(BIN)/python -m sandbox.soak $(ARGS)
 
-tour: $(VENV)/.dev ## take the screenshots of docs/tour.md anew (needs Chromium)
-	TOUR=docs/tour $(BIN)/python -m pytest -n 0 tests/journeys/test_tour.py
+tour: $(VENV)/.dev ## take the screenshots of docs/tour.md and operations.md anew (needs Chromium)
+	TOUR=docs $(BIN)/python -m pytest -n 0 tests/journeys/test_tour.py tests/journeys/test_operator_page.py
 
 train: $(VENV)/.dev ## make the detectors' weights anew from triggers/data
 	$(BIN)/python -m triggers train
@@ -37,6 +37,10 @@ eval: $(VENV)/.dev ## how good the detectors are, by cross-validation
 
 sheet: $(VENV)/.dev ## play the scripted dialogue: docs/dialogue.md and docs/dialogue.png
 	$(BIN)/python -m sandbox.contact_sheet
+
+audit: ## known holes in the locked versions (asks PyPI)
+	@$(PYTHON) -m venv build/audit && build/audit/bin/python -m pip install --quiet pip-audit
+	build/audit/bin/pip-audit --disable-pip -r requirements/production.txt
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

@@ -19,6 +19,8 @@ from generation.models import Orientation
 from generation.settings import WrongSettings
 
 FOLDER = Path(__file__).parent / "workflows"
+#: The node classes that a graph may use; the workflows' own folder may hold another list.
+ALLOWED_NODES = "allowed_nodes.txt"
 
 Graph = dict[str, dict[str, Any]]
 Pixels = Annotated[int, Field(ge=64, le=4096, multiple_of=8)]
@@ -253,6 +255,7 @@ def load(path: Path) -> Workflow:
     ):
         raise WorkflowError(f"{description.graph}: not a graph in ComfyUI's API format (Save (API))")
     _check(path.name, description, graph)
+    _check_nodes(description.graph, graph, path.parent)
     return Workflow(path.stem, description, graph)
 
 
@@ -275,6 +278,16 @@ def load_all(folder: Path | str = "") -> dict[str, Workflow]:
     if not workflows:
         raise WorkflowError(f"{folder}: there is no workflow (.toml) in this folder")
     return workflows
+
+
+def _check_nodes(file: str, graph: Graph, folder: Path) -> None:
+    """Only classes of the list: a graph has all rights of the ComfyUI process."""
+    own = folder / ALLOWED_NODES
+    lines = (own if own.is_file() else FOLDER / ALLOWED_NODES).read_text("utf-8").splitlines()
+    allowed = {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+    used = {str(node.get("class_type")) for node in graph.values()}
+    if strange := sorted(used - allowed):
+        raise WorkflowError(f"{file}: {', '.join(strange)} is not in {ALLOWED_NODES}")
 
 
 def _check(file: str, description: _Description, graph: Graph) -> None:

@@ -30,6 +30,11 @@ class Postgres:
         folder.parent.mkdir(parents=True, exist_ok=True)
         self._server = self._module.get_server(folder, cleanup_mode="stop")
 
+    @property
+    def programs(self) -> Path:
+        """Folder of pg_dump, pg_restore and the like, of the server's own version."""
+        return Path(str(self._module.__file__)).parent / "pginstall" / "bin"
+
     def url(self, database: str = "postgres") -> str:
         """A SQLAlchemy address of one of its databases."""
         info = self._server.get_postmaster_info()

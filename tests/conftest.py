@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -24,12 +24,28 @@ from sandbox.cluster import Servers
 from sandbox.comfyui import ComfyUIServer, Cost
 from sandbox.llm import LanguageModelServer
 from sandbox.llm.server import API_KEY, MODEL
+from sandbox.runpod import API_KEY as RUNPOD_KEY
 from sandbox.servers import S3
 from sandbox.telegram import TOKEN, TelegramServer
 from tests.player import Player
 
 #: Milliseconds instead of seconds: what is tested is the order of things and not how long they take.
 COST = Cost(batch=(0.04, 0.06, 0.07, 0.08), swap=0.02)
+
+
+#: What no line of any log may hold, of the whole suite: secrets, and how every prompt of a persona begins.
+NEVER_LOGGED = (TOKEN.partition(":")[2], S3.secret_key, API_KEY, RUNPOD_KEY, "candid smartphone photo")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Reads what each test logged; a secret in there fails it, whatever it was about."""
+    report = yield
+    shown = "\n".join(text for heading, text in report.sections if heading.startswith("Captured"))
+    if report.passed and any(secret in shown for secret in NEVER_LOGGED):
+        report.outcome = "failed"
+        report.longrepr = "a secret or a prompt is in the log (tests/conftest.py, NEVER_LOGGED)"
+    return report
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

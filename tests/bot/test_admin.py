@@ -171,6 +171,7 @@ async def test_a_failed_photo_can_be_tried_again_and_given_back_once(
     for words in ("Готово", "уже сделано"):
         await olga.press(card, "Вернуть")
         await olga.notices("answer", says(words))
+    await all_handled(database)
     async with database.unit() as session:
         grants = list(await session.scalars(select(PhotoGrant)))
     assert [(grant.person_id, grant.photos) for grant in grants] == [(ben.id, 1)]
@@ -183,6 +184,7 @@ async def test_a_persons_card_gives_and_closes(olga: Player, anya: Player, datab
     for label in ("+30 дней", "+10 фото"):
         await olga.press(card, label)
         await olga.notices("answer", lambda it: "Готово" in it["text"])
+    await all_handled(database)
     async with database.unit() as session:
         person = await session.get_one(Person, anya.id)
         assert person.premium_until is not None

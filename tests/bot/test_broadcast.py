@@ -154,6 +154,7 @@ async def test_it_is_for_operators_and_asks_for_a_message(olga: Player, ben: Pla
     await ben.enter("Alisa")
     await ben.press_data(next(it for it in await ben.messages() if has_buttons(it)), "cast:1:all:1")
     await ben.notices("answer", says("no longer works"))
+    await all_handled(database)
     async with database.unit() as session:
         assert (await session.scalars(select(Broadcast.status))).one() is BroadcastStatus.DRAFT
     assert broadcasting.PER_SECOND < 30

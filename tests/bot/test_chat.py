@@ -38,6 +38,7 @@ async def test_nobody_gets_in_without_confirming_the_age(bot: Application, ben: 
     await ben.hears(says("not for you yet"))
     await ben.press_data(question, "persona:alisa")
     await ben.notices("answer", lambda it: "confirm" in it["text"])
+    await all_handled(database)
     async with database.unit() as session:
         assert await session.scalar(select(func.count()).select_from(Dialogue)) == 0
 
@@ -111,6 +112,7 @@ async def test_a_wish_for_a_photo_among_quick_messages_is_heard(
         await asyncio.sleep(0.01)
     await ben.say("And how was your day?")
     await ben.hears(has_text)
+    await all_handled(database)
     async with database.unit() as session:
         assert [photo.requested for photo in await session.scalars(select(Photo))] == [True]
 
@@ -195,6 +197,7 @@ async def test_a_new_story_changes_the_scene_and_brings_a_photo(
     await ben.hears(says("Imagine"))
     await ben.say("Interesting")
     await ben.hears(has_text)
+    await all_handled(database)
     async with database.unit() as session:
         photo = (await session.scalars(select(Photo))).one()
     assert photo.rule == "story_change"
@@ -231,6 +234,7 @@ async def test_a_full_queue_is_said_for_a_wish_and_kept_quiet_for_an_automatic_p
         await anya.hears(has_text)
         await anya.say("/help")
         await anya.hears(says("/photo"))
+    await all_handled(database)
     async with database.unit() as session:
         ordered = (await session.scalars(select(Photo).order_by(Photo.id))).all()
     assert [photo.requested for photo in ordered if photo.status is PhotoStatus.QUEUED] == [True]
@@ -244,6 +248,7 @@ async def test_nobody_fills_the_queue_with_wishes(bot: Application, ben: Player,
         await ben.hears(has_text)
     await ben.say("/photo")
     await ben.hears(says("already"))
+    await all_handled(database)
     async with database.unit() as session:
         assert await session.scalar(select(func.count()).select_from(Photo)) == 2
 
@@ -324,6 +329,7 @@ async def test_without_redis_the_chat_goes_on_and_the_photo_waits(
         await ben.hears(has_text)
         await ben.say("/help")
         await ben.hears(says("/photo"))
+    await all_handled(database)
     async with database.unit() as session:
         assert (await session.scalars(select(Photo.status))).one() == "queued"
 

@@ -8,6 +8,7 @@ from bot.models import Dialogue, Person, PhotoGrant
 from generation.database import Database
 from sandbox.llm import LanguageModelServer
 from sandbox.telegram import TelegramServer
+from tests.conftest import all_handled
 from tests.player import Player, has_buttons, has_text, labels, says
 
 
@@ -87,6 +88,7 @@ async def test_an_invitation_brings_photos_to_both_once_the_friend_has_talked(
         for number in range(4):
             await eve.say(f"Hello number {number}")
             await eve.hears(has_text)
+    await all_handled(database)
     async with database.unit() as session:
         grants = {
             grant.cause: (grant.person_id, grant.photos) for grant in await session.scalars(select(PhotoGrant))
@@ -107,6 +109,7 @@ async def test_nobody_invites_themselves_or_somebody_who_talks_here_already(
     for player in (ben, anya):
         await player.say(f"/start {code}")
         await player.hears(has_buttons)
+    await all_handled(database)
     async with database.unit() as session:
         assert await session.scalar(select(func.count()).where(Person.invited_by.is_not(None))) == 0
         assert await session.scalar(select(func.count()).select_from(Dialogue)) == 2

@@ -95,6 +95,7 @@ async def test_a_promised_photo_that_comes_too_late_is_said(
         await ben.say("How was your day?")
         await ben.hears(says("selfie"))
         await ben.hears(says("a little late"))
+        await all_handled(database)
         async with database.unit() as session:
             await session.execute(update(Photo).values(expires_at=func.now()))
         async with worker_running(settings):
@@ -120,6 +121,7 @@ async def test_a_refused_wish_never_leaves_a_promise_standing(
         await ben.enter("Alisa")
         await ben.say("send me a photo")
         await ben.hears(has_text)
+        await all_handled(database)
         async with database.unit() as session:
             # Somebody else's photo, as far as limits are concerned.
             await session.execute(update(Photo).values(owner_id=7))
@@ -216,6 +218,7 @@ async def test_a_day_has_so_many_photos_and_failed_ones_do_not_count(
         await ben.hears(has_text)
         await ben.say("/photo")
         await ben.hears(says("there can be 1 in 24 hours. The next one in about 24 hours."))
+        await all_handled(database)
         async with database.unit() as session:
             await session.execute(update(Photo).values(status=PhotoStatus.FAILED, told_at=func.now()))
         await ben.say("/photo")
@@ -250,6 +253,7 @@ async def test_three_unwelcome_photos_slow_the_cadence_down_until_one_is_liked(
         answers(llm, "I see, tell me more, number 6.")
         await ben.say("It was a long day at work.")
         await ben.photo()
+    await all_handled(database)
     async with database.unit() as session:
         reactions = list(await session.scalars(select(PhotoMoment.reaction).order_by(PhotoMoment.photo_id)))
     assert reactions == [Reaction.DISLIKED] * 3 + [Reaction.LIKED, None]

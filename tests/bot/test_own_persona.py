@@ -114,6 +114,7 @@ async def test_the_questions_can_be_left_and_the_talk_goes_on(
     await ben.hears(has_text)
     await ben.say("/cancel")
     await ben.hears(says("nothing to cancel"))
+    await all_handled(database)
     async with database.unit() as session:
         assert await session.scalar(select(func.count()).select_from(OwnPersona)) == 0
 
@@ -149,6 +150,7 @@ async def test_the_free_plan_has_one_and_a_deleted_one_makes_room(
     page = await anya.edited()
     await anya.press(page, "🗑 Nina")
     assert "Удалено" in await anya.answers()
+    await all_handled(database)
     async with database.unit() as session:
         assert await session.scalar(select(func.count()).where(Dialogue.ended_at.is_(None))) == 0
     await anya.say("/create")
@@ -162,12 +164,14 @@ async def test_nobody_elses_persona_can_be_begun_or_deleted(
     await anya.enter("Алиса")
     await ben.press(await write(ben), "Start talking")
     await ben.hears(says("window is ours"))
+    await all_handled(database)
     async with database.unit() as session:
         number = (await session.scalars(select(OwnPersona.id))).one()
     message = next(it for it in await anya.messages() if has_buttons(it))
     for data in (f"persona:own_{number}", f"own_delete:{number}", "own:finish", "persona:own_x", "own:nonsense"):
         await anya.press_data(message, data)
         assert "не действует" in await anya.answers()
+    await all_handled(database)
     async with database.unit() as session:
         assert await session.scalar(select(func.count()).select_from(OwnPersona)) == 1
 
@@ -215,6 +219,7 @@ async def test_a_deleted_persona_takes_everything_along_but_the_counts(
     await ben.hears(has_text)
     await ben.say("/photo")
     await ben.hears(says("late"))
+    await all_handled(database)
     async with database.unit() as session:
         await session.execute(update(PhotoMoment).values(from_pack=True))
         number = (await session.scalars(select(OwnPersona.id))).one()
@@ -222,6 +227,7 @@ async def test_a_deleted_persona_takes_everything_along_but_the_counts(
     await ben.say("/persona")
     await ben.press_data(await ben.hears(has_buttons), f"own_delete:{number}")
     assert "Deleted" in await ben.answers()
+    await all_handled(database)
     async with database.unit() as session:
         assert list(await session.scalars(select(Fact))) == []
         assert not [it for it in await session.scalars(select(Message.text)) if "Ben" in it]
@@ -253,6 +259,7 @@ async def test_an_answer_handled_twice_is_not_the_answer_to_the_next_question(
     telegram.faults.add(path="sendMessage", kind="drop")
     await ben.say("Nora")
     await ben.hears(says("How old?"))
+    await all_handled(database)
     async with database.unit() as session:
         row = (await session.scalars(select(OwnPersona))).one()
     assert (row.name, row.age) == ("Nora", None)

@@ -14,7 +14,7 @@ from generation.database import Database
 from generation.models import Photo, PhotoStatus
 from sandbox.llm import LanguageModelServer
 from sandbox.telegram import TelegramServer
-from tests.conftest import bot_running
+from tests.conftest import all_handled, bot_running
 from tests.player import Json, Player, has_buttons, has_text, says
 
 
@@ -117,6 +117,7 @@ async def test_a_pack_is_used_only_for_photos_that_were_asked_for_and_a_failed_o
     await ben.hears(says("late"))
     await buy_pack(ben)
     await ben.hears(says("beyond the daily ones: 20"))
+    await all_handled(database)
     async with database.unit() as session:
         await session.execute(update(Photo).values(status=PhotoStatus.DELIVERED, telegram_message_id=1))
     await ben.say("It was a long day at work.")
@@ -139,6 +140,7 @@ async def test_a_limit_is_told_once_with_what_helps_and_is_no_wall_afterwards(
     await ben.enter("Alisa")
     await ben.say("/photo")
     await ben.hears(says("late"))
+    await all_handled(database)
     async with database.unit() as session:
         await session.execute(update(Photo).values(status=PhotoStatus.DELIVERED, telegram_message_id=1))
     await ben.say("Send me a photo, please")
@@ -195,6 +197,7 @@ async def test_the_end_of_a_subscription_is_told_and_ends_premium(
     for state, words in (("canceled", "won't be renewed"), ("active", "active again")):
         await ben.api("POST", f"/people/{ben.id}/subscriptions/{paid['telegram_payment_charge_id']}/{state}", {})
         await ben.hears(says(words))
+    await all_handled(database)
     async with database.unit() as session:
         await session.execute(update(Person).values(premium_until=func.now() - timedelta(hours=7)))
     assert bot.initiative is not None
@@ -260,6 +263,7 @@ async def nothing_more_today(player: Player, database: Database) -> Json:
     await player.enter("Alisa")
     await player.say("/photo")
     await player.hears(says("late"))
+    await all_handled(database)
     async with database.unit() as session:
         await session.execute(update(Photo).values(status=PhotoStatus.DELIVERED, telegram_message_id=1))
         photo_id = (await session.scalars(select(Photo.id))).one()

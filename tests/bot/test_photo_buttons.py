@@ -15,7 +15,7 @@ from generation.models import DiscardedObject, Photo, PhotoStatus
 from generation.storage import Storage
 from sandbox.comfyui import ComfyUIServer
 from sandbox.telegram import TelegramServer
-from tests.conftest import bot_running, settled, worker_running
+from tests.conftest import all_handled, bot_running, settled, worker_running
 from tests.player import Json, Player, has_text, labels, says
 
 
@@ -23,6 +23,7 @@ async def a_photo(player: Player, database: Database) -> tuple[Json, Photo]:
     """Asked for and delivered."""
     await player.say("/photo")
     message = await player.photo()
+    await all_handled(database)
     async with database.unit() as session:
         newest = (await session.scalars(select(Photo.id).order_by(Photo.id.desc()).limit(1))).one()
     return message, await settled(database, newest, PhotoStatus.DELIVERED)
@@ -38,6 +39,7 @@ async def test_again_keeps_the_camera_and_another_angle_changes_it(
     await ben.photo()
     await ben.press(message, "📷 Another angle")
     await ben.photo()
+    await all_handled(database)
     async with database.unit() as session:
         prompts = list(await session.scalars(select(Photo.prompt).order_by(Photo.id)))
         rules = list(await session.scalars(select(Photo.rule).order_by(Photo.id)))
@@ -56,6 +58,7 @@ async def test_a_button_that_is_pressed_twice_orders_once(
     await ben.press(message, "🔄 Again")
     await ben.press(message, "🔄 Again")
     await ben.photo()
+    await all_handled(database)
     async with database.unit() as session:
         assert await session.scalar(select(func.count()).select_from(Photo)) == 2
 
@@ -70,6 +73,7 @@ async def test_a_dislike_counts_at_once_and_the_reason_is_asked_for(
     assert labels(reasons) == ["Wrong face", "Wrong moment", "Came out badly", "Something else", "‹"]
     await ben.press(reasons, "Wrong face")
     assert labels(await ben.edited()) == labels(message)
+    await all_handled(database)
     async with database.unit() as session:
         moment = await session.get_one(PhotoMoment, photo.id)
     assert (moment.reaction, moment.dislike_reason) == (Reaction.DISLIKED, DislikeReason.FACE)
@@ -90,6 +94,7 @@ async def test_a_deleted_photo_is_gone_from_chat_gallery_and_storage(
     await ben.press(await ben.edited(), "Delete for good")
     await ben.notices("deleted", lambda it: it["message_id"] == message["message_id"])
     await ben.answers()
+    await all_handled(database)
     async with database.unit() as session:
         row = await session.get_one(Photo, photo.id)
     assert (row.object_key, row.file_id, row.prompt, row.status) == (None, None, "", PhotoStatus.DELIVERED)
@@ -124,6 +129,7 @@ async def test_a_long_wait_tells_its_place_and_can_be_cancelled(
         assert "late" in await ben.answers()
         await ben.press(words, "Cancel")
         assert (await ben.edited())["text"] == "The photo is cancelled."
+        await all_handled(database)
         async with database.unit() as session:
             photo = (await session.scalars(select(Photo))).one()
         assert (photo.status, photo.error) == (PhotoStatus.DROPPED, "the person cancelled it")
@@ -146,6 +152,7 @@ async def test_whoever_else_presses_gets_nothing(
         assert "не действует" in await anya.answers(), prefix
     await anya.press_data(theirs, f"photo_cancel:{photo.id}")
     await anya.answers()
+    await all_handled(database)
     async with database.unit() as session:
         row = await session.get_one(Photo, photo.id)
         assert row.object_key is not None

@@ -20,7 +20,7 @@ from sandbox.comfyui import ComfyUIServer
 from sandbox.llm import LanguageModelServer
 from sandbox.telegram import TelegramServer
 from tests.bot.test_photo_buttons import a_photo, emptied
-from tests.conftest import bot_running, settled, worker_running
+from tests.conftest import all_handled, bot_running, settled, worker_running
 from tests.player import Player, has_buttons, has_text, labels, says
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -88,6 +88,7 @@ async def talked(player: Player, database: Database, *, hours_ago: float) -> Non
     """A dialogue whose last word was said so long ago."""
     await player.say("How are you?")
     await player.hears(has_text)
+    await all_handled(database)
     async with database.unit() as session:
         await session.execute(update(Message).values(created_at=func.now() - timedelta(hours=hours_ago)))
 
@@ -153,6 +154,7 @@ async def test_whoever_blocks_the_bot_is_left_alone_until_start(
         await ben.enter("Alisa")
         await ben.say("/photo")
         await ben.hears(says("late"))
+        await all_handled(database)
         async with database.unit() as session:
             await session.execute(update(Person).values(writes_first=True))
         await ben.block()
@@ -180,6 +182,7 @@ async def test_a_photo_in_a_workers_hands_is_not_sent_to_somebody_who_left(
     comfyui.faults.add(path="/prompt", kind="delay", seconds=1)
     await ben.say("/photo")
     await ben.hears(has_text)
+    await all_handled(database)
     async with database.unit() as session:
         photo_id = (await session.scalars(select(Photo.id))).one()
     await settled(database, photo_id, PhotoStatus.RENDERING)
@@ -296,6 +299,7 @@ async def test_a_photo_that_renders_while_everything_is_deleted_is_kept_nowhere(
     comfyui.faults.add(path="/view", kind="delay", seconds=1.5)
     await ben.say("/photo")
     await ben.hears(has_text)
+    await all_handled(database)
     async with database.unit() as session:
         photo_id = (await session.scalars(select(Photo.id))).one()
     await settled(database, photo_id, PhotoStatus.RENDERING)
@@ -339,6 +343,7 @@ async def test_nothing_is_deleted_by_a_person_who_thinks_better_of_it(
     await ben.press(await ben.hears(has_buttons), "Delete everything")
     await ben.press(await ben.edited(), "No, keep it")
     assert "What is stored" in (await ben.edited())["text"]
+    await all_handled(database)
     async with database.unit() as session:
         assert await session.scalar(select(func.count()).select_from(Dialogue)) == 1
         assert await session.scalar(select(func.count()).select_from(ReceivedUpdate))

@@ -120,6 +120,7 @@ async def test_an_answer_written_anew_keeps_its_photo_and_orders_no_second_one(
     answer(llm, "Look, that's me at the table!")
     await ben.press(first, "🔄")
     await ben.edited()
+    await all_handled(database)
     async with database.unit() as session:
         assert len(list(await session.scalars(select(Photo)))) == 1
         assert (await session.scalars(select(Message.photo_id).where(Message.text.startswith("Look")))).one()
@@ -198,6 +199,7 @@ async def test_a_new_answer_that_the_model_fails_to_give_leaves_the_old_one(
     llm.faults.add(path="completions", kind="status", status=500, times=3)
     await ben.press(first, "🔄")
     await ben.hears(says("Something went wrong"))
+    await all_handled(database)
     async with database.unit() as session:
         assert (await session.scalars(select(Dialogue.scene))).one() == before
 
@@ -211,6 +213,7 @@ async def test_an_automatic_photo_that_waits_puts_no_buttons_under_her_words(
     llm.faults.add(path="completion", kind="say", text=f"I'm by the window in a red sweater.\n[scene] {scene}")
     await ben.say("What are you up to?")
     assert labels(await ben.hears(has_text)) == ["🔄"]
+    await all_handled(database)
     async with database.unit() as session:
         assert [photo.requested for photo in await session.scalars(select(Photo))] == [False]
 

@@ -94,6 +94,18 @@ def test_a_wrong_file_is_refused_with_its_name_and_what_is_wrong(
     assert complaint in str(raised.value)
 
 
+def test_a_graph_with_a_node_class_that_is_not_listed_is_refused(tmp_path: Path) -> None:
+    graph = json.loads((workflow.FOLDER / "sdxl.json").read_text())
+    graph["99"] = {"class_type": "PythonRunner", "inputs": {}}
+    (tmp_path / "sdxl.json").write_text(json.dumps(graph))
+    (tmp_path / "sdxl.toml").write_text((workflow.FOLDER / "sdxl.toml").read_text())
+    with pytest.raises(WorkflowError, match="PythonRunner"):
+        workflow.load_all(tmp_path)
+    listed = (workflow.FOLDER / workflow.ALLOWED_NODES).read_text()
+    (tmp_path / workflow.ALLOWED_NODES).write_text(f"{listed}\n# ours\nPythonRunner\n")
+    assert workflow.load_all(tmp_path)
+
+
 def test_a_folder_without_workflows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WorkflowError, match="there is no folder"):
         workflow.load_all(tmp_path / "misspelt")

@@ -48,8 +48,9 @@ WORDS = {
 class Visitor:
     """One person in front of the page, who keeps a picture of each stop."""
 
-    def __init__(self, page: Page, locale: str) -> None:
+    def __init__(self, page: Page, locale: str, *, folder: str = "tour") -> None:
         self._page = page
+        self._folder = folder
         self._locale = locale
         self.words = WORDS[locale]
         self.messages = page.locator("#messages")
@@ -58,7 +59,7 @@ class Visitor:
         if not TOUR:
             return
         await self._page.wait_for_timeout(400)  # for pictures to be painted, not for anything to happen
-        path = Path(TOUR) / f"{self._locale}-{name}.png"
+        path = Path(TOUR) / self._folder / f"{self._locale}-{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         await self._page.locator("#dialogue").screenshot(path=path)
         # A palette is enough for a page, and a fifth of the size.
