@@ -305,7 +305,7 @@ async def _follow_reloads(desk: Desk) -> None:
             async with desk.database.unit() as session:
                 wanted = (await controls.read(session)).reload
             if known not in {None, wanted}:
-                desk.read_files()
+                await desk.read_files()
         except (*AWAY, WrongPersona, WorkflowError, RulesError) as error:
             log.warning("bot.files_not_read_again", error=type(error).__name__)
         else:

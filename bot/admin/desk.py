@@ -1,5 +1,6 @@
 """What operators can do: each action is one method. Who may is the router's question; who did is noted."""
 
+import asyncio
 import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,11 +17,11 @@ from bot import alerting, check_data, payments
 from bot.alerting import Alerting
 from bot.cast import Cast
 from bot.models import AdminAction, Broadcast, BroadcastStatus, Person, PhotoGrant
-from bot.persona import WrongPersona
+from bot.persona import Persona, WrongPersona
 from bot.settings import Settings
 from bot.texts import Say, Texts
 from generation import alerts, controls, doorbell, fleet, orders, status, workflow
-from generation.alerts import RulesError
+from generation.alerts import Rules, RulesError
 from generation.database import Database
 from generation.errors import WorkflowError
 from generation.models import Photo
@@ -183,20 +184,22 @@ class Desk:
     async def reload(self, _target: str, say: Say) -> str:
         """Personas, workflows and rules from their files; refused whole when one of them is wrong."""
         try:
-            self.read_files()
+            await self.read_files()
         except (WrongPersona, WorkflowError, RulesError) as error:
             return say("admin-reload-refused", why=str(error))
         async with self.database.unit() as session:
             await controls.count_up(session, controls.RELOAD)
         return say("admin-reloaded", personas=len(self.cast.personas), rules=len(self.alerting.rules.rules))
 
-    def read_files(self) -> None:
+    async def read_files(self) -> None:
         """Everything is read and checked before anything is replaced."""
-        workflows = workflow.load_all(self.settings.workflows_folder)
-        personas = check_data.load_all_or_stop(workflows, self.texts)
-        rules = alerts.load(self.settings.alerts_file)
+        personas, rules = await asyncio.to_thread(self._read)
         self.cast.replace(personas)
         self.alerting.rules = rules
+
+    def _read(self) -> tuple[dict[str, Persona], Rules]:
+        workflows = workflow.load_all(self.settings.workflows_folder)
+        return check_data.load_all_or_stop(workflows, self.texts), alerts.load(self.settings.alerts_file)
 
     # -- steps -----------------------------------------------------------------------------------------
 
