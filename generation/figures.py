@@ -10,7 +10,7 @@ from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
-from sqlalchemy import ColumnElement, Select, and_, func, literal_column, select, text
+from sqlalchemy import ColumnElement, Select, func, literal_column, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from generation import controls
@@ -221,65 +221,54 @@ class Bucket:
     generation_p50: float | None
     generation_p95: float | None
     wait_p95: float | None
-    #: Most photos that waited at once at its end.
+    #: Photos that waited for a GPU at its end.
     waiting: int
+
+
+#: One pass over what ended since, by the indexes on the two ends, and over what is under way.
+_HISTORY = text("""
+    WITH span AS (SELECT now() - CAST(:length AS interval) AS origin, CAST(:step AS interval) AS step),
+    recent AS MATERIALIZED (
+        SELECT queued_at, claimed_at, delivered_at, failed_at, status FROM photos, span WHERE delivered_at > origin
+        UNION ALL
+        SELECT queued_at, claimed_at, delivered_at, failed_at, status FROM photos, span WHERE failed_at > origin
+        UNION ALL
+        SELECT queued_at, claimed_at, delivered_at, failed_at, status FROM photos
+        WHERE status IN ('queued', 'rendering', 'stored', 'sending')
+    ),
+    steps AS (SELECT generate_series(origin, now() - step, step) AS begin FROM span),
+    made AS (
+        SELECT date_bin(step, delivered_at, origin) AS begin, count(*) AS delivered,
+            percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY extract(epoch FROM delivered_at - claimed_at))
+                AS generation,
+            percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM claimed_at - queued_at)) AS wait
+        FROM recent, span WHERE delivered_at IS NOT NULL GROUP BY 1
+    ),
+    lost AS (
+        SELECT date_bin(step, failed_at, origin) AS begin, count(*) AS failed
+        FROM recent, span WHERE status = 'failed' GROUP BY 1
+    ),
+    came AS (
+        SELECT date_bin(step, greatest(queued_at, origin), origin) AS begin, 1 AS change FROM recent, span
+        UNION ALL
+        SELECT date_bin(step, greatest(coalesce(claimed_at, failed_at), origin), origin), -1
+        FROM recent, span WHERE coalesce(claimed_at, failed_at) IS NOT NULL
+    ),
+    changed AS (SELECT begin, sum(change) AS change FROM came GROUP BY 1)
+    SELECT steps.begin, coalesce(delivered, 0) AS delivered, coalesce(failed, 0) AS failed, generation, wait,
+        sum(coalesce(change, 0)) OVER (ORDER BY steps.begin) AS waiting
+    FROM steps LEFT JOIN made USING (begin) LEFT JOIN lost USING (begin) LEFT JOIN changed USING (begin)
+    ORDER BY steps.begin
+""")
 
 
 async def history(
     session: AsyncSession, *, hours: int = 24, step: timedelta = timedelta(minutes=30)
 ) -> list[Bucket]:
     """The last hours in steps, oldest first, from the same rows."""
-    steps = (
-        select(
-            func.generate_series(
-                func.now() - timedelta(hours=hours), func.now() - step, step
-            ).label("begin")
-        )
-    ).cte("steps")  # fmt: skip
-    end = steps.c.begin + step
-    generation, wait = _seconds(Photo.claimed_at, Photo.delivered_at), _seconds(Photo.queued_at, Photo.claimed_at)
-    is_in = and_(Photo.delivered_at > steps.c.begin, Photo.delivered_at <= end)
-    made = (
-        select(
-            steps.c.begin,
-            func.count(Photo.id).label("delivered"),
-            _percentiles(generation).label("generation"),
-            _percentiles(wait).label("wait"),
-        )
-        .outerjoin(Photo, is_in)
-        .group_by(steps.c.begin)
-        .cte("made")
-    )
-    failed = (
-        select(func.count())
-        .select_from(Photo)
-        .where(Photo.failed_at > steps.c.begin, Photo.failed_at <= end, Photo.status == PhotoStatus.FAILED)
-        .correlate(steps)
-        .scalar_subquery()
-    )
-    # Ordered before the end of the step, and claimed or given up after it.
-    ended = func.coalesce(Photo.claimed_at, Photo.failed_at)
-    waiting = (
-        select(func.count())
-        .select_from(Photo)
-        .where(
-            Photo.queued_at > func.now() - timedelta(hours=hours + 1),
-            Photo.queued_at <= end,
-            ended.is_(None) | (ended > end),
-        )
-        .correlate(steps)
-        .scalar_subquery()
-    )
-    rows = await session.execute(
-        select(
-            made.c.begin, made.c.delivered, made.c.generation, made.c.wait,
-            failed.label("failed"), waiting.label("waiting"),
-        )
-        .join(steps, steps.c.begin == made.c.begin)
-        .order_by(made.c.begin)
-    )  # fmt: skip
+    rows = await session.execute(_HISTORY, {"length": timedelta(hours=hours), "step": step})
     return [
-        Bucket(row.begin, row.delivered, row.failed, *_pair(row.generation), _pair(row.wait)[1], row.waiting)
+        Bucket(row.begin, row.delivered, row.failed, *_pair(row.generation), row.wait, int(row.waiting))
         for row in rows
     ]
 
