@@ -58,11 +58,12 @@ class Alerting:
 
     async def run(self) -> None:
         while True:
+            # First a pause: a start has enough to do.
+            await asyncio.sleep(self._settings.alerts_every)
             try:
                 await self.look()
             except Exception:
                 log.exception("alerts.look_failed")
-            await asyncio.sleep(self._settings.alerts_every)
 
     async def look(self) -> None:
         """One round: figures, rules, what follows, and the words."""

@@ -73,15 +73,14 @@ class Broadcasting:
 
     async def run(self) -> None:
         while True:
+            await asyncio.sleep(LOOK_EVERY)
             try:
                 if (broadcast := await self._claim()) is not None:
                     await self._send_all(broadcast)
-                    continue
             except AWAY as error:
                 log.warning("broadcast.database_away", error=type(error).__name__)
             except Exception:
                 log.exception("broadcast.failed")
-            await asyncio.sleep(LOOK_EVERY)
 
     async def _claim(self) -> Broadcast | None:
         free = or_(Broadcast.lease_until.is_(None), Broadcast.lease_until < func.now())

@@ -65,15 +65,15 @@ class Initiative:
         self._texts = texts
 
     async def run(self) -> None:
-        """Look around for ever."""
+        """Look around for ever, first after a pause: a start has enough to do."""
         while True:
+            await asyncio.sleep(EVERY)
             try:
                 await self.look_around()
             except AWAY as error:
                 log.warning("initiative.database_away", error=type(error).__name__)
             except Exception:
                 log.exception("initiative.broke")
-            await asyncio.sleep(EVERY)
 
     async def look_around(self, now: datetime | None = None) -> None:
         """One look; `now` is what the clocks show, for the quiet hours."""
