@@ -161,122 +161,140 @@ def _menu(say: Say, names: Sequence[str]) -> list[BotCommand]:
 async def running(settings: Settings) -> AsyncIterator[Application]:
     """Build the process from its settings, close it in reverse order."""
     async with AsyncExitStack() as stack:
-        database = Database(settings.database_url)
-        stack.push_async_callback(database.close)
-        redis = doorbell.connect(settings.redis_url, queue=settings.arq_queue, retries=1)
-        stack.push_async_callback(redis.aclose)
-        bot = telegram.connect(settings)
-        bot.session.middleware(ObeyTelegram())
-        stack.push_async_callback(bot.session.close)
-        background = BackgroundTasks()
-        stack.push_async_callback(background.close)
-
-        def model_failed(kind: str) -> None:
-            background(incidents.note(database, figures.LANGUAGE_MODEL, kind))
-
-        language_model = LanguageModel(settings, failed=model_failed)
-        stack.push_async_callback(language_model.close)
-        texts = Texts()
-        cast = Cast(check_data.load_all_or_stop(workflow.load_or_stop(settings.workflows_folder), texts))
-        opened = await stack.enter_async_context(storage.opened(settings))
-        rng = random.Random()
-        reader = Reader()
-        stack.callback(reader.close)
-        await reader.open()
-        ordering = Ordering(settings=settings, reader=reader, rng=rng)
-        limit = RateLimit(settings)
-        arrivals = Arrivals(database, bot_id=bot.id, allows=limit.has_left)
-        conversation = Conversation(
-            Parts(
-                settings=settings,
-                database=database,
-                redis=redis,
-                bot=bot,
-                language_model=language_model,
-                cast=cast,
-                reader=reader,
-                ordering=ordering,
-                drafts=Drafts(bot, reader.showable),
-                arrivals=arrivals,
-                background=background,
-            )
-        )
-        alerting = Alerting(
+        texts, limit = Texts(), RateLimit(settings)
+        parts = await _parts(settings, texts, limit, stack)
+        desk = await _desk(parts, texts, stack)
+        dispatcher = await _dispatcher(parts, desk, limit, stack)
+        inbox = _inbox(parts, dispatcher, texts)
+        application = Application(settings, parts.bot, dispatcher, inbox, texts)
+        application.initiative = Initiative(
             settings=settings,
-            database=database,
-            bot=bot,
-            texts=texts,
-            session=await stack.enter_async_context(aiohttp.ClientSession()),
-            rules=alerts.load_or_stop(settings.alerts_file),
-        )
-        desk = Desk(settings, database, redis, bot, texts, cast, alerting)
-        gallery = Gallery(settings=settings, database=database, cast=cast, portraits=Portraits(), bot=bot, rng=rng)
-        # What handlers may name among their parameters.
-        dispatcher = Dispatcher(
-            settings=settings,
-            texts=texts,
-            database=database,
-            redis=redis,
-            originals=opened,
-            language_model=language_model,
-            cast=cast,
-            reader=reader,
-            ordering=ordering,
-            conversation=conversation,
-            gallery=gallery,
-            background=background,
-            desk=desk,
-        )
-        dispatcher.update.outer_middleware(WhoIsIt(database, texts))
-        dispatcher.update.outer_middleware(Maintenance(database, settings))
-        dispatcher.update.outer_middleware(limit)
-        dispatcher.include_router(build_router())
-
-        def at_once(update: Update) -> bool:
-            """Whoever pays must not wait behind their own talk."""
-            if update.pre_checkout_query is not None:
-                background(answer_checkout(bot, update.pre_checkout_query, settings, texts, database))
-            return update.pre_checkout_query is not None
-
-        inbox = Inbox(
-            database,
-            bot_id=bot.id,
-            replica=f"{socket.gethostname()}:{os.getpid()}",
-            handle=handler(bot, dispatcher, texts, database),
-            at_once=at_once,
-            arrived=arrivals.came,
-        )
-        initiative = Initiative(
-            settings=settings,
-            database=database,
-            bot=bot,
-            language_model=language_model,
-            reader=reader,
-            cast=cast,
+            database=parts.database,
+            bot=parts.bot,
+            language_model=parts.language_model,
+            reader=parts.reader,
+            cast=parts.cast,
             texts=texts,
         )
-        application = Application(settings, bot, dispatcher, inbox, texts)
-        application.initiative = initiative
+        broadcasting = Broadcasting(settings=settings, database=parts.database, bot=parts.bot, texts=texts)
         for work in (
             inbox.run(partial(_touch, settings.health_file)),
-            initiative.run(),
+            application.initiative.run(),
             application.introduce(),
-            alerting.run(),
+            desk.alerting.run(),
             _follow_reloads(desk),
-            Broadcasting(settings=settings, database=database, bot=bot, texts=texts).run(),
+            broadcasting.run(),
         ):
-            background(work)
+            parts.background(work)
         application.endpoint_port = await stack.enter_async_context(
             endpoint.serving(
                 settings.metrics_host,
                 METRICS_PORT if settings.metrics_port is None else settings.metrics_port,
                 snapshot=partial(_snapshot, desk),
                 figures=figures.FIGURES,
-                ready=partial(_ready, database),
+                ready=partial(_ready, parts.database),
             )
         )
         yield application
         await inbox.finish(settings.shutdown_wait)
+
+
+async def _parts(settings: Settings, texts: Texts, limit: RateLimit, stack: AsyncExitStack) -> Parts:
+    """Connections, and what answering works with."""
+    database = Database(settings.database_url)
+    stack.push_async_callback(database.close)
+    redis = doorbell.connect(settings.redis_url, queue=settings.arq_queue, retries=1)
+    stack.push_async_callback(redis.aclose)
+    bot = telegram.connect(settings)
+    bot.session.middleware(ObeyTelegram())
+    stack.push_async_callback(bot.session.close)
+    background = BackgroundTasks()
+    stack.push_async_callback(background.close)
+
+    def model_failed(kind: str) -> None:
+        background(incidents.note(database, figures.LANGUAGE_MODEL, kind))
+
+    language_model = LanguageModel(settings, failed=model_failed)
+    stack.push_async_callback(language_model.close)
+    cast = Cast(check_data.load_all_or_stop(workflow.load_or_stop(settings.workflows_folder), texts))
+    reader = Reader()
+    stack.callback(reader.close)
+    await reader.open()
+    return Parts(
+        settings=settings,
+        database=database,
+        redis=redis,
+        bot=bot,
+        language_model=language_model,
+        cast=cast,
+        reader=reader,
+        ordering=Ordering(settings=settings, reader=reader, rng=random.Random()),
+        drafts=Drafts(bot, reader.showable),
+        arrivals=Arrivals(database, bot_id=bot.id, allows=limit.has_left),
+        background=background,
+    )
+
+
+async def _desk(parts: Parts, texts: Texts, stack: AsyncExitStack) -> Desk:
+    """What operators work with."""
+    alerting = Alerting(
+        settings=parts.settings,
+        database=parts.database,
+        bot=parts.bot,
+        texts=texts,
+        session=await stack.enter_async_context(aiohttp.ClientSession()),
+        rules=alerts.load_or_stop(parts.settings.alerts_file),
+    )
+    return Desk(parts.settings, parts.database, parts.redis, parts.bot, texts, parts.cast, alerting)
+
+
+async def _dispatcher(parts: Parts, desk: Desk, limit: RateLimit, stack: AsyncExitStack) -> Dispatcher:
+    """Handlers behind their middlewares, and what handlers may name among their parameters."""
+    dispatcher = Dispatcher(
+        settings=parts.settings,
+        texts=desk.texts,
+        database=parts.database,
+        redis=parts.redis,
+        originals=await stack.enter_async_context(storage.opened(parts.settings)),
+        language_model=parts.language_model,
+        cast=parts.cast,
+        reader=parts.reader,
+        ordering=parts.ordering,
+        conversation=Conversation(parts),
+        gallery=Gallery(
+            settings=parts.settings,
+            database=parts.database,
+            cast=parts.cast,
+            portraits=Portraits(),
+            bot=parts.bot,
+            rng=random.Random(),
+        ),
+        background=parts.background,
+        desk=desk,
+    )
+    dispatcher.update.outer_middleware(WhoIsIt(parts.database, desk.texts))
+    dispatcher.update.outer_middleware(Maintenance(parts.database, parts.settings))
+    dispatcher.update.outer_middleware(limit)
+    dispatcher.include_router(build_router())
+    return dispatcher
+
+
+def _inbox(parts: Parts, dispatcher: Dispatcher, texts: Texts) -> Inbox:
+    def at_once(update: Update) -> bool:
+        """Whoever pays must not wait behind their own talk."""
+        query = update.pre_checkout_query
+        if query is not None:
+            parts.background(answer_checkout(parts.bot, query, parts.settings, texts, parts.database))
+        return query is not None
+
+    return Inbox(
+        parts.database,
+        bot_id=parts.bot.id,
+        replica=f"{socket.gethostname()}:{os.getpid()}",
+        handle=handler(parts.bot, dispatcher, texts, parts.database),
+        at_once=at_once,
+        arrived=parts.arrivals.came,
+    )
 
 
 async def _snapshot(desk: Desk) -> Snapshot:

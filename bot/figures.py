@@ -1,16 +1,15 @@
 """All figures: the pipeline's (`generation.figures`), and those of people, language model and money."""
 
 from datetime import timedelta
-from typing import Any
 
-from sqlalchemy import ColumnElement, Float, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.models import Message, Payment, Person, ReceivedUpdate, Role
 from bot.settings import Settings
 from generation import figures as pipeline
 from generation import incidents
-from generation.figures import QUANTILES, Figure, Snapshot, Values
+from generation.figures import Figure, Snapshot, Values
 
 DAY = timedelta(days=1)
 
@@ -69,15 +68,11 @@ async def _people(session: AsyncSession, settings: Settings) -> dict[str, Values
 
 
 async def _language_model(session: AsyncSession, window: float) -> Values:
-    wanted: ColumnElement[Any] = literal_column(f"ARRAY[{', '.join(map(str, QUANTILES))}]::float8[]")
+    lately = Message.created_at > func.now() - timedelta(seconds=window)
     found = await session.scalar(
-        select(func.percentile_cont(wanted).within_group(Message.model_seconds.cast(Float))).where(
-            Message.created_at > func.now() - timedelta(seconds=window), Message.role == Role.PERSONA
-        )
+        select(pipeline.percentiles(Message.model_seconds)).where(lately, Message.role == Role.PERSONA)
     )
-    if not found or found[0] is None:
-        return {}
-    return {str(quantile): float(value) for quantile, value in zip(QUANTILES, found, strict=True)}
+    return pipeline.by_quantile(found) if found and found[0] is not None else {}
 
 
 async def _stars_today(session: AsyncSession) -> int:

@@ -151,20 +151,20 @@ async def _delivered(session: AsyncSession, window: timedelta) -> dict[str, Valu
     found = (
         await session.execute(
             select(
-                _percentiles(generation).filter(lately).label("generation"),
-                _percentiles(wait).filter(lately).label("wait"),
+                percentiles(generation).filter(lately).label("generation"),
+                percentiles(wait).filter(lately).label("wait"),
                 func.avg(wait).filter(lately).label("wait_mean"),
                 func.count().filter(Photo.delivered_at > func.now() - HOUR).label("throughput"),
                 func.count().filter(Photo.delivered_at >= midnight).label("today"),
-                *(_percentiles(seconds).filter(lately).label(name) for name, seconds in _prefixed(stages)),
+                *(percentiles(seconds).filter(lately).label(name) for name, seconds in _prefixed(stages)),
             ).where(Photo.delivered_at > since)
         )
     ).one()
     values: dict[str, Values] = {"throughput": {"": found.throughput}, "today": {"": found.today}}
     if found.wait_mean is not None:
         values["wait_mean"] = {"": float(found.wait_mean)}
-        values["generation"] = _by_quantile(found.generation)
-        values["wait"] = _by_quantile(found.wait)
+        values["generation"] = by_quantile(found.generation)
+        values["wait"] = by_quantile(found.wait)
         measured = {name: getattr(found, f"stage_{name}") for name in stages}
         values["stage"] = {name: float(pair[1]) for name, pair in measured.items() if pair and pair[1] is not None}
     return values
@@ -282,7 +282,8 @@ def _seconds(begin: Any, end: Any) -> ColumnElement[Any]:
     return func.extract("epoch", end - begin)
 
 
-def _percentiles(seconds: ColumnElement[float]) -> ColumnElement[list[float]]:
+def percentiles(seconds: Any) -> ColumnElement[list[float]]:
+    """The quantiles that all figures have, of a column."""
     wanted: ColumnElement[Any] = literal_column(f"ARRAY[{', '.join(map(str, QUANTILES))}]::float8[]")
     return func.percentile_cont(wanted).within_group(seconds)
 
@@ -291,5 +292,6 @@ def _prefixed(stages: Mapping[str, ColumnElement[float]]) -> Iterator[tuple[str,
     return ((f"stage_{name}", seconds) for name, seconds in stages.items())
 
 
-def _by_quantile(found: list[float]) -> Values:
+def by_quantile(found: list[float]) -> Values:
+    """What `percentiles` found, by the quantile's name."""
     return {str(quantile): float(value) for quantile, value in zip(QUANTILES, found, strict=True)}

@@ -45,7 +45,9 @@ from generation.pipeline import Pipeline
 from generation.renderer import Renderer
 from generation.runpod import RunPod
 from generation.settings import Settings, WrongSettings
+from generation.storage import Storage
 from generation.sweeper import Sweeper
+from generation.workflow import Workflow
 
 log = structlog.get_logger(__name__)
 
@@ -85,6 +87,28 @@ class Process:
         self._stack.push_async_callback(bot.session.close)
         await _check_token(bot)
         opened = await self._stack.enter_async_context(storage.opened(settings))
+        self._build(redis, bot, opened, workflows)
+        # Beside the sweeper: an S3 that hangs must not keep photos waiting.
+        delete_originals = partial(disposal.keep_sweeping, self._database, opened, every=settings.sweep_every)
+        for work in (self._backend.listen, self.watchdog.watch, self._say_alive, delete_originals):
+            self._living.append(asyncio.create_task(_kept_up(work)))
+        self.endpoint_port = await self._stack.enter_async_context(
+            endpoint.serving(
+                settings.metrics_host,
+                METRICS_PORT if settings.metrics_port is None else settings.metrics_port,
+                snapshot=self._snapshot,
+                figures=FIGURES,
+                ready=self._ready,
+            )
+        )
+        for work in (self._chores, lambda: self._without_redis(redis)):
+            self._taking.append(asyncio.create_task(_kept_up(work)))
+        if self._signals:
+            self._handle_signals()
+        log.info("worker.started", worker=self._name, backend=self._backend.name, queue=settings.arq_queue)
+
+    def _build(self, redis: ArqRedis, bot: Bot, opened: Storage, workflows: dict[str, Workflow]) -> None:
+        settings = self._settings
         self.watchdog = Watchdog(
             self._backend,
             opened,
@@ -117,24 +141,6 @@ class Process:
         self._nvml = Nvml(settings.comfyui_url, settings.gpu_index)
         self._read_files: int | None = None
         self.sweeper = Sweeper(settings, self._database, redis, bot)
-        # Beside the sweeper: an S3 that hangs must not keep photos waiting.
-        delete_originals = partial(disposal.keep_sweeping, self._database, opened, every=settings.sweep_every)
-        for work in (self._backend.listen, self.watchdog.watch, self._say_alive, delete_originals):
-            self._living.append(asyncio.create_task(_kept_up(work)))
-        self.endpoint_port = await self._stack.enter_async_context(
-            endpoint.serving(
-                settings.metrics_host,
-                METRICS_PORT if settings.metrics_port is None else settings.metrics_port,
-                snapshot=self._snapshot,
-                figures=FIGURES,
-                ready=self._ready,
-            )
-        )
-        for work in (self._chores, lambda: self._without_redis(redis)):
-            self._taking.append(asyncio.create_task(_kept_up(work)))
-        if self._signals:
-            self._handle_signals()
-        log.info("worker.started", worker=self._name, backend=self._backend.name, queue=settings.arq_queue)
 
     def _handle_signals(self) -> None:
         arq, loop = asyncio.current_task(), asyncio.get_running_loop()

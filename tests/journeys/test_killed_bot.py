@@ -80,14 +80,22 @@ async def test_a_deploy_in_the_middle_of_a_render_delivers_the_photo(
     assert len(await ben.photos()) == 1
 
 
+async def exists(alive: Path) -> None:
+    """Until a bot has started: an interpreter that imports everything, beside other tests, takes its time."""
+    async with asyncio.timeout(60):
+        while not await asyncio.to_thread(alive.exists):
+            await asyncio.sleep(0.05)
+
+
 async def test_both_processes_say_that_they_are_healthy_and_stop_cleanly_at_sigterm(
     processes: Processes, ben: Player, tmp_path: Path
 ) -> None:
-    bot, worker = await processes.started_bot(HEALTH_FILE=str(tmp_path / "alive")), await processes.started_worker()
+    alive = tmp_path / "alive"
+    bot, worker = await processes.started_bot(HEALTH_FILE=str(alive)), await processes.started_worker()
+    await exists(alive)
     await ben.enter("Alisa")
     await ben.say("send me a photo")
     await ben.photo()
-    assert (tmp_path / "alive").exists()
     check = await processes.check_worker()
     assert await asyncio.wait_for(check.wait(), 30) == 0
     for process in (bot, worker):
@@ -96,19 +104,27 @@ async def test_both_processes_say_that_they_are_healthy_and_stop_cleanly_at_sigt
 
 
 async def test_no_chat_text_prompt_or_token_is_logged(
-    settings: Settings, bucket: Storage, ben: Player, telegram: TelegramServer, llm: LanguageModelServer
+    settings: Settings,
+    bucket: Storage,
+    ben: Player,
+    telegram: TelegramServer,
+    llm: LanguageModelServer,
+    tmp_path: Path,
 ) -> None:
+    alive = tmp_path / "alive"
+    shown_everything = {"LOG_LEVEL": "debug", "LOG_FORMAT": "json", "HEALTH_FILE": str(alive)}
     started = [
         await asyncio.create_subprocess_exec(
             sys.executable,
             *arguments,
-            env=environment(settings) | {"LOG_LEVEL": "debug", "LOG_FORMAT": "json"},
+            env=environment(settings) | shown_everything,
             cwd=ROOT,
             stderr=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
         for arguments in (["-m", "bot"], ["-m", "arq", "generation.worker.WorkerSettings"])
     ]
+    await exists(alive)
     await ben.enter("Alisa")
     llm.faults.add(path="completions", kind="status", status=500, times=3)
     body = {"ok": False, "error_code": 500, "description": "Internal Server Error"}
