@@ -338,7 +338,7 @@ def _touch(file: Path | None) -> None:
 
 async def main(settings: Settings) -> None:
     """Run until SIGINT or SIGTERM."""
-    logs.configure(settings.log_format, settings.log_level, process="bot")
+    logs.configure(settings.log_format, settings.log_level, process="bot", sentry_dsn=settings.sentry_dsn)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

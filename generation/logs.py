@@ -5,6 +5,9 @@ import sys
 from typing import Any
 
 import structlog
+from pydantic import SecretStr
+
+from generation.error_reports import report_to
 
 #: Their info lines repeat what ours say, and could hold a prompt or a token in an address.
 LIBRARIES = (
@@ -28,8 +31,8 @@ def quiet_libraries() -> None:
         worker.addFilter(_important)
 
 
-def configure(log_format: str, level: str, *, process: str) -> None:
-    """Set up logging once per process; `process` names it in every line."""
+def configure(log_format: str, level: str, *, process: str, sentry_dsn: SecretStr | None = None) -> None:
+    """Set up logging once per process; `process` names it in every line. Errors go to `sentry_dsn` as well."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -60,3 +63,5 @@ def configure(log_format: str, level: str, *, process: str) -> None:
     logging.root.setLevel(level.upper())
     quiet_libraries()
     structlog.contextvars.bind_contextvars(process=process)
+    if sentry_dsn is not None:
+        report_to(sentry_dsn.get_secret_value())

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, HttpUrl, SecretStr, TypeAdapter, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sentry_sdk.utils import BadDsn, Dsn
 
 Model = TypeVar("Model", bound=BaseSettings)
 
@@ -34,6 +35,14 @@ def _token(token: SecretStr) -> SecretStr:
     if not (number.isdigit() and separator and secret) or any(map(str.isspace, secret)):
         raise ValueError("must look like 123456789:ABC..., as @BotFather gives it")
     return token
+
+
+def _sentry_dsn(dsn: SecretStr) -> SecretStr:
+    try:
+        Dsn(dsn.get_secret_value())
+    except BadDsn:
+        raise ValueError("must look like https://key@host/number") from None
+    return dsn
 
 
 HttpAddress = Annotated[str, AfterValidator(_http_url)]
@@ -93,6 +102,7 @@ class Settings(DatabaseSettings):
 
     log_format: Literal["auto", "console", "json"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    sentry_dsn: Annotated[SecretStr, AfterValidator(_sentry_dsn)] | None = None
 
     @model_validator(mode="after")
     def _runpod_is_complete(self) -> Self:

@@ -50,6 +50,6 @@ def worker_options(settings: Settings, *, signals: bool = False) -> dict[str, An
 def __getattr__(name: str) -> Any:
     if name == "WorkerSettings":
         settings = load(Settings)
-        logs.configure(settings.log_format, settings.log_level, process="worker")
+        logs.configure(settings.log_format, settings.log_level, process="worker", sentry_dsn=settings.sentry_dsn)
         return type("WorkerSettings", (), worker_options(settings, signals=True))
     raise AttributeError(name)

@@ -1,9 +1,11 @@
 """alembic's environment: the product's models, and the address from DATABASE_URL."""
 
 import asyncio
+import time
 
 from alembic import context
 from sqlalchemy import Connection, pool
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import bot.models
@@ -15,24 +17,53 @@ from generation.settings import DatabaseSettings, load
 MODELS = (bot.models, generation.models)
 
 
+#: A change of a table that waits behind a long transaction holds up everybody who comes after it.
+LOCK_TIMEOUT = "SET lock_timeout = '5s'"
+#: Seconds that a replica waits for another one that migrates.
+TURN = 1800
+
+
+def _take_turn(connection: Connection) -> None:
+    """Two replicas that start together must not both migrate. The lock ends with the connection.
+
+    It is asked for again and again, because a statement that waits for it would itself be waited for by an index
+    that is built CONCURRENTLY.
+    """
+    until = time.monotonic() + TURN
+    while not connection.exec_driver_sql("SELECT pg_try_advisory_lock(7041971)").scalar():
+        connection.rollback()
+        if time.monotonic() > until:
+            raise SystemExit(f"Another migration has been running for {TURN // 60} minutes.")
+        time.sleep(0.5)
+    connection.exec_driver_sql(LOCK_TIMEOUT)
+    connection.commit()
+
+
 def _run(connection: Connection) -> None:
-    context.configure(connection=connection, target_metadata=Base.metadata, compare_server_default=True)
+    _take_turn(connection)
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        compare_server_default=True,
+        transaction_per_migration=True,
+    )
     with context.begin_transaction():
-        # Two replicas that start together must not both migrate.
-        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7041971)")
         context.run_migrations()
 
 
 async def _online(url: str) -> None:
     engine = create_async_engine(url, poolclass=pool.NullPool, connect_args={"timeout": 10})
-    async with engine.connect() as connection:
-        await connection.run_sync(_run)
-        await connection.commit()
-    await engine.dispose()
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_run)
+            await connection.commit()
+    finally:
+        await engine.dispose()
 
 
 def _offline(url: str) -> None:
-    context.configure(url=url, target_metadata=Base.metadata, literal_binds=True)
+    context.configure(url=url, target_metadata=Base.metadata, literal_binds=True, transaction_per_migration=True)
+    context.execute(LOCK_TIMEOUT)
     with context.begin_transaction():
         context.run_migrations()
 
@@ -43,5 +74,11 @@ if context.is_offline_mode():
 else:
     try:
         asyncio.run(_online(url))
+    except DBAPIError as error:
+        if "lock timeout" not in str(error.orig):
+            raise
+        raise SystemExit(
+            "A long transaction holds a table that must change; nobody waits any more. Run it again."
+        ) from None
     except OSError as error:
         raise SystemExit(f"PostgreSQL does not answer at the address in DATABASE_URL: {error}") from None

@@ -1,10 +1,15 @@
-"""`alembic` brings an empty database to what the models say, and back."""
+"""`alembic` brings an empty database to what the models say, and back; a new version harms no running old one."""
 
 import asyncio
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from alembic import command
-from sqlalchemy import inspect
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import bot.models
@@ -16,9 +21,10 @@ MODELS = (bot.models, generation.models)
 
 
 @pytest.fixture
-def empty_url(servers: Servers) -> str:
+def empty_url(servers: Servers) -> Iterator[str]:
     servers.postgres.create_database("test_migrations")
-    return servers.postgres.url("test_migrations")
+    yield servers.postgres.url("test_migrations")
+    servers.postgres.drop_database("test_migrations")
 
 
 async def names(url: str) -> dict[str, set[str]]:
@@ -67,3 +73,62 @@ async def test_every_constraint_has_the_name_that_the_models_give_it(database_ur
         wanted |= {str(constraint.name) for constraint in table.constraints if constraint.name}
         unique = {name for name in wanted if name.startswith("uq_")}
         assert wanted - unique <= real[table.name], table.name
+
+
+# -- beside the version before ------------------------------------------------------------------------------
+
+ROOT = Path(__file__).parent.parent
+#: Before 0005 nothing was installed anywhere.
+REVISIONS = sorted(
+    revision.revision
+    for revision in ScriptDirectory.from_config(alembic_config("")).walk_revisions()
+    if revision.revision > "0004"
+)
+
+
+async def run(program: str, *arguments: str, url: str = "postgresql://u@h/d", told: bytes = b"") -> tuple[int, str]:
+    """Exit status and all that a program of this virtual environment said."""
+    process = await asyncio.create_subprocess_exec(
+        str(Path(sys.executable).parent / program),
+        *arguments,
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": url.replace("+asyncpg", "")},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate(told)
+    return process.returncode or 0, said.decode()
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+async def test_the_version_before_goes_on_working(revision: str) -> None:
+    """squawk knows what locks a table for long, and what an older client would miss (https://squawkhq.com)."""
+    before = f"{int(revision) - 1:04}"
+    status, sql = await run("alembic", "upgrade", f"{before}:{revision}", "--sql")
+    assert status == 0, sql
+    # Counts and attempts stay small, lengths of texts are limits on purpose, and a revision is one transaction or
+    # can be run again.
+    accepted = "prefer-bigint-over-int,prefer-bigint-over-smallint,prefer-text-field,prefer-robust-stmts"
+    excluded = f"--exclude={accepted},require-statement-timeout"
+    status, said = await run("squawk", excluded, "--stdin-filepath", f"{revision}.sql", told=sql.encode())
+    assert status == 0, said
+
+
+async def test_two_replicas_that_start_together_migrate_once(empty_url: str) -> None:
+    both = await asyncio.gather(*(run("alembic", "upgrade", "head", url=empty_url) for _ in range(2)))
+    assert [status for status, _ in both] == [0, 0], both
+    assert set(await names(empty_url)) == set(Base.metadata.tables)
+
+
+async def test_a_migration_gives_up_before_it_holds_up_everybody(empty_url: str) -> None:
+    await run("alembic", "upgrade", "0004", url=empty_url)
+    engine = create_async_engine(empty_url)
+    async with engine.connect() as report:
+        await report.execute(text("SELECT count(*) FROM photos"))
+        status, said = await run("alembic", "upgrade", "head", url=empty_url)
+    await engine.dispose()
+    assert status == 1
+    assert said.strip().startswith("A long transaction holds a table that must change")
+    assert "Traceback" not in said
+    assert (await run("alembic", "upgrade", "head", url=empty_url))[0] == 0

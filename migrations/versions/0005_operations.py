@@ -1,8 +1,7 @@
 """figures of the cards, what an operator switches and does, alerts, broadcasts, and one id through all logs
 
 Revision: 0005, after 0004. The version before goes on working: every new column may be empty or has a default that
-PostgreSQL fills in without rewriting the table, and it never reads the new tables. Indexes over the large tables
-are built beside the writing (CONCURRENTLY).
+PostgreSQL fills in without rewriting the table, and it never reads the new tables.
 """
 
 from typing import Any
@@ -105,26 +104,9 @@ def upgrade() -> None:
             "status IN ('draft', 'running', 'stopped', 'done')", name=op.f("ck_broadcasts_broadcast_status")
         ),
     )
-    with op.get_context().autocommit_block():
-        op.create_index(
-            "ix_photos_delivered_at", "photos", ["delivered_at"],
-            postgresql_where=sa.text("delivered_at IS NOT NULL"), postgresql_concurrently=True, if_not_exists=True,
-        )  # fmt: skip
-        op.create_index(
-            "ix_photos_failed_at", "photos", ["failed_at"],
-            postgresql_where=sa.text("failed_at IS NOT NULL"), postgresql_concurrently=True, if_not_exists=True,
-        )  # fmt: skip
-        # Messages come in order of time, so that a few pages tell where to look.
-        op.create_index(
-            "ix_messages_created_at", "messages", ["created_at"],
-            postgresql_using="brin", postgresql_concurrently=True, if_not_exists=True,
-        )  # fmt: skip
 
 
 def downgrade() -> None:
-    op.drop_index("ix_messages_created_at", "messages")
-    op.drop_index("ix_photos_failed_at", "photos")
-    op.drop_index("ix_photos_delivered_at", "photos")
     for table in ("broadcasts", "admin_actions", "incidents", "alerts", "controls"):
         op.drop_table(table)
     for table, columns in _columns().items():
