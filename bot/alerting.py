@@ -9,7 +9,7 @@ import structlog
 from aiogram import Bot
 from aiogram.exceptions import ClientDecodeError, TelegramAPIError
 from aiogram.types import BufferedInputFile, InlineKeyboardMarkup
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import Update, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot import chart, figures
@@ -76,8 +76,7 @@ class Alerting:
         for alert in changed:
             log.warning("alert.ended" if alert.ended_at else "alert.began", rule=alert.rule, subject=alert.subject,
                         value=alert.value)  # fmt: skip
-            if alert.action == Action.SCALE_UP:
-                await self._call_webhook(alert)
+        await self._call_webhook()
         await self._tell(snapshot)
 
     # -- judging ---------------------------------------------------------------------------------------
@@ -103,27 +102,44 @@ class Alerting:
                 alert = known.get((rule.name, subject))
                 if await _move(session, rule, subject, alert, values.get(subject), snapshot.at):
                     changed.append(await session.get_one(Alert, (rule.name, subject)))
-        await session.execute(delete(Alert).where(Alert.rule.not_in(self.rules.rules)))
+        for (name, _), alert in known.items():
+            if name not in self.rules.rules and _calm_down(alert, snapshot.at):
+                changed.append(alert)
+        # A rule that is gone is forgotten once its end was told, to whom its beginning was.
+        is_told = (Alert.told == "ended") & (func.coalesce(Alert.called, "ended") == "ended")
+        await session.execute(
+            delete(Alert).where(Alert.rule.not_in(self.rules.rules), Alert.ended_at.is_not(None), is_told)
+        )
         return changed
 
     # -- acting ----------------------------------------------------------------------------------------
 
-    async def _call_webhook(self, alert: Alert) -> None:
+    async def _call_webhook(self) -> None:
+        """Say what began and what ended, at each look until it was heard: a lost end leaves GPUs rented."""
         url = self._settings.scale_webhook_url
         if url is None:
             return
-        body = {
-            "alert": alert.rule,
-            "state": "ended" if alert.ended_at else "began",
-            "value": alert.value,
-            "at": datetime.now(UTC).isoformat(),
-        }
+        async with self._database.unit() as session:
+            burns = Alert.fired_at.is_not(None) & Alert.ended_at.is_(None)
+            began = burns & Alert.called.is_distinct_from("began")
+            ended = Alert.ended_at.is_not(None) & (Alert.called == "began")
+            uncalled = await session.scalars(select(Alert).where(Alert.action == Action.SCALE_UP, began | ended))
+        for alert in uncalled:
+            state = "ended" if alert.ended_at else "began"
+            if await self._heard(str(url), alert, state):
+                async with self._database.unit() as session:
+                    await session.execute(_row(alert).values(called=state))
+
+    async def _heard(self, url: str, alert: Alert, state: str) -> bool:
+        body = {"alert": alert.rule, "state": state, "value": alert.value, "at": datetime.now(UTC).isoformat()}
         try:
             limit = aiohttp.ClientTimeout(total=WEBHOOK_SECONDS)
             async with self._session.post(url, json=body, timeout=limit) as response:
                 log.info("alert.webhook_called", status=response.status)
+                return response.ok
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             log.warning("alert.webhook_failed", error=type(error).__name__)
+            return False
 
     # -- telling ---------------------------------------------------------------------------------------
 
@@ -160,9 +176,7 @@ class Alerting:
 
     async def _set_told(self, alert: Alert, told: str | None) -> None:
         async with self._database.unit() as session:
-            await session.execute(
-                update(Alert).where(Alert.rule == alert.rule, Alert.subject == alert.subject).values(told=told)
-            )
+            await session.execute(_row(alert).values(told=told))
 
     async def _tell_everybody(self, alert: Alert, snapshot: Snapshot | None) -> bool:
         rule = self.rules.rules.get(alert.rule)
@@ -222,6 +236,10 @@ class Alerting:
                 for admin in self._settings.admin_ids:
                     say = self._texts.in_locale(self._locales.get(admin, DEFAULT))
                     await self._send(admin, say("database-away" if self._away.fired_at else "database-back"))
+
+
+def _row(alert: Alert) -> Update:
+    return update(Alert).where(Alert.rule == alert.rule, Alert.subject == alert.subject)
 
 
 async def _move(
@@ -284,7 +302,9 @@ async def listed(session: AsyncSession) -> Sequence[Alert]:
     """Alerts that last, and those of the last day, newest first."""
     rows = await session.scalars(
         select(Alert)
-        .where(Alert.fired_at.is_not(None), Alert.fired_at > func.now() - func.make_interval(0, 0, 0, 1))
+        .where(
+            Alert.fired_at.is_not(None), or_(Alert.ended_at.is_(None), Alert.ended_at > func.now() - figures.DAY)
+        )
         .order_by(Alert.ended_at.is_(None).desc(), Alert.fired_at.desc())
         .limit(20)
     )

@@ -8,7 +8,6 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -205,8 +204,7 @@ async def _parts(settings: Settings, texts: Texts, limit: RateLimit, stack: Asyn
     stack.push_async_callback(database.close)
     redis = doorbell.connect(settings.redis_url, queue=settings.arq_queue, retries=1)
     stack.push_async_callback(redis.aclose)
-    bot = telegram.connect(settings)
-    bot.session.middleware(ObeyTelegram())
+    bot = telegram.connect(settings, ObeyTelegram())
     stack.push_async_callback(bot.session.close)
     background = BackgroundTasks()
     stack.push_async_callback(background.close)
@@ -298,11 +296,8 @@ def _inbox(parts: Parts, dispatcher: Dispatcher, texts: Texts) -> Inbox:
 
 
 async def _snapshot(desk: Desk) -> Snapshot:
-    try:
-        async with desk.database.unit() as session:
-            return await figures.read(session, desk.settings, window=desk.alerting.rules.window)
-    except AWAY:
-        return Snapshot(datetime.now(UTC), {"database_away": {"": 1}})
+    async with desk.database.unit() as session:
+        return await figures.read(session, desk.settings, window=desk.alerting.rules.window)
 
 
 async def _ready(database: Database) -> dict[str, str]:

@@ -10,9 +10,10 @@ from datetime import timedelta
 
 import structlog
 from aiogram import Bot
-from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramForbiddenError
-from sqlalchemy import ColumnElement, func, or_, select, update
+from aiogram.exceptions import ClientDecodeError, TelegramAPIError
+from sqlalchemy import ColumnElement, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from bot import people
 from bot.admin.buttons import AdminAct
@@ -23,6 +24,7 @@ from bot.settings import Settings
 from bot.texts import DEFAULT, Texts
 from generation.database import AWAY, Database
 from generation.status import in_seconds
+from generation.telegram import NotTaken, Refused, meaning
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +32,8 @@ log = structlog.get_logger(__name__)
 PER_SECOND = 20
 #: Seconds between two looks for a broadcast, and for which a replica that is silent keeps one.
 LOOK_EVERY, LEASE = 1.0, 15.0
+#: An advisory lock's number that nothing else of this database uses.
+LOCK = 7_041_973
 #: Seconds between two updates of the progress bar.
 TELL_EVERY = 3.0
 #: Steps of the progress bar.
@@ -83,16 +87,19 @@ class Broadcasting:
                 log.exception("broadcast.failed")
 
     async def _claim(self) -> Broadcast | None:
-        free = or_(Broadcast.lease_until.is_(None), Broadcast.lease_until < func.now())
+        """The oldest that runs, when no replica sends any: Telegram's limit is one for all of them."""
+        other = aliased(Broadcast)
+        is_sent = exists().where(other.status == BroadcastStatus.RUNNING, other.lease_until > func.now())
         oldest = (
             select(Broadcast.id)
-            .where(Broadcast.status == BroadcastStatus.RUNNING, free)
+            .where(Broadcast.status == BroadcastStatus.RUNNING, ~is_sent)
             .order_by(Broadcast.id)
             .limit(1)
             .with_for_update(skip_locked=True)
             .scalar_subquery()
         )
         async with self._database.unit() as session:
+            await session.execute(select(func.pg_advisory_xact_lock(LOCK)))
             return await session.scalar(
                 update(Broadcast)
                 .where(Broadcast.id == oldest)
@@ -107,9 +114,11 @@ class Broadcasting:
             if person is None:
                 break
             began = time.monotonic()
-            if not await self._move_to(broadcast, person):
+            if not await self._move_to(broadcast, person) or not await self._send(broadcast, person):
+                if not await self._is_stopped(broadcast):
+                    log.warning("broadcast.taken_over")
+                    return
                 break
-            await self._send(broadcast, person)
             if time.monotonic() - told_at > TELL_EVERY:
                 told_at = time.monotonic()
                 await self._tell_progress(broadcast)
@@ -126,11 +135,18 @@ class Broadcasting:
             )
 
     async def _move_to(self, broadcast: Broadcast, person: Person) -> bool:
-        """Note that this person's turn has come; False once an operator has stopped it."""
+        """Note that this person's turn has come, and keep the lease.
+
+        False once an operator has stopped it, or when another replica went on with it from where this one was last.
+        """
         async with self._database.unit() as session:
             moved = await session.execute(
                 update(Broadcast)
-                .where(Broadcast.id == broadcast.id, Broadcast.status == BroadcastStatus.RUNNING)
+                .where(
+                    Broadcast.id == broadcast.id,
+                    Broadcast.status == BroadcastStatus.RUNNING,
+                    Broadcast.last_person_id == broadcast.last_person_id,
+                )
                 .values(
                     last_person_id=person.id,
                     sent=broadcast.sent,
@@ -142,23 +158,45 @@ class Broadcasting:
             broadcast.last_person_id = person.id
             return moved.scalar_one_or_none() is not None
 
-    async def _send(self, broadcast: Broadcast, person: Person) -> None:
-        try:
-            await self._bot.copy_message(
-                person.id,
-                broadcast.from_chat_id,
-                broadcast.message_id,
-                disable_notification=person.silent_photos or None,
-            )
-        except TelegramForbiddenError:
+    async def _is_stopped(self, broadcast: Broadcast) -> bool:
+        async with self._database.unit() as session:
+            return (await session.get_one(Broadcast, broadcast.id)).status is not BroadcastStatus.RUNNING
+
+    async def _send(self, broadcast: Broadcast, person: Person) -> bool:
+        """Send it to one; again, for as long as Telegram surely did not take it. False as in `_move_to`."""
+        while True:
+            try:
+                await self._bot.copy_message(
+                    person.id,
+                    broadcast.from_chat_id,
+                    broadcast.message_id,
+                    disable_notification=person.silent_photos or None,
+                )
+            except (TelegramAPIError, ClientDecodeError) as error:
+                outcome = meaning(error)
+            else:
+                broadcast.sent += 1
+                return True
+            if isinstance(outcome, NotTaken):
+                log.warning("broadcast.not_taken", why=outcome.why, pause=outcome.pause)
+                if not await self._waited(broadcast, person, outcome.pause):
+                    return False
+                continue
             broadcast.missed += 1
-            async with self._database.unit() as session:
-                await people.blocked(session, person.id)
-        except (TelegramAPIError, ClientDecodeError) as error:
-            broadcast.missed += 1
-            log.warning("broadcast.missed", error=type(error).__name__)
-        else:
-            broadcast.sent += 1
+            log.warning("broadcast.missed", why=outcome.why)
+            if isinstance(outcome, Refused) and not outcome.reachable:
+                async with self._database.unit() as session:
+                    await people.blocked(session, person.id)
+            return True
+
+    async def _waited(self, broadcast: Broadcast, person: Person, seconds: float) -> bool:
+        """Keep the lease meanwhile; False as in `_move_to`."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, LEASE / 3))
+            if not await self._move_to(broadcast, person):
+                return False
+        return True
 
     async def _end(self, broadcast: Broadcast) -> None:
         async with self._database.unit() as session:

@@ -24,6 +24,7 @@ from bot.scene import split_answer
 from bot.sending import keyboard
 from bot.settings import Settings
 from bot.texts import Texts
+from generation import controls
 from generation.database import AWAY, Database
 
 log = structlog.get_logger(__name__)
@@ -77,6 +78,9 @@ class Initiative:
 
     async def look_around(self, now: datetime | None = None) -> None:
         """One look; `now` is what the clocks show, for the quiet hours."""
+        async with self._database.unit() as session:
+            if (await controls.read(session)).maintenance_since:
+                return
         awake = self._is_awake(now or datetime.now(UTC))
         for person in await self._due(_wants_to_hear() & awake):
             if await self._claim(person, _wants_to_hear(), "wrote_first_at"):
@@ -178,7 +182,7 @@ def is_quiet(hour: int, quiet_hours: tuple[int, int]) -> bool:
 
 
 def _reachable() -> ColumnElement[bool]:
-    return Person.blocked_at.is_(None) & Person.adult_confirmed_at.is_not(None)
+    return Person.blocked_at.is_(None) & Person.banned_at.is_(None) & Person.adult_confirmed_at.is_not(None)
 
 
 def _wants_to_hear() -> ColumnElement[bool]:

@@ -86,6 +86,7 @@ class LanguageModel:
                 )
         except (openai.OpenAIError, TimeoutError) as error:
             log.warning("language_model.not_transcribed", error=type(error).__name__)
+            self._note(type(error).__name__)
             raise LanguageModelUnavailable(type(error).__name__) from error
         return str(getattr(heard, "text", "")).strip()
 

@@ -6,6 +6,7 @@ as long as the last payment that was not refunded says; a pack is a grant of pho
 
 import re
 import secrets
+import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -157,6 +158,20 @@ async def subscription(session: AsyncSession, person_id: int) -> tuple[bool, lis
     )
     charges = rows.all()
     return any(paid for _, paid in charges), [charge_id for charge_id, _ in charges]
+
+
+def key_of(payment: Payment) -> str:
+    """Short enough for callback data, which a charge id is not."""
+    return f"{payment.person_id}-{zlib.crc32(payment.charge_id.encode()):08x}"
+
+
+async def by_key(session: AsyncSession, key: str) -> Payment | None:
+    """The payment of a key; None for one that is none."""
+    person = key.partition("-")[0]
+    if not (person.isascii() and person.isdigit() and len(person) < len(str(2**63))):
+        return None
+    found = await session.scalars(select(Payment).where(Payment.person_id == int(person)))
+    return next((payment for payment in found if key_of(payment) == key), None)
 
 
 async def thanked(session: AsyncSession, charge_id: str) -> None:

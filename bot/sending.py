@@ -26,7 +26,6 @@ from aiogram.methods.base import TelegramType
 from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message
 
 from bot.stopwatch import away
-from generation import metrics
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +63,6 @@ class ObeyTelegram(BaseRequestMiddleware):
             except TelegramRetryAfter as error:
                 if not left:
                     raise
-                metrics.FLOODS.labels(method.__api_method__).inc()
                 log.warning("telegram.flood", method=method.__api_method__, seconds=error.retry_after)
                 with away():
                     await asyncio.sleep(error.retry_after)

@@ -17,6 +17,8 @@ from generation.settings import WrongSettings
 FILE = Path(__file__).with_name("alerts.toml")
 #: Figures that no snapshot of the pipeline holds: whoever watches adds them (`bot.figures`).
 OTHERS = ("language_model_errors", "payment_errors", "database_away")
+#: Figures by which a worker can look at its own card.
+OF_A_CARD = ("gpu_temperature", "gpu_load", "vram_used")
 
 
 class Action(StrEnum):
@@ -172,8 +174,8 @@ def _check(file: str, rule: Rule) -> None:
         raise RulesError(f"{file}: {rule.name}: there is no figure {rule.figure!r}")
     if (rule.of or rule.total) and not figure.label:
         raise RulesError(f"{file}: {rule.name}: {rule.figure} has a single value")
-    if rule.action is Action.THROTTLE and figure.label != "worker":
-        raise RulesError(f"{file}: {rule.name}: only what belongs to a worker can throttle it")
+    if rule.action is Action.THROTTLE and (rule.figure not in OF_A_CARD or rule.of or rule.total):
+        raise RulesError(f"{file}: {rule.name}: only {', '.join(OF_A_CARD)} of a card can throttle it")
 
 
 def prometheus(rules: Rules, figures: Sequence[Figure]) -> str:
@@ -183,7 +185,26 @@ def prometheus(rules: Rules, figures: Sequence[Figure]) -> str:
     lines += ["  - name: vitte", "    rules:"]
     for rule in rules.rules.values():
         lines += _prometheus(rule, by_name[rule.figure])
-    return "\n".join((*lines, ""))
+    return "\n".join((*lines, _DOWN))
+
+
+#: What no process can say of itself. The jobs are those of docs/monitoring/prometheus.yml.
+_DOWN = """\
+      - alert: bot_down
+        expr: absent(up{job="bot"} == 1)
+        for: 60s
+        labels:
+          action: tell
+        annotations:
+          summary: "No bot answers Prometheus: nobody gets an answer, and nobody else sends these alerts."
+      - alert: worker_down
+        expr: absent(up{job="worker"} == 1)
+        for: 60s
+        labels:
+          action: tell
+        annotations:
+          summary: "No worker answers Prometheus."
+"""
 
 
 def _prometheus(rule: Rule, figure: Figure) -> Sequence[str]:

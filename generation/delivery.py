@@ -18,7 +18,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from generation import metrics, status, telegram
 from generation.database import Database
 from generation.figures import STAGES
-from generation.models import Photo, PhotoStatus
+from generation.models import TOO_LATE, Photo, PhotoStatus
 from generation.orders import PhotoWords
 
 log = structlog.get_logger(__name__)
@@ -31,8 +31,6 @@ LONGEST_PAUSE = 10
 TELLING = 30
 #: After so long a time without a clear answer nobody tries any more to say what became of a photo.
 GIVE_UP_TELLING = timedelta(minutes=10)
-#: The error of a photo whose scene was over before it could be shown.
-TOO_LATE = "its scene is over"
 
 
 class Delivery:

@@ -28,7 +28,7 @@ async def discard(session: AsyncSession, photo: Photo) -> None:
     if photo.object_key or photo.claimed_at:
         in_hand = photo.status is not PhotoStatus.DELIVERED and photo.object_key is None
         key = photo.object_key or object_key(photo.key, photo.queued_at)
-        await _discard(session, key, until=STILL_STORED if in_hand else timedelta())
+        await discard_object(session, key, until=STILL_STORED if in_hand else timedelta())
     photo.object_key = photo.file_id = None
     photo.prompt = photo.negative_prompt = ""
 
@@ -43,7 +43,7 @@ async def erase(session: AsyncSession, owner_id: int) -> list[Photo]:
             in_hand = photo.claimed_at is not None and now - photo.claimed_at < STILL_STORED
             ended = photo.status in _ENDED and not (photo.status is PhotoStatus.DROPPED and in_hand)
             key = photo.object_key or object_key(photo.key, photo.queued_at)
-            await _discard(session, key, until=timedelta() if ended else STILL_STORED)
+            await discard_object(session, key, until=timedelta() if ended else STILL_STORED)
     await session.execute(delete(Photo).where(Photo.owner_id == owner_id))
     return [photo for photo in photos if photo.status is PhotoStatus.QUEUED]
 
@@ -74,6 +74,6 @@ async def sweep(database: Database, storage: Storage) -> None:
             more = len(list(gone)) == BATCH
 
 
-async def _discard(session: AsyncSession, key: str, *, until: timedelta = timedelta()) -> None:
+async def discard_object(session: AsyncSession, key: str, *, until: timedelta = timedelta()) -> None:
     values = {"object_key": key, "until": status.in_seconds(until.total_seconds())}
     await session.execute(insert(DiscardedObject).values(**values).on_conflict_do_nothing())

@@ -6,12 +6,14 @@ Bound to loopback unless METRICS_HOST says otherwise: it tells nothing of people
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from generation.database import AWAY
 from generation.figures import Figure, Snapshot, SnapshotCollector
 from generation.metrics import REGISTRY
 
@@ -62,8 +64,12 @@ class _Endpoint:
         self._ready = ready
 
     async def metrics(self, _request: web.Request) -> web.Response:
-        async with asyncio.timeout(PATIENCE):
-            snapshot = await self._snapshot()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                snapshot = await self._snapshot()
+        except (*AWAY, TimeoutError):
+            # What the process counts by itself is told all the same.
+            snapshot = Snapshot(datetime.now(UTC), {"database_away": {"": 1}})
         of_rows = CollectorRegistry()
         of_rows.register(SnapshotCollector(snapshot, self._figures))
         body = generate_latest(REGISTRY) + generate_latest(of_rows)

@@ -10,11 +10,11 @@ from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
-from sqlalchemy import ColumnElement, Select, func, literal_column, select, text
+from sqlalchemy import ColumnElement, Select, case, func, literal_column, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from generation import controls
-from generation.models import Photo, PhotoStatus, RenderWorker
+from generation import controls, fleet
+from generation.models import TOO_LATE, Photo, PhotoStatus, RenderWorker
 
 #: From one time stamp of a photo to the next; between them they are its whole life.
 STAGES: dict[str, tuple[str, str]] = {
@@ -26,6 +26,8 @@ STAGES: dict[str, tuple[str, str]] = {
 }
 QUANTILES = (0.5, 0.95)
 HOUR = timedelta(hours=1)
+#: Photos from which on a ratio means something.
+FEWEST = 5
 
 #: Values by what tells them apart: "" where a figure has one value only.
 Values = Mapping[str, float]
@@ -52,16 +54,17 @@ FIGURES = (
     Figure("throughput", "vitte_photos_last_hour", "Photos delivered in the last hour."),
     Figure("today", "vitte_photos_today", "Photos delivered since midnight UTC."),
     Figure("failed", "vitte_photos_failed_lately", "Photos of late that failed or were dropped.", "reason"),
-    Figure("error_ratio", "vitte_photos_error_ratio", "Failed photos among all that ended of late, from five on."),
+    Figure("error_ratio", "vitte_photos_error_ratio", "Failed photos, and those of which nobody knows, of late."),
+    Figure("overload_ratio", "vitte_photos_overload_ratio", "Photos dropped for want of time or place, of late."),
     Figure("stage", "vitte_stage_p95_seconds", "95th percentile of each stage, of photos of late.", "stage"),
-    Figure("silence", "vitte_delivery_silence_seconds", "No photo has arrived for so long while some are due."),
+    Figure("silence", "vitte_delivery_silence_seconds", "No photo has arrived for so long although some should."),
     Figure("workers", "vitte_workers", "Workers by how they are.", "state"),
     Figure("workers_well", "vitte_workers_well", "Workers that can take photos."),
     Figure("vram_used", "vitte_gpu_memory_used_bytes", "VRAM in use.", "worker"),
     Figure("vram_total", "vitte_gpu_memory_total_bytes", "VRAM of the card.", "worker"),
     Figure("gpu_load", "vitte_gpu_utilization_ratio", "Load of the card.", "worker"),
     Figure("gpu_temperature", "vitte_gpu_temperature_celsius", "Temperature of the card.", "worker"),
-    Figure("disk_free", "vitte_disk_free_ratio", "Free share of the fullest disk of a machine.", "worker"),
+    Figure("disk_free", "vitte_disk_free_ratio", "Free share of the disk that a worker runs on.", "worker"),
 )  # fmt: skip
 
 
@@ -103,26 +106,18 @@ async def read(session: AsyncSession, *, window: float, lease: float) -> Snapsho
         "oldest_wait": {"": float(queue.oldest)},
         "in_hand": {"": queue.in_hand},
         **await _delivered(session, timedelta(seconds=window)),
-        **await _failed(session, timedelta(seconds=window)),
+        **await _lost(session, timedelta(seconds=window)),
         **await _workers(session, timedelta(seconds=lease)),
     }
     paused = (await controls.read(session)).queue_paused
-    values["silence"] = {"": 0.0 if paused else float(queue.silence)}
+    values["silence"] = {"": 0.0 if paused else await _silence(session, timedelta(seconds=window))}
     return Snapshot(queue.now, values)
 
 
 def _queue() -> Select[tuple[object, ...]]:
-    queued, due = text("status = 'queued'"), text("status IN ('queued', 'rendering', 'stored', 'sending')")
+    queued = text("status = 'queued'")
     waiting = select(func.count()).select_from(Photo).where(queued)
     oldest = select(func.min(Photo.queued_at)).where(queued).scalar_subquery()
-    oldest_due = select(func.min(Photo.queued_at)).where(due).scalar_subquery()
-    latest = (
-        select(Photo.delivered_at)
-        .where(Photo.delivered_at.is_not(None))
-        .order_by(Photo.delivered_at.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
     return select(
         func.clock_timestamp().label("now"),
         waiting.where(Photo.premium).scalar_subquery().label("premium"),
@@ -133,13 +128,25 @@ def _queue() -> Select[tuple[object, ...]]:
         .where(text("status IN ('rendering', 'stored', 'sending')"))
         .scalar_subquery()
         .label("in_hand"),
-        # GREATEST passes over a NULL: before the first photo it is the wait of the oldest.
-        func.coalesce(
-            func.greatest(_seconds(func.greatest(oldest_due, latest), func.clock_timestamp()), 0)
-            * func.sign(func.extract("epoch", oldest_due)),
-            0,
-        ).label("silence"),
     )
+
+
+async def _silence(session: AsyncSession, window: timedelta) -> float:
+    """Seconds since the last photo arrived, or since the first order after it; 0 while nobody misses one.
+
+    Missed is what is under way, and what ended otherwise of late: a queue whose photos all come too late is as
+    silent as one that stands still.
+    """
+    newest = select(Photo.delivered_at).where(Photo.delivered_at.is_not(None))
+    latest = await session.scalar(newest.order_by(Photo.delivered_at.desc()).limit(1))
+    due = select(func.min(Photo.queued_at)).where(text("status IN ('queued', 'rendering', 'stored', 'sending')"))
+    lost = select(func.min(Photo.queued_at)).where(
+        Photo.failed_at > func.greatest(func.now() - window, latest), _is_lost()
+    )
+    missed = func.least(due.scalar_subquery(), lost.scalar_subquery())
+    since = case((missed.is_not(None), func.greatest(missed, latest)))
+    seconds = await session.scalar(select(func.coalesce(_seconds(since, func.now()), 0)))
+    return max(0.0, float(seconds or 0))
 
 
 async def _delivered(session: AsyncSession, window: timedelta) -> dict[str, Values]:
@@ -170,7 +177,16 @@ async def _delivered(session: AsyncSession, window: timedelta) -> dict[str, Valu
     return values
 
 
-async def _failed(session: AsyncSession, window: timedelta) -> dict[str, Values]:
+#: Photos that were dropped because there was no time or no place for them; others were taken back by somebody.
+_OVERLOAD = ("QueueFull", TOO_LATE)
+
+
+def _is_lost() -> ColumnElement[bool]:
+    """Of what has ended without arriving: what was not taken back by anybody."""
+    return (Photo.status != PhotoStatus.DROPPED) | reason_of(Photo.error).in_(_OVERLOAD)
+
+
+async def _lost(session: AsyncSession, window: timedelta) -> dict[str, Values]:
     reason = reason_of(Photo.error)
     ended = await session.execute(
         select(reason.label("reason"), Photo.status, func.count().label("photos"))
@@ -184,10 +200,19 @@ async def _failed(session: AsyncSession, window: timedelta) -> dict[str, Values]
     reasons: dict[str, float] = {}
     for row in rows:
         reasons[row.reason] = reasons.get(row.reason, 0) + row.photos
-    failed = sum(row.photos for row in rows if row.status == PhotoStatus.FAILED)
-    # One failure among two photos tells nothing.
-    total = failed + (delivered or 0)
-    return {"failed": reasons, "error_ratio": {"": failed / total if total >= 5 else 0.0}}
+    late = [row for row in rows if row.reason in _OVERLOAD]
+    failed = sum(row.photos for row in rows if row.status != PhotoStatus.DROPPED and row not in late)
+    overload = sum(row.photos for row in late)
+    return {
+        "failed": reasons,
+        "error_ratio": {"": _ratio(failed, delivered or 0)},
+        "overload_ratio": {"": _ratio(overload, delivered or 0)},
+    }
+
+
+def _ratio(lost: int, delivered: int) -> float:
+    """One failure among two photos tells nothing."""
+    return lost / (lost + delivered) if lost + delivered >= FEWEST else 0.0
 
 
 def reason_of(error: object) -> ColumnElement[str]:
@@ -207,7 +232,7 @@ async def _workers(session: AsyncSession, lease: timedelta) -> dict[str, Values]
         for name, found in values.items():
             value = getattr(worker, name)
             if is_alive and value is not None:
-                found[worker.name] = float(value)
+                found[fleet.place_of(worker.name)] = float(value)
     return {"workers": states, "workers_well": {"": states["well"]}, **values}
 
 
@@ -246,7 +271,7 @@ _HISTORY = text("""
     ),
     lost AS (
         SELECT date_bin(step, failed_at, origin) AS begin, count(*) AS failed
-        FROM recent, span WHERE status = 'failed' GROUP BY 1
+        FROM recent, span WHERE status IN ('failed', 'unconfirmed') GROUP BY 1
     ),
     came AS (
         SELECT date_bin(step, greatest(queued_at, origin), origin) AS begin, 1 AS change FROM recent, span

@@ -1,5 +1,7 @@
 """The workers that live, as each says of itself: what expected waits and the operator's view rest on."""
 
+import os
+import secrets
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -23,8 +25,24 @@ class Command(StrEnum):
     FREE = "free"
 
 
-async def say_alive(session: AsyncSession, name: str, *, backend: str, **state: Any) -> str | None:
-    """Write down that this worker lives and how it is (columns of `RenderWorker`); what an operator wants of it."""
+def name_of(place: str) -> str:
+    """The name of one process at a place (a machine and its ComfyUI), unlike that of the one before it there."""
+    return f"{place}:{os.getpid()}:{secrets.token_hex(2)}"
+
+
+def place_of(name: str) -> str:
+    """The machine and the ComfyUI of a worker: what stays the same when it is started anew."""
+    return name.rsplit(":", 2)[0]
+
+
+async def say_alive(session: AsyncSession, name: str, *, lease: float, backend: str, **state: Any) -> str | None:
+    """Write down that this worker lives and how it is (columns of `RenderWorker`); what an operator wants of it.
+
+    One that was killed at the same place is replaced by it.
+    """
+    silent = RenderWorker.seen_at < func.clock_timestamp() - timedelta(seconds=lease)
+    same_place = RenderWorker.name.startswith(f"{place_of(name)}:", autoescape=True)
+    await session.execute(delete(RenderWorker).where(same_place, RenderWorker.name != name, silent))
     values = {"seen_at": func.clock_timestamp(), **state}
     said = await session.execute(
         insert(RenderWorker)

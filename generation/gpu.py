@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -9,6 +10,14 @@ import pynvml
 import structlog
 
 log = structlog.get_logger(__name__)
+
+#: Seconds that NVML may take, and for which its last answer stands for a missing one.
+PATIENCE, REMEMBERED = 2.0, 30.0
+#: The library or the card is not there and will not come.
+FOR_GOOD = (
+    pynvml.NVMLError_LibraryNotFound, pynvml.NVMLError_DriverNotLoaded, pynvml.NVMLError_NoPermission,
+    pynvml.NVMLError_NotFound, pynvml.NVMLError_InvalidArgument,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +38,34 @@ class Nvml:
         """`index`: the card by NVML's count; without it the first one, if ComfyUI is on this machine."""
         here = urlsplit(comfyui_url).hostname in {"127.0.0.1", "::1", "localhost"}
         self._index = 0 if index is None and here else index
+        self._asking: asyncio.Task[tuple[float, float]] | None = None
+        self._told: tuple[float, float] | None = None
+        self._told_at = 0.0
 
     async def read(self) -> tuple[float, float] | None:
-        """Load and temperature. NVML may take its time, so it is asked in a thread."""
+        """Load and temperature; for a while the last ones, when the card does not answer just now.
+
+        NVML may take its time, or hang for good with a card that fell off the bus: it is asked in a thread, once at
+        a time, and waited for as long as PATIENCE says.
+        """
         if self._index is None:
             return None
-        try:
-            return await asyncio.to_thread(_read, self._index)
-        except pynvml.NVMLError as error:
+        self._asking = self._asking or asyncio.create_task(asyncio.to_thread(_read, self._index))
+        done, _ = await asyncio.wait({self._asking}, timeout=PATIENCE)
+        if done:
+            asked, self._asking = self._asking, None
+            self._hear(asked)
+        return self._told if time.monotonic() - self._told_at < REMEMBERED else None
+
+    def _hear(self, asked: asyncio.Task[tuple[float, float]]) -> None:
+        error = asked.exception()
+        if error is None:
+            self._told, self._told_at = asked.result(), time.monotonic()
+        elif isinstance(error, FOR_GOOD):
             log.info("gpu.no_nvml", error=str(error))
-            # It will not come: the library or the card is not there.
             self._index = None
-            return None
+        else:
+            log.warning("gpu.not_read", error=repr(error))
 
 
 def _read(index: int) -> tuple[float, float]:

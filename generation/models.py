@@ -24,6 +24,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from generation.database import Base
 
+#: The error of a photo whose scene was over before it could be shown.
+TOO_LATE = "its scene is over"
+
 
 class PhotoStatus(StrEnum):
     QUEUED = "queued"
@@ -219,6 +222,8 @@ class Alert(Base):
     worst: Mapped[float] = mapped_column(Float)
     # What the operators know of it: "began", "ended", or nothing yet.
     told: Mapped[str | None] = mapped_column(Text)
+    # What SCALE_WEBHOOK_URL has heard of it, in the same words.
+    called: Mapped[str | None] = mapped_column(Text)
     silenced_until: Mapped[datetime | None] = mapped_column(Timestamp)
 
 

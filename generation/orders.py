@@ -9,9 +9,10 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from generation import controls, queue, status
+from generation import controls, disposal, metrics, queue, status
 from generation.errors import GenerationError, OneAtATime, QueueFull
 from generation.models import Orientation, Photo, PhotoStatus
+from generation.storage import object_key
 
 MAX_PROMPT = 2_000
 """Characters of a prompt; the text encoders cut far earlier (SDXL after 77 tokens a chunk, Z-Image after 512)."""
@@ -20,6 +21,11 @@ MAX_PROMPT = 2_000
 #: Failed photos of so long ago are tried again together, so many at once.
 RETRIED = timedelta(hours=24)
 RETRIED_AT_ONCE = 500
+#: What a photo that is tried once more forgets.
+AFRESH = (
+    "error", "failed_at", "told_at", "expires_at",
+    "claimed_at", "submitted_at", "rendered_at", "stored_at", "sending_at",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,7 +125,8 @@ async def place(
         "expires_at": None if order.expires_in is None else now + timedelta(seconds=order.expires_in),
     }
     if refusal:
-        values |= {"status": PhotoStatus.DROPPED, "failed_at": now, "error": str(refusal)}
+        values |= {"status": PhotoStatus.DROPPED, "failed_at": now, "error": f"{type(refusal).__name__}: {refusal}"}
+        metrics.PHOTOS_ENDED.labels(PhotoStatus.DROPPED.value, type(refusal).__name__).inc()
     placed = await session.execute(insert(Photo).values(**values).returning(Photo))
     return placed.scalar_one()
 
@@ -158,14 +165,19 @@ async def retry(session: AsyncSession, photo: Photo) -> bool:
     """Let a failed photo be tried once more, from the beginning; False for one that did not fail or was erased."""
     if photo.status is not PhotoStatus.FAILED or not photo.prompt:
         return False
-    now = func.clock_timestamp()
-    values: dict[str, Any] = {"failures": 0, "alone": True, "rank_at": now, "not_before": now}
-    values |= dict.fromkeys(("error", "failed_at", "told_at", "expires_at"))
+    # As if it were ordered now: figures must not take the time until an operator came for a stage.
+    now = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    values: dict[str, Any] = dict.fromkeys(("rank_at", "not_before", "queued_at"), now)
+    values |= {"failures": 0, "alone": True} | dict.fromkeys(AFRESH)
+    if photo.object_key and photo.object_key != object_key(photo.key, now):
+        # The new original gets another name; nobody would know of the old one.
+        await disposal.discard_object(session, photo.object_key)
+        values["object_key"] = None
     return await status.move(session, photo, PhotoStatus.QUEUED, **values)
 
 
-async def retry_failed(session: AsyncSession) -> list[Photo]:
-    """The same for all that failed lately and whose person can be reached."""
+async def retry_failed(session: AsyncSession, *, not_of: Sequence[int] = ()) -> list[Photo]:
+    """The same for all that failed lately and whose person can be reached and is none of `not_of`."""
     failed = await session.scalars(
         select(Photo)
         .where(
@@ -173,6 +185,7 @@ async def retry_failed(session: AsyncSession) -> list[Photo]:
             Photo.failed_at > func.now() - RETRIED,
             Photo.prompt != "",
             ~Photo.error.startswith("Forbidden"),
+            Photo.owner_id.not_in(not_of),
         )
         .order_by(Photo.id)
         .limit(RETRIED_AT_ONCE)

@@ -161,7 +161,7 @@ class Pipeline:
                 original = await self._storage.get(key)
                 await self._delivery.deliver(photo, await asyncio.to_thread(jpeg_of, original))
         except (ObjectGone, BadImage) as error:
-            await self._delivery.give_up(photo, str(error))
+            await self._delivery.give_up(photo, f"{type(error).__name__}: {error}")
         except GenerationError as error:
             # The lease runs out and the sweeper rings again.
             log.warning("photo.not_deliverable", error=str(error))

@@ -2,8 +2,6 @@
 
 import asyncio
 import dataclasses
-import os
-import secrets
 import signal
 import socket
 from collections.abc import Awaitable, Callable
@@ -11,6 +9,7 @@ from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
@@ -67,7 +66,7 @@ class Process:
     def __init__(self, settings: Settings, *, signals: bool = False) -> None:
         self._settings = settings
         self._signals = signals
-        self._name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
+        self._name = fleet.name_of(f"{socket.gethostname()}/{urlsplit(settings.comfyui_url).netloc}")
         self._stack = AsyncExitStack()
         self._living: list[asyncio.Task[None]] = []
         self._taking: list[asyncio.Task[None]] = []
@@ -196,11 +195,14 @@ class Process:
         """Renew the leases of the photos in hand, and the worker's own sign of life."""
         while True:
             try:
-                async with self._database.unit() as session:
-                    if self.pipeline.held:
+                # First and alone: the card may take its time to answer, and the leases do not wait for it.
+                if self.pipeline.held:
+                    async with self._database.unit() as session:
                         await status.keep_alive(session, self.pipeline.held, lease=self._settings.lease)
+                state = await self._state()
+                async with self._database.unit() as session:
                     command = await fleet.say_alive(
-                        session, self._name, backend=self._backend.name, **await self._state()
+                        session, self._name, lease=self._settings.lease, backend=self._backend.name, **state
                     )
                     wanted = await controls.read(session)
                 self._read_files = self._read_again(wanted.reload)

@@ -38,6 +38,7 @@ ENTERED_AT = {
     STORED: "stored_at",
     SENDING: "sending_at",
     DELIVERED: "delivered_at",
+    UNCONFIRMED: "failed_at",
     FAILED: "failed_at",
     DROPPED: "failed_at",
 }
@@ -64,6 +65,8 @@ async def move(
     values |= {"status": to, "lease_until": in_seconds(lease) if lease else None}
     if to in ENTERED_AT:
         values[ENTERED_AT[to]] = func.clock_timestamp()
+    if photo.status is UNCONFIRMED:
+        values["failed_at"] = None
     if to is STORED:
         # The first time counts: a photo that Telegram did not take goes back to stored.
         values["stored_at"] = func.coalesce(Photo.stored_at, func.clock_timestamp())
@@ -128,7 +131,9 @@ async def drop_waiting(
         .values(status=DROPPED, failed_at=func.clock_timestamp(), lease_until=None, error=why)
         .returning(Photo.id)
     )
-    return list(dropped)
+    found = list(dropped)
+    metrics.PHOTOS_ENDED.labels(DROPPED.value, why).inc(len(found))
+    return found
 
 
 async def adopt(session: AsyncSession, photo_id: int, *, worker: str, lease: float) -> Photo | None:

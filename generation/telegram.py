@@ -9,6 +9,7 @@ from typing import Literal
 import aiohttp
 from aiogram import Bot
 from aiogram.client.session.aiohttp import AiohttpSession
+from aiogram.client.session.middlewares.base import BaseRequestMiddleware, NextRequestMiddlewareType
 from aiogram.client.telegram import TelegramAPIServer
 from aiogram.exceptions import (
     ClientDecodeError,
@@ -21,6 +22,8 @@ from aiogram.exceptions import (
     TelegramRetryAfter,
     TelegramUnauthorizedError,
 )
+from aiogram.methods import Response, TelegramMethod
+from aiogram.methods.base import TelegramType
 from aiogram.types import (
     BufferedInputFile,
     InlineKeyboardButton,
@@ -29,6 +32,7 @@ from aiogram.types import (
     ReplyParameters,
 )
 
+from generation import metrics
 from generation.models import Photo
 from generation.orders import PhotoWords
 from generation.settings import Settings
@@ -71,10 +75,25 @@ class Unknown:
 Outcome = Sent | NotTaken | Refused | Unknown
 
 
-def connect(settings: Settings) -> Bot:
+def connect(settings: Settings, *middlewares: BaseRequestMiddleware) -> Bot:
     """A Bot for the life of a process; its session must be closed by whoever built it."""
     server = TelegramAPIServer.from_base(settings.telegram_api_url)
-    return Bot(settings.bot_token.get_secret_value(), session=AiohttpSession(api=server, timeout=REQUEST_TIMEOUT))
+    session = AiohttpSession(api=server, timeout=REQUEST_TIMEOUT)
+    for middleware in middlewares:
+        session.middleware(middleware)
+    session.middleware(count_floods)
+    return Bot(settings.bot_token.get_secret_value(), session=session)
+
+
+async def count_floods(
+    make_request: NextRequestMiddlewareType[TelegramType], bot: Bot, method: TelegramMethod[TelegramType]
+) -> Response[TelegramType]:
+    """Every 429 is counted, whatever becomes of the request: next to the network, behind those that try again."""
+    try:
+        return await make_request(bot, method)
+    except TelegramRetryAfter:
+        metrics.FLOODS.labels(method.__api_method__).inc()
+        raise
 
 
 async def send_photo(bot: Bot, photo: Photo, jpeg: bytes) -> Outcome:
@@ -91,7 +110,7 @@ async def send_photo(bot: Bot, photo: Photo, jpeg: bytes) -> Outcome:
             reply_markup=_buttons(photo, words.buttons),
         )
     except (TelegramAPIError, ClientDecodeError) as error:
-        return _meaning(error)
+        return meaning(error)
     return Sent(message.message_id, _largest_file_id(message))
 
 
@@ -103,7 +122,7 @@ async def tell(bot: Bot, photo: Photo, text: str, *, button: tuple[str, str] | N
             photo.chat_id, text, reply_parameters=_reply_to(photo), reply_markup=markup, request_timeout=10
         )
     except (TelegramAPIError, ClientDecodeError) as error:
-        return _meaning(error)
+        return meaning(error)
     return Sent(message.message_id, "")
 
 
@@ -128,7 +147,8 @@ async def showing(bot: Bot, chat_id: int, action: Literal["typing", "upload_phot
         await asyncio.gather(task, return_exceptions=True)
 
 
-def _meaning(error: Exception) -> Outcome:
+def meaning(error: Exception) -> NotTaken | Refused | Unknown:
+    """What an error of a request says about whether Telegram carried it out."""
     if isinstance(error, ClientDecodeError):
         # A page of some proxy, or a yes that aiogram does not understand: it may be in the chat.
         # Only the kind is told, because the text of this error repeats what was sent.
@@ -137,7 +157,7 @@ def _meaning(error: Exception) -> Outcome:
     reached = not isinstance(error.__cause__, aiohttp.ClientConnectorError)
     match error:
         case TelegramRetryAfter():
-            outcome: Outcome = NotTaken(error.retry_after, why)
+            outcome: NotTaken | Refused | Unknown = NotTaken(error.retry_after, why)
         case TelegramForbiddenError():
             outcome = Refused(why, reachable=False)
         case TelegramNotFound() | TelegramUnauthorizedError():

@@ -75,7 +75,7 @@ else:
     try:
         asyncio.run(_online(url))
     except DBAPIError as error:
-        if "lock timeout" not in str(error.orig):
+        if not any(word in str(error.orig) for word in ("lock timeout", "deadlock detected")):
             raise
         raise SystemExit(
             "A long transaction holds a table that must change; nobody waits any more. Run it again."

@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import re
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -34,7 +35,9 @@ async def prometheus(targets: list[str], folder: Path) -> AsyncIterator[str]:
     configuration = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
     configuration["global"] = {"scrape_interval": "2s", "evaluation_interval": "2s"}
     configuration["rule_files"] = [str(MONITORING / "rules.yml")]
-    configuration["scrape_configs"] = [{"job_name": "vitte", "static_configs": [{"targets": targets}]}]
+    for job, target in zip(configuration["scrape_configs"], targets, strict=True):
+        del job["dns_sd_configs"]
+        job["static_configs"] = [{"targets": [target]}]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration))
     port = free_port()
     process = await asyncio.create_subprocess_exec(
@@ -107,6 +110,8 @@ def _lines(axes: Axes, found: list[tuple[str, dict[str, Any]]], scale: float, un
         name = legend
         for label, value in one["metric"].items():
             name = name.replace("{{" + label + "}}", value)
+        # Prometheus leaves out a label that is empty.
+        name = re.sub(r" ?{{\w+}}", "", name)
         start = one["values"][0][0]
         axes.plot(
             [(when - start) / 60 for when, _ in one["values"]],
@@ -115,16 +120,19 @@ def _lines(axes: Axes, found: list[tuple[str, dict[str, Any]]], scale: float, un
             linewidth=1.2,
         )
     axes.tick_params(labelsize=7, colors="#8e8e9c")
+    axes.spines[:].set_color("#2f3037")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}{unit}")
     axes.grid(alpha=0.15)
     axes.set_ylim(bottom=0)
-    if found:
+    if not found:
+        axes.text(0.5, 0.5, "no data", fontsize=9, color="#8e8e9c", ha="center", transform=axes.transAxes)
+    else:
         axes.legend(fontsize=7, frameon=False, ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.08))
 
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--targets", nargs="+", default=["127.0.0.1:9101", "127.0.0.1:9102"])
+    parser.add_argument("--targets", nargs=2, default=["127.0.0.1:9101", "127.0.0.1:9102"])
     parser.add_argument("--seconds", type=float, default=300, help="how long Prometheus looks before it is drawn")
     parser.add_argument("--output", type=Path, default=Path("docs/operator/dashboard.png"))
     arguments = parser.parse_args()

@@ -131,6 +131,7 @@ async def main(people: int, seconds: float) -> int:
         await stack.enter_async_context(llm)
         comfyui = ComfyUIServer(folder / "comfyui", cost=Cost(batch=(0.3,), swap=0.1))
         await stack.enter_async_context(comfyui)
+        comfyui.temperature = 66
         settings = _settings(servers, telegram, llm, comfyui)
         async with storage.opened(settings) as opened:
             await opened.create_bucket()

@@ -1,14 +1,1 @@
-"""What operators (ADMIN_IDS) see and do in the chat. One router with the `Admin` filter holds all of it."""
-
-from aiogram import Router
-
-from bot.admin import broadcast, cards, panel
-from bot.handlers.filters import Admin
-
-
-def build_router() -> Router:
-    router = Router(name="admin")
-    router.message.filter(Admin())
-    router.callback_query.filter(Admin())
-    router.include_routers(panel.build_router(), cards.build_router(), broadcast.build_router())
-    return router
+"""What operators (ADMIN_IDS) see and do in the chat."""

@@ -1,18 +1,17 @@
 """Cards of a photo and of a person, and what concerns their money."""
 
 import re
-from contextlib import suppress
 from typing import Any
 
 import structlog
 from aiogram import Bot, F, Router
-from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramBadRequest, TelegramForbiddenError
+from aiogram.exceptions import TelegramForbiddenError
 from aiogram.filters import Command, CommandObject
 from aiogram.types import Message
 from magic_filter import RegexpMode
 from sqlalchemy import ColumnElement, select
 
-from bot import payments, privacy
+from bot import payments
 from bot.admin.buttons import AdminAct
 from bot.admin.desk import LARGEST_ID, Desk, number_of
 from bot.admin.words import clock, photo_words
@@ -28,8 +27,8 @@ from generation.models import Photo, PhotoStatus
 
 log = structlog.get_logger(__name__)
 
-#: The person's number in a question that was passed on.
-_ASKER = re.compile(r"#(\d{1,18})\b")
+#: The person's number in a question that was passed on: in its first line (`paysupport-question`).
+_ASKER = re.compile(r"\A[^\n]*[^\n\s] #(\d{1,18})\.")
 _NUMBER = re.compile(r"^\s*#?\d{1,19}\s*$")
 #: Payments and photos on a person's card.
 LISTED = 8
@@ -41,13 +40,15 @@ def build_router() -> Router:
     # Of everybody else it is a wish.
     router.message.register(show_photo, Command("photo", ignore_case=True, magic=F.args.regexp(_NUMBER)))
     router.message.register(show_person, Command("user", ignore_case=True))
-    router.message.register(answer_support, _is_report(), F.text)
+    router.message.register(answer_support, _is_report(), F.text, ~F.text.startswith("/"))
     router.message.register(refund, Command("refund", ignore_case=True))
     return router
 
 
 def _is_report() -> Any:
-    return F.reply_to_message.text.regexp(_ASKER, mode=RegexpMode.SEARCH).as_("asker")
+    return F.reply_to_message.from_user.is_bot & F.reply_to_message.text.regexp(_ASKER, mode=RegexpMode.SEARCH).as_(
+        "asker"
+    )
 
 
 async def show_photo(message: Message, command: CommandObject, say: Say, database: Database) -> None:
@@ -114,24 +115,8 @@ def _act(say: Say, action: str, target: int) -> tuple[str, str]:
 
 
 async def answer_support(
-    message: Message, asker: re.Match[str], say: Say, database: Database, bot: Bot, texts: Texts
-) -> None:
-    """A reply to a question about a payment goes to whoever asked."""
-    async with database.unit() as session:
-        person = await session.get(Person, int(asker[1]))
-    reached = person is not None and person.blocked_at is None
-    if person is not None and reached:
-        tell = texts.in_locale(person.locale)
-        try:
-            await send_text(bot, person.id, tell("paysupport-answer", text=message.text or ""))
-        except TelegramForbiddenError:
-            reached = False
-    await message.answer(say("paysupport-answered" if reached else "paysupport-gone"))
-
-
-async def refund(
     message: Message,
-    command: CommandObject,
+    asker: re.Match[str],
     person: Person,
     say: Say,
     database: Database,
@@ -139,32 +124,31 @@ async def refund(
     texts: Texts,
     desk: Desk,
 ) -> None:
-    """`/refund CHARGE`: Telegram gives the stars back, and what they bought is taken back. Twice does no harm."""
+    """A reply to a question about a payment goes to whoever asked."""
+    async with database.unit() as session:
+        asking = await session.get(Person, int(asker[1]))
+    reached = asking is not None and asking.blocked_at is None
+    if asking is not None and reached:
+        tell = texts.in_locale(asking.locale)
+        try:
+            await send_text(bot, asking.id, tell("paysupport-answer", text=message.text or ""))
+        except TelegramForbiddenError:
+            reached = False
+    await desk.note(person.id, "answer_support", asker[1])
+    await message.answer(say("paysupport-answered" if reached else "paysupport-gone"))
+
+
+async def refund(message: Message, command: CommandObject, say: Say, database: Database) -> None:
+    """`/refund CHARGE` asks once more: Stars that were given back are not ours any more."""
     charge_id = (command.args or "").strip()
     async with database.unit() as session:
         payment = await session.get(Payment, charge_id) if charge_id else None
     if payment is None:
         await message.answer(say("refund-unknown" if charge_id else "refund-how"))
         return
-    try:
-        await bot.refund_star_payment(payment.person_id, charge_id)
-    except TelegramBadRequest as error:
-        if "ALREADY_REFUNDED" not in str(error):
-            await message.answer(say("refund-refused", why=error.message))
-            return
-    if payment.premium_until is not None:
-        # A refund ends no subscription: without this Telegram would take the next month.
-        await privacy.end_subscription(bot, payment.person_id, charge_id)
-    async with database.unit() as session:
-        taken_back = await payments.take_back(session, charge_id)
-        payer = await session.get(Person, payment.person_id)
-    if taken_back and payer:
-        # Telegram reports it as well; whoever notes it first says it.
-        tell = texts.in_locale(payer.locale)
-        with suppress(TelegramAPIError, ClientDecodeError):
-            await bot.send_message(payer.id, tell("payment-refunded", stars=payment.stars))
-    await desk.note(person.id, "refund", charge_id)
-    await message.answer(say("refund-done" if taken_back else "refund-known", stars=payment.stars))
+    sure = AdminAct(action="refund", target=payments.key_of(payment), sure=True).pack()
+    question = say("admin-sure", action=say("act-refund"), target=_payment(payment))
+    await message.answer(question, reply_markup=keyboard([(say("admin-yes"), sure)]))
 
 
 def _which(message: Message, number: str) -> ColumnElement[bool] | None:

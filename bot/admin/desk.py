@@ -3,17 +3,18 @@
 import asyncio
 import zlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
 from aiogram import Bot
-from aiogram.exceptions import ClientDecodeError, TelegramAPIError
+from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramBadRequest
 from arq import ArqRedis
-from sqlalchemy import func, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from bot import alerting, check_data, payments
+from bot import alerting, check_data, payments, privacy
 from bot.alerting import Alerting
 from bot.cast import Cast
 from bot.models import AdminAction, Broadcast, BroadcastStatus, Person, PhotoGrant
@@ -48,6 +49,8 @@ class Desk:
     texts: Texts
     cast: Cast
     alerting: Alerting
+    #: Questions that were said yes to: chat and message.
+    answered: set[tuple[int, int]] = field(default_factory=set)
 
     async def carry_out(self, action: str, target: str, admin: Person, say: Say) -> str:
         """Do it and note who did; unknown actions are stale buttons."""
@@ -55,7 +58,8 @@ class Desk:
         if do is None:
             return say("stale-button")
         words = await do(self, target, say)
-        await self.note(admin.id, action, target)
+        refused = words in {say("admin-not-possible"), say("stale-button")}
+        await self.note(admin.id, action, f"{target} (refused)".strip() if refused else target)
         return words
 
     async def note(self, admin_id: int, action: str, target: str = "") -> None:
@@ -84,7 +88,8 @@ class Desk:
 
     async def retry_failed(self, _target: str, say: Say) -> str:
         async with self.database.unit() as session:
-            photos = await orders.retry_failed(session)
+            shut_out = select(Person.id).where(Person.banned_at.is_not(None))
+            photos = await orders.retry_failed(session, not_of=(await session.scalars(shut_out)).all())
         for photo in photos:
             await self._ring(photo)
         return say("admin-retried", count=len(photos))
@@ -99,7 +104,9 @@ class Desk:
     async def retry_photo(self, target: str, say: Say) -> str:
         async with self.database.unit() as session:
             photo = await session.get(Photo, number_of(target))
-            retried = photo is not None and await orders.retry(session, photo)
+            person = await session.get(Person, photo.owner_id) if photo else None
+            is_welcome = person is not None and person.banned_at is None
+            retried = photo is not None and is_welcome and await orders.retry(session, photo)
         if photo is not None and retried:
             await self._ring(photo)
         return say("admin-done" if retried else "admin-not-possible")
@@ -129,6 +136,10 @@ class Desk:
             if person.banned_at is None:
                 person.banned_at = func.now()
             await status.drop_waiting(session, person.id, why="the person was banned", held=True)
+            _, charges = await payments.subscription(session, person.id)
+        for charge_id in charges:
+            # Whoever is shut out shall not go on paying.
+            await privacy.end_subscription(self.bot, person.id, charge_id)
         tell = self.texts.in_locale(person.locale)
         try:
             await self.bot.send_message(person.id, tell("banned"))
@@ -148,6 +159,32 @@ class Desk:
         async with self.database.unit() as session:
             given = await payments.give_photos(session, number_of(target), GIFT_PHOTOS)
         return say("admin-done" if given else "admin-not-possible")
+
+    async def refund(self, target: str, say: Say) -> str:
+        """Telegram gives the Stars back, and what they bought is taken back. Twice does no harm."""
+        async with self.database.unit() as session:
+            payment = await payments.by_key(session, target)
+        if payment is None:
+            return say("refund-unknown")
+        try:
+            await self.bot.refund_star_payment(payment.person_id, payment.charge_id)
+        except TelegramBadRequest as error:
+            if "ALREADY_REFUNDED" not in str(error):
+                return say("refund-refused", why=error.message)
+        except (TelegramAPIError, ClientDecodeError) as error:
+            return say("refund-refused", why=type(error).__name__)
+        if payment.premium_until is not None:
+            # A refund ends no subscription: without this Telegram would take the next month.
+            await privacy.end_subscription(self.bot, payment.person_id, payment.charge_id)
+        async with self.database.unit() as session:
+            taken_back = await payments.take_back(session, payment.charge_id)
+            payer = await session.get(Person, payment.person_id)
+        if taken_back and payer:
+            # Telegram reports it as well; whoever notes it first says it.
+            tell = self.texts.in_locale(payer.locale)
+            with suppress(TelegramAPIError, ClientDecodeError):
+                await self.bot.send_message(payer.id, tell("payment-refunded", stars=payment.stars))
+        return say("refund-done" if taken_back else "refund-known", stars=payment.stars)
 
     # -- workers, alerts, everything -------------------------------------------------------------------
 
@@ -239,6 +276,7 @@ ACTIONS: dict[str, Action] = {
     "refund_photo": Desk.refund_photo,
     "ban": Desk.ban,
     "unban": Desk.unban,
+    "refund": Desk.refund,
     "give_premium": Desk.give_premium,
     "give_photos": Desk.give_photos,
     "restart_worker": Desk.restart_worker,
@@ -250,7 +288,12 @@ ACTIONS: dict[str, Action] = {
     "reload": Desk.reload,
 }
 #: Asked twice.
-DANGEROUS = frozenset({"drain", "retry_failed", "drop_waiting", "ban", "restart_worker", "maintenance_on"})
+DANGEROUS = frozenset(
+    {
+        "drain", "retry_failed", "drop_waiting", "ban", "restart_worker", "maintenance_on", "stop_broadcast",
+        "give_premium", "give_photos", "refund",
+    }
+)  # fmt: skip
 
 
 def key_of(worker: str) -> str:

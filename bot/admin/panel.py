@@ -90,6 +90,13 @@ async def act(query: CallbackQuery, callback_data: AdminAct, person: Person, say
         await acknowledge(query)
         await _ask_again(query, callback_data, say)
         return
+    if callback_data.sure and query.message:
+        question = (query.message.chat.id, query.message.message_id)
+        if question in desk.answered:
+            # Tapped twice: a gift would be given twice.
+            await acknowledge(query)
+            return
+        desk.answered.add(question)
     words = await desk.carry_out(callback_data.action, callback_data.target, person, say)
     await acknowledge(query, words, alert=len(words) > 60)
     if callback_data.sure and isinstance(query.message, Message):

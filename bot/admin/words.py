@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from aiogram.types import InlineKeyboardMarkup
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.admin.buttons import AdminAct, AdminPage
@@ -14,8 +13,8 @@ from bot.texts import Say, Texts
 from generation import incidents
 from generation.alerts import Rule
 from generation.controls import Controls
-from generation.figures import HOUR, STAGES, Snapshot, reason_of
-from generation.models import Alert, Photo, PhotoStatus, RenderWorker
+from generation.figures import STAGES, Snapshot
+from generation.models import Alert, Photo, RenderWorker
 
 NOTHING = "–"
 #: Titles and labels of the chart.
@@ -175,15 +174,8 @@ async def investigation(session: AsyncSession, say: Say, now: Snapshot) -> str:
     """The slowest stages and the latest errors: where to look first."""
     stages = sorted(now.values.get("stage", {}).items(), key=lambda item: -item[1])[:3]
     slow = " · ".join(f"{say(f'stage-{stage}')} {seconds:.1f}" for stage, seconds in stages)
-    reason = reason_of(Photo.error)
-    failed = await session.execute(
-        select(reason, func.count())
-        .where(Photo.failed_at > func.now() - HOUR, Photo.status == PhotoStatus.FAILED)
-        .group_by(reason)
-        .order_by(func.count().desc())
-        .limit(3)
-    )
-    errors = [f"{name} ×{count}" for name, count in failed]
+    failed = sorted(now.values.get("failed", {}).items(), key=lambda item: -item[1])[:3]
+    errors = [f"{name} ×{count:.0f}" for name, count in failed]
     errors += [f"{each.kind}: {each.detail}" for each in await incidents.latest(session, count=2)]
     return say("alert-investigation", stages=slow or NOTHING, errors="; ".join(errors) or NOTHING)
 

@@ -2,7 +2,7 @@
 
 from aiogram import F, Router
 
-from bot import admin
+from bot.admin import router as admin
 from bot.handlers import (
     album,
     chat,
@@ -30,7 +30,6 @@ def build_router() -> Router:
     grown_up.message.filter(Adult())
     grown_up.callback_query.filter(Adult())
     grown_up.include_routers(
-        admin.build_router(),
         gallery.build_router(),
         stories.build_router(),
         own_persona.build_router(),
@@ -47,6 +46,8 @@ def build_router() -> Router:
         # What is stored may be seen and deleted by everybody about whom something is.
         privacy.build_router(),
         start.build_router(),
+        # Before the question of age: an operator in the middle of the night may never have talked with a persona.
+        admin.build_router(),
         grown_up,
         leftovers.build_router(),
     )

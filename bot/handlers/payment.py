@@ -61,8 +61,8 @@ async def answer_checkout(
     refused = None
     if not payments.is_sold(query, settings):
         refused = say("payment-old-invoice")
-    elif query.invoice_payload == payments.PREMIUM and await _subscribed(database, query.from_user.id):
-        refused = say("payment-subscribed-already")
+    else:
+        refused = await _objection(database, query, say)
     for left in reversed(range(CHECKOUT_TRIES)):
         try:
             await bot.answer_pre_checkout_query(
@@ -78,13 +78,19 @@ async def answer_checkout(
             return
 
 
-async def _subscribed(database: Database, person_id: int) -> bool:
-    """Nobody shall pay for the same month twice; a slow database is no reason to refuse money."""
+async def _objection(database: Database, query: PreCheckoutQuery, say: Say) -> str | None:
+    """Nobody shall pay for the same month twice, or for nothing; a slow database is no reason to refuse money."""
     try:
         async with asyncio.timeout(LOOK_FOR_SUBSCRIPTION), database.unit() as session:
-            return (await payments.subscription(session, person_id))[0]
+            person = await session.get(Person, query.from_user.id)
+            if person is not None and person.banned_at is not None:
+                return say("banned")
+            if query.invoice_payload == payments.PREMIUM:
+                runs, _ = await payments.subscription(session, query.from_user.id)
+                return say("payment-subscribed-already") if runs else None
     except AWAY:
-        return False
+        pass
+    return None
 
 
 async def show_premium(
@@ -266,7 +272,7 @@ def _listed(found: list[Payment], say: Say) -> list[str]:
 
 
 def _report(say: Say, person: Person, question: str, last: list[Payment]) -> str:
-    """What the operators get: they answer by a reply to it (`bot.handlers.admin`)."""
+    """What the operators get: they answer by a reply to it (`bot.admin.cards`)."""
     return "\n\n".join((say("paysupport-question", person=f"#{person.id}", question=question), *_listed(last, say)))
 
 

@@ -183,7 +183,11 @@ async def test_a_persons_card_gives_and_closes(olga: Player, anya: Player, datab
     card = await olga.hears(says(f"Человек {anya.id}"))
     for label in ("+30 дней", "+10 фото"):
         await olga.press(card, label)
-        await olga.notices("answer", lambda it: "Готово" in it["text"])
+        sure = await olga.hears(says(label))
+        # Twice by mistake: it is given once.
+        for _ in range(2):
+            await olga.press(sure, "Да")
+        await olga.notices("edited", says("Готово"))
     await all_handled(database)
     async with database.unit() as session:
         person = await session.get_one(Person, anya.id)
@@ -200,6 +204,17 @@ async def test_a_persons_card_gives_and_closes(olga: Player, anya: Player, datab
     await olga.notices("answer", lambda it: "Готово" in it["text"])
     await anya.say("Привет")
     await anya.hears(has_text)
+
+
+async def test_a_command_is_no_answer_to_a_question(olga: Player, ben: Player) -> None:
+    await ben.enter("Alisa")
+    await ben.say("/paysupport where are my photos")
+    question = await olga.hears(says(f"#{ben.id}"))
+    await olga.send(text="/refund nonsense", reply_to_message_id=question["message_id"])
+    await olga.hears(says("Такого платежа нет"))
+    await olga.send(text="Уже в пути", reply_to_message_id=question["message_id"])
+    await ben.hears(says("Уже в пути"))
+    assert not any("/refund" in it.get("text", "") for it in await ben.messages() if it["from"]["is_bot"])
 
 
 async def test_an_operator_cannot_be_shut_out(olga: Player, database: Database) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest_asyncio
 from sqlalchemy import insert, select, update
@@ -105,6 +107,7 @@ async def test_it_can_be_stopped(olga: Player, settings: Settings, database: Dat
     await start(olga, "Все")
     running = await olga.notices("edited", lambda it: "из 201" in it.get("text", ""))
     await olga.press(running, "Остановить")
+    await olga.press(await olga.hears(says("Остановить?")), "Да")
     row = await ended(database, BroadcastStatus.STOPPED)
     assert row.sent + row.missed < 200
 
@@ -116,6 +119,50 @@ async def crowd(database: Database, count: int) -> None:
             insert(Person),
             [{"id": 5000 + n, "locale": "ru", "adult_confirmed_at": datetime.now(UTC)} for n in range(count)],
         )
+
+
+async def running_broadcast(database: Database, olga: Player, **values: Any) -> None:
+    await olga.say("Новость дня")
+    await all_handled(database)
+    message = next(it for it in reversed(await olga.messages()) if it.get("text") == "Новость дня")
+    async with database.unit() as session:
+        session.add(
+            Broadcast(
+                admin_id=OLGA, from_chat_id=OLGA, message_id=message["message_id"], audience="all",
+                **{"status": BroadcastStatus.RUNNING, "total": 3, **values},
+            )
+        )  # fmt: skip
+
+
+async def test_nobody_is_left_out_because_telegram_is_ill(
+    olga: Player, anya: Player, ben: Player, telegram: TelegramServer, database: Database
+) -> None:
+    await anya.enter("Алиса")
+    await ben.enter("Alisa")
+    ill = {"ok": False, "error_code": 502, "description": "Bad Gateway"}
+    telegram.faults.add(path="copyMessage", kind="status", status=502, body=ill, times=2)
+    await running_broadcast(database, olga)
+    row = await ended(database, BroadcastStatus.DONE)
+    assert (row.sent, row.missed) == (3, 0)
+    assert len(await news(anya)) == len(await news(ben)) == 1
+
+
+async def test_a_replica_that_fell_asleep_lets_the_other_one_go_on(
+    olga: Player, settings: Settings, database: Database
+) -> None:
+    await crowd(database, 5)
+    await running_broadcast(database, olga, status=BroadcastStatus.STOPPED)
+    asleep = Broadcasting(settings=settings, database=database, bot=AsyncMock(), texts=Texts())
+    async with database.unit() as session:
+        await session.execute(update(Broadcast).values(status=BroadcastStatus.RUNNING, lease_until=None))
+    mine = await asleep._claim()
+    assert mine is not None
+    assert await asleep._claim() is None
+    async with database.unit() as session:
+        await session.execute(update(Broadcast).values(last_person_id=5002))
+    first = await asleep._next(mine)
+    assert first is not None
+    assert not await asleep._move_to(mine, first)
 
 
 async def test_after_a_restart_it_goes_on_where_it_was(

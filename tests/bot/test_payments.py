@@ -153,6 +153,11 @@ async def test_a_limit_is_told_once_with_what_helps_and_is_no_wall_afterwards(
         assert "No photo is possible just now" in llm.requests[-1]["messages"][0]["content"]
 
 
+async def refund(olga: Player, charge: str) -> None:
+    await olga.say(f"/refund {charge}")
+    await olga.press(await olga.hears(says("Вернуть звёзды?")), "Да")
+
+
 async def test_a_refund_by_the_operator_takes_back_what_was_paid_for_and_is_said(
     bot: Application, ben: Player, telegram: TelegramServer, database: Database
 ) -> None:
@@ -164,8 +169,8 @@ async def test_a_refund_by_the_operator_takes_back_what_was_paid_for_and_is_said
     async with Player(telegram.url, 1003) as olga:
         await olga.enter("Алиса")
         for words in ("Возвращено: 350 ⭐", "возвращена раньше: 350 ⭐"):
-            await olga.say(f"/refund {paid['telegram_payment_charge_id']}")
-            await olga.hears(says(words))
+            await refund(olga, paid["telegram_payment_charge_id"])
+            await olga.notices("edited", says(words))
         await olga.say("/refund nonsense")
         await olga.hears(says("Такого платежа нет"))
     await ben.hears(says("given back: 350"))
@@ -246,6 +251,24 @@ async def test_a_payment_is_granted_to_somebody_who_blocked_the_bot(
             await asyncio.sleep(0.02)
 
 
+async def test_who_is_shut_out_pays_no_more(bot: Application, ben: Player, telegram: TelegramServer) -> None:
+    await ben.enter("Alisa")
+    charge = (await subscribe(ben))["successful_payment"]["telegram_payment_charge_id"]
+    await ben.hears(says("Premium lasts"))
+    await ben.say("/premium")
+    await ben.press(await ben.hears(says("Premium ⭐")), "20 photos")
+    invoice = await ben.hears(lambda it: "invoice" in it)
+    async with Player(telegram.url, 1003) as olga:
+        await olga.enter("Алиса")
+        await olga.say(f"/user {ben.id}")
+        await olga.press(await olga.hears(says("Человек")), "Закрыть доступ")
+        await olga.press(await olga.hears(says("Закрыть доступ?")), "Да")
+        await olga.notices("edited", says("Готово"))
+    assert telegram.store.setting(f"charge:{charge}")["canceled"]
+    with pytest.raises(AssertionError, match="access is closed"):
+        await ben.pay(message_id=invoice["message_id"])
+
+
 async def test_nobody_pays_for_the_same_month_twice(bot: Application, ben: Player, database: Database) -> None:
     await ben.enter("Alisa")
     await ben.say("/premium")
@@ -291,8 +314,8 @@ async def test_what_was_used_of_a_refunded_pack_is_not_taken_from_the_next_one(
     await ben.hears(says("late"))
     async with Player(telegram.url, 1003) as olga:
         await olga.enter("Алиса")
-        await olga.say(f"/refund {first['successful_payment']['telegram_payment_charge_id']}")
-        await olga.hears(says("Возвращено"))
+        await refund(olga, first["successful_payment"]["telegram_payment_charge_id"])
+        await olga.notices("edited", says("Возвращено"))
     assert await balance(database, ben) == 0
     await buy_pack(ben)
     await ben.hears(says("beyond the daily ones: 20"))
@@ -306,8 +329,8 @@ async def test_a_refund_ends_the_subscription_at_telegram(
     await ben.hears(says("Premium lasts"))
     async with Player(telegram.url, 1003) as olga:
         await olga.enter("Алиса")
-        await olga.say(f"/refund {charge}")
-        await olga.hears(says("Возвращено"))
+        await refund(olga, charge)
+        await olga.notices("edited", says("Возвращено"))
     assert telegram.store.setting(f"charge:{charge}")["canceled"]
 
 

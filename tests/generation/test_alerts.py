@@ -73,7 +73,7 @@ def test_the_rules_of_the_research_come_along() -> None:
         ('[rules.a]\nfigure = "silence"\nabove = 1\nuntil = 2', "calm side"),
         ('[rules.a]\nfigure = "silence"\nuntil = 2', "one of above and below"),
         ('[rules.a]\nfigure = "silence"\nabove = 1\nuntil = 1\nof = "x"', "single value"),
-        ('[rules.a]\nfigure = "silence"\nabove = 1\nuntil = 1\naction = "throttle"', "belongs to a worker"),
+        ('[rules.a]\nfigure = "silence"\nabove = 1\nuntil = 1\naction = "throttle"', "of a card can throttle it"),
         ('[rules.a]\nfigure = "silence"\nabove = 1\nuntil = 1\naction = "pray"', "rules.a.action"),
         ("[rules.a", "bad.toml"),
     ],

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select, update
 
-from generation import controls, figures
+from generation import controls, figures, fleet, orders, status
 from generation.database import Database
 from generation.models import Photo, PhotoStatus, RenderWorker
 
@@ -75,6 +75,56 @@ async def test_the_queue_by_priority_and_how_long_nothing_has_arrived(database: 
     assert (await read(database)).of("silence") == 0
 
 
+async def test_photos_that_all_come_too_late_are_silence_and_overload(database: Database) -> None:
+    now = datetime.now(UTC)
+    late = {"queued_at": now - timedelta(seconds=400), "failed_at": now - timedelta(seconds=200),
+            "status": PhotoStatus.DROPPED, "error": "its scene is over"}  # fmt: skip
+    cancelled = late | {"queued_at": now - timedelta(seconds=900), "error": "the person cancelled it"}
+    await photos(database, late, late, late, late, late, cancelled)
+    snapshot = await read(database)
+    assert snapshot.of("silence") == pytest.approx(400, abs=5)
+    assert (snapshot.of("overload_ratio"), snapshot.of("error_ratio")) == (1, 0)
+
+
+async def test_photos_of_which_nobody_knows_are_lost_until_somebody_does(database: Database) -> None:
+    now = datetime.now(UTC)
+    await photos(database, *({"queued_at": now, "status": PhotoStatus.SENDING} for _ in range(5)))
+    async with database.unit() as session:
+        for photo in await session.scalars(select(Photo)):
+            assert await status.move(session, photo, PhotoStatus.UNCONFIRMED)
+    assert (await read(database)).of("error_ratio") == 1
+    async with database.unit() as session:
+        for photo in await session.scalars(select(Photo)):
+            assert await status.move(session, photo, PhotoStatus.DELIVERED, telegram_message_id=1)
+    assert (await read(database)).of("error_ratio") == 0
+
+
+async def test_a_photo_that_is_tried_again_hours_later_does_not_look_slow(database: Database) -> None:
+    failed = made(36_000, wait=1, render=1)
+    failed |= {"failed_at": failed.pop("delivered_at"), "status": PhotoStatus.FAILED, "telegram_message_id": None}
+    await photos(database, failed)
+    async with database.unit() as session:
+        (photo,) = await session.scalars(select(Photo))
+        assert await orders.retry(session, photo)
+    assert (await read(database)).of("oldest_wait") == pytest.approx(0, abs=5)
+    async with database.unit() as session:
+        (photo,) = await session.scalars(select(Photo))
+    assert (photo.claimed_at, photo.stored_at) == (None, None)
+
+
+async def test_a_worker_that_was_killed_is_replaced_by_the_next_one_at_its_place(database: Database) -> None:
+    killed, other, new = (fleet.name_of(place) for place in ("host/a:8188", "host/b:8188", "host/a:8188"))
+    async with database.unit() as session:
+        for name in (killed, other):
+            await fleet.say_alive(session, name, lease=8, backend="comfyui")
+        await session.execute(update(RenderWorker).values(seen_at=datetime.now(UTC) - timedelta(minutes=1)))
+        await fleet.say_alive(session, new, lease=8, backend="comfyui", gpu_temperature=50.0)
+    snapshot = await read(database)
+    assert snapshot.values["workers"] == {"well": 1, "sick": 0, "silent": 1}
+    # The same series whoever works there.
+    assert snapshot.values["gpu_temperature"] == {"host/a:8188": 50}
+
+
 async def test_failures_by_reason_and_their_share(database: Database) -> None:
     now = datetime.now(UTC)
     failed = {
@@ -88,6 +138,7 @@ async def test_failures_by_reason_and_their_share(database: Database) -> None:
     snapshot = await read(database)
     assert snapshot.values["failed"] == {"RenderFailed": 2, "its scene is over": 1}
     assert snapshot.of("error_ratio") == pytest.approx(0.25)
+    assert snapshot.of("overload_ratio") == pytest.approx(1 / 7)
 
 
 async def test_workers_by_how_they_are(database: Database) -> None:

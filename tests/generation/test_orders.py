@@ -65,7 +65,7 @@ async def test_an_automatic_photo_that_finds_the_queue_full_is_dropped_and_count
             await orders.place(session, an_order(owner_id=owner), **LIMITS)
         photo = await orders.place(session, an_order(requested=False, owner_id=7), **LIMITS)
         assert photo.status is PhotoStatus.DROPPED
-        assert photo.error == "5 photos are waiting"
+        assert photo.error == "QueueFull: 5 photos are waiting"
         assert await queue.waiting_count(session) == 5
 
 
@@ -82,7 +82,7 @@ async def test_a_person_has_one_automatic_photo_on_the_way_and_may_ask_for_more(
 
 async def worker(session: AsyncSession, name: str, **changes: Any) -> None:
     state = {"backend": "comfyui", "problem": None, "model": None, "photo_seconds": 8.0, "in_hand": 0}
-    await fleet.say_alive(session, name, **{**state, **changes})
+    await fleet.say_alive(session, name, lease=10, **{**state, **changes})
 
 
 async def test_the_expected_wait_is_the_work_ahead_over_the_speed_of_the_workers_that_live(

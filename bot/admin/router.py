@@ -1,0 +1,14 @@
+"""One router with the `Admin` filter holds all that operators can do."""
+
+from aiogram import Router
+
+from bot.admin import broadcast, cards, panel
+from bot.handlers.filters import Admin
+
+
+def build_router() -> Router:
+    router = Router(name="admin")
+    router.message.filter(Admin())
+    router.callback_query.filter(Admin())
+    router.include_routers(panel.build_router(), cards.build_router(), broadcast.build_router())
+    return router

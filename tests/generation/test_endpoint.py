@@ -1,0 +1,40 @@
+"""`/metrics`, `/healthz` and `/readyz` when PostgreSQL is the trouble."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+import pytest
+
+from bot.figures import FIGURES
+from generation import endpoint
+from generation.figures import Snapshot
+
+
+async def refused() -> Snapshot:
+    raise ConnectionRefusedError
+
+
+async def silent() -> Snapshot:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def fine() -> dict[str, str]:
+    return {}
+
+
+@pytest.mark.parametrize("snapshot", [refused, silent])
+async def test_without_postgresql_the_process_still_tells_what_it_counts(
+    snapshot: Callable[[], Awaitable[Snapshot]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "PATIENCE", 0.1)
+    async with (
+        endpoint.serving("127.0.0.1", 0, snapshot=snapshot, figures=FIGURES, ready=fine) as port,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session,
+        session.get("/metrics") as response,
+    ):
+        assert response.status == 200
+        body = await response.text()
+    assert "vitte_database_away 1.0" in body
+    assert "vitte_model_swaps_total" in body
