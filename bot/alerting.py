@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import structlog
@@ -18,9 +18,9 @@ from bot.models import Person
 from bot.sending import fitting
 from bot.settings import Settings
 from bot.texts import DEFAULT, Say, Texts
-from generation import alerts, incidents
+from generation import alerts, controls, incidents
 from generation.alerts import CALM, Action, Rule, Rules, State
-from generation.database import AWAY, Database
+from generation.database import AWAY, Database, never_passes
 from generation.figures import Snapshot, history
 from generation.models import Alert
 
@@ -31,6 +31,9 @@ LOCK = 7_041_972
 #: Seconds that SCALE_WEBHOOK_URL may take.
 WEBHOOK_SECONDS = 10
 MAX_CAPTION = 1024
+#: Figures of each worker, and for how long a value may be missing when it burns.
+OF_WORKERS = frozenset(figure.name for figure in figures.FIGURES if figure.label == "worker")
+MISSING = timedelta(seconds=60)
 
 
 class Alerting:
@@ -55,6 +58,7 @@ class Alerting:
         # PostgreSQL cannot hold the state of its own absence.
         self._away = CALM
         self._locales: dict[int, str] = {}
+        self._seen_at: dict[tuple[str, str], datetime] = {}
 
     async def run(self) -> None:
         while True:
@@ -70,6 +74,9 @@ class Alerting:
         try:
             changed, snapshot = await self._judge()
         except AWAY as error:
+            if never_passes(error):
+                # PostgreSQL is there and refuses a value: a fault of ours.
+                raise
             await self._without_database(error)
             return
         await self._with_database()
@@ -95,11 +102,17 @@ class Alerting:
     async def _step(self, session: AsyncSession, snapshot: Snapshot) -> list[Alert]:
         known = {(alert.rule, alert.subject): alert for alert in await session.scalars(select(Alert))}
         changed = []
+        paused = await controls.is_on(session, controls.QUEUE_PAUSED)
         for rule in self.rules.rules.values():
-            values = dict(rule.values(snapshot))
+            # Whoever paused the queue wants it to grow, and no GPU to be rented.
+            values = {} if paused and rule.action is Action.SCALE_UP else dict(rule.values(snapshot))
             subjects = values.keys() | {subject for name, subject in known if name == rule.name}
             for subject in subjects:
                 alert = known.get((rule.name, subject))
+                if subject in values:
+                    self._seen_at[rule.name, subject] = snapshot.at
+                elif rule.figure in OF_WORKERS and self._may_come_back(alert, snapshot.at):
+                    continue
                 if await _move(session, rule, subject, alert, values.get(subject), snapshot.at):
                     changed.append(await session.get_one(Alert, (rule.name, subject)))
         for (name, _), alert in known.items():
@@ -111,6 +124,13 @@ class Alerting:
             delete(Alert).where(Alert.rule.not_in(self.rules.rules), Alert.ended_at.is_not(None), is_told)
         )
         return changed
+
+    def _may_come_back(self, alert: Alert | None, now: datetime) -> bool:
+        """A worker that is started anew is as hot as before."""
+        if alert is None or alert.fired_at is None or alert.ended_at is not None:
+            return False
+        seen_at = self._seen_at.setdefault((alert.rule, alert.subject), now)
+        return now - seen_at < MISSING
 
     # -- acting ----------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 import structlog
 from aiogram import Bot
 from aiogram.exceptions import ClientDecodeError, TelegramAPIError
-from sqlalchemy import ColumnElement, exists, func, select, update
+from sqlalchemy import ColumnElement, case, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -39,6 +39,8 @@ TELL_EVERY = 3.0
 #: Steps of the progress bar.
 STEPS = 10
 ACTIVE = timedelta(days=30)
+#: What a replica has to go on with or to end.
+_UNFINISHED = (BroadcastStatus.RUNNING, BroadcastStatus.STOPPED)
 
 AUDIENCES = ("all", "active", "premium", "free", "ru", "en")
 
@@ -80,7 +82,11 @@ class Broadcasting:
             await asyncio.sleep(LOOK_EVERY)
             try:
                 if (broadcast := await self._claim()) is not None:
-                    await self._send_all(broadcast)
+                    if broadcast.status is BroadcastStatus.RUNNING:
+                        await self._send_all(broadcast)
+                    else:
+                        # Stopped when nobody was sending it.
+                        await self._end(broadcast)
             except AWAY as error:
                 log.warning("broadcast.database_away", error=type(error).__name__)
             except Exception:
@@ -89,10 +95,10 @@ class Broadcasting:
     async def _claim(self) -> Broadcast | None:
         """The oldest that runs, when no replica sends any: Telegram's limit is one for all of them."""
         other = aliased(Broadcast)
-        is_sent = exists().where(other.status == BroadcastStatus.RUNNING, other.lease_until > func.now())
+        is_sent = exists().where(other.ended_at.is_(None), other.lease_until > func.now())
         oldest = (
             select(Broadcast.id)
-            .where(Broadcast.status == BroadcastStatus.RUNNING, ~is_sent)
+            .where(Broadcast.status.in_(_UNFINISHED), Broadcast.ended_at.is_(None), ~is_sent)
             .order_by(Broadcast.id)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -103,7 +109,11 @@ class Broadcasting:
             return await session.scalar(
                 update(Broadcast)
                 .where(Broadcast.id == oldest)
-                .values(lease_until=in_seconds(LEASE))
+                # A lease that ran out: its replica died, and nobody knows whether the last person got it.
+                .values(
+                    lease_until=in_seconds(LEASE),
+                    missed=Broadcast.missed + case((Broadcast.lease_until.is_not(None), 1), else_=0),
+                )
                 .returning(Broadcast)
             )
 

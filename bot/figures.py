@@ -12,6 +12,10 @@ from generation import incidents
 from generation.figures import Figure, Snapshot, Values
 
 DAY = timedelta(days=1)
+#: Seconds in which failed calls are counted: short, so that an alert ends soon after the trouble.
+INCIDENTS = 300
+#: Updates that are handled within so many seconds do not count as waiting.
+HANDLED_WITHIN = timedelta(seconds=5)
 
 LANGUAGE_MODEL = "language_model"
 PAYMENT = "payment"
@@ -32,7 +36,7 @@ FIGURES = (
 async def read(session: AsyncSession, settings: Settings, *, window: float) -> Snapshot:
     """Every figure at one moment; `window` is in seconds."""
     photos = await pipeline.read(session, window=window, lease=settings.lease)
-    failed = await incidents.counts(session, window=window)
+    failed = await incidents.counts(session, window=min(window, INCIDENTS))
     values: dict[str, Values] = {
         **photos.values,
         **await _people(session, settings),
@@ -83,5 +87,9 @@ async def _stars_today(session: AsyncSession) -> int:
 
 
 async def _updates_waiting(session: AsyncSession) -> int:
-    waiting = select(func.count()).select_from(ReceivedUpdate).where(ReceivedUpdate.handled_at.is_(None))
+    waiting = (
+        select(func.count())
+        .select_from(ReceivedUpdate)
+        .where(ReceivedUpdate.handled_at.is_(None), ReceivedUpdate.received_at < func.now() - HANDLED_WITHIN)
+    )
     return await session.scalar(waiting) or 0

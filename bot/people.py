@@ -15,7 +15,7 @@ from generation import status
 log = structlog.get_logger(__name__)
 
 #: "Seen" is noted to the hour: a write for each update would be a high price.
-SEEN_EVERY = timedelta(hours=1)
+SEEN_EVERY = timedelta(minutes=5)
 #: Minutes ahead of UTC where most people of a language live, until the person says what time it is.
 USUAL_OFFSET = {"ru": 180}
 

@@ -158,5 +158,8 @@ def load(path: Path) -> Persona:
     """One persona. Raises WrongPersona with a sentence that names the file."""
     try:
         return Persona.model_validate(tomllib.loads(path.read_text("utf-8")))
-    except (OSError, ValueError, ValidationError) as error:
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise WrongPersona(f"{path.name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    except (OSError, ValueError) as error:
         raise WrongPersona(f"{path.name}: {error}") from error

@@ -32,6 +32,11 @@ class RulesError(Exception):
     """The file of rules is wrong; the text is one sentence that names it."""
 
 
+#: Seconds; nothing here lasts longer.
+DAY = 86_400
+Limit = Annotated[float, Field(allow_inf_nan=False)]
+
+
 class Rule(BaseModel):
     """One alert. `hold` is in seconds, the limits in the figure's unit."""
 
@@ -41,10 +46,10 @@ class Rule(BaseModel):
     figure: str
     of: str = ""
     total: bool = False
-    above: float | None = None
-    below: float | None = None
-    until: float
-    hold: Annotated[float, Field(ge=0)] = 0
+    above: Limit | None = None
+    below: Limit | None = None
+    until: Limit
+    hold: Annotated[float, Field(ge=0, le=DAY)] = 0
     action: Action = Action.TELL
 
     @model_validator(mode="after")
@@ -111,8 +116,8 @@ def step(rule: Rule, state: State, value: float | None, now: datetime) -> State:
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    window: Annotated[float, Field(gt=0)]
-    rules: Mapping[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")], Rule]
+    window: Annotated[float, Field(gt=0, le=DAY)]
+    rules: Annotated[Mapping[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")], Rule], Field(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from generation import metrics, status, telegram
 from generation.database import Database
 from generation.figures import STAGES
-from generation.models import TOO_LATE, Photo, PhotoStatus
+from generation.models import DROPPED_BY_OPERATOR, TOO_LATE, Photo, PhotoStatus
 from generation.orders import PhotoWords
 
 log = structlog.get_logger(__name__)
@@ -83,11 +83,12 @@ class Delivery:
 
     async def too_late(self, photo: Photo) -> None:
         """End a photo whose scene is over: with words when somebody waits for it, quietly otherwise."""
-        log.warning("photo.too_late", photo_id=photo.id, requested=photo.requested)
+        why = DROPPED_BY_OPERATOR if photo.error == DROPPED_BY_OPERATOR else TOO_LATE
+        log.warning("photo.too_late", photo_id=photo.id, requested=photo.requested, why=why)
         if photo.requested or PhotoWords.of(photo.words).owed:
-            await self.give_up(photo, TOO_LATE)
+            await self.give_up(photo, why)
         else:
-            await self._move(photo, PhotoStatus.DROPPED, error=TOO_LATE)
+            await self._move(photo, PhotoStatus.DROPPED, error=why)
 
     async def tell(self, photo: Photo) -> None:
         """Say what became of a photo that failed or may have been lost.
@@ -97,7 +98,7 @@ class Delivery:
         """
         words = PhotoWords.of(photo.words)
         text, button = words.failed, None
-        if photo.error == TOO_LATE and words.too_late:
+        if photo.error in {TOO_LATE, DROPPED_BY_OPERATOR} and words.too_late:
             text = words.too_late
         if photo.status is PhotoStatus.UNCONFIRMED:
             text, button = words.unconfirmed, (words.send_again, words.send_again_data)

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, case, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from generation import controls, fleet
-from generation.models import TOO_LATE, Photo, PhotoStatus, RenderWorker
+from generation.models import DROPPED_BY_OPERATOR, TOO_LATE, Photo, PhotoStatus, RenderWorker
 
 #: From one time stamp of a photo to the next; between them they are its whole life.
 STAGES: dict[str, tuple[str, str]] = {
@@ -179,15 +179,20 @@ async def _delivered(session: AsyncSession, window: timedelta) -> dict[str, Valu
 
 #: Photos that were dropped because there was no time or no place for them; others were taken back by somebody.
 _OVERLOAD = ("QueueFull", TOO_LATE)
+#: The reason of a failure that an operator had tried once more.
+TRIED_AGAIN = "tried again"
 
 
 def _is_lost() -> ColumnElement[bool]:
     """Of what has ended without arriving: what was not taken back by anybody."""
-    return (Photo.status != PhotoStatus.DROPPED) | reason_of(Photo.error).in_(_OVERLOAD)
+    taken_back = Photo.error.is_not_distinct_from(DROPPED_BY_OPERATOR)
+    return ~taken_back & ((Photo.status != PhotoStatus.DROPPED) | reason_of(Photo.error).in_(_OVERLOAD))
 
 
 async def _lost(session: AsyncSession, window: timedelta) -> dict[str, Values]:
-    reason = reason_of(Photo.error)
+    # One that is tried again, or arrived at last, failed all the same.
+    has_ended = Photo.status.in_((PhotoStatus.FAILED, PhotoStatus.UNCONFIRMED, PhotoStatus.DROPPED))
+    reason = case((has_ended, reason_of(Photo.error)), else_=TRIED_AGAIN)
     ended = await session.execute(
         select(reason.label("reason"), Photo.status, func.count().label("photos"))
         .where(Photo.failed_at > func.now() - window)
@@ -201,7 +206,8 @@ async def _lost(session: AsyncSession, window: timedelta) -> dict[str, Values]:
     for row in rows:
         reasons[row.reason] = reasons.get(row.reason, 0) + row.photos
     late = [row for row in rows if row.reason in _OVERLOAD]
-    failed = sum(row.photos for row in rows if row.status != PhotoStatus.DROPPED and row not in late)
+    on_purpose = {*late, *(row for row in rows if row.reason == DROPPED_BY_OPERATOR)}
+    failed = sum(row.photos for row in rows if row.status != PhotoStatus.DROPPED and row not in on_purpose)
     overload = sum(row.photos for row in late)
     return {
         "failed": reasons,
@@ -246,7 +252,7 @@ class Bucket:
     generation_p50: float | None
     generation_p95: float | None
     wait_p95: float | None
-    #: Photos that waited for a GPU at its end.
+    #: The most photos that waited for a GPU in it.
     waiting: int
 
 
@@ -254,11 +260,12 @@ class Bucket:
 _HISTORY = text("""
     WITH span AS (SELECT now() - CAST(:length AS interval) AS origin, CAST(:step AS interval) AS step),
     recent AS MATERIALIZED (
-        SELECT queued_at, claimed_at, delivered_at, failed_at, status FROM photos, span WHERE delivered_at > origin
-        UNION ALL
-        SELECT queued_at, claimed_at, delivered_at, failed_at, status FROM photos, span WHERE failed_at > origin
-        UNION ALL
-        SELECT queued_at, claimed_at, delivered_at, failed_at, status FROM photos
+        SELECT id, queued_at, claimed_at, delivered_at, failed_at, status FROM photos, span
+        WHERE delivered_at > origin
+        UNION
+        SELECT id, queued_at, claimed_at, delivered_at, failed_at, status FROM photos, span WHERE failed_at > origin
+        UNION
+        SELECT id, queued_at, claimed_at, delivered_at, failed_at, status FROM photos
         WHERE status IN ('queued', 'rendering', 'stored', 'sending')
     ),
     steps AS (SELECT generate_series(origin, now() - step, step) AS begin FROM span),
@@ -267,23 +274,34 @@ _HISTORY = text("""
             percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY extract(epoch FROM delivered_at - claimed_at))
                 AS generation,
             percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM claimed_at - queued_at)) AS wait
-        FROM recent, span WHERE delivered_at IS NOT NULL GROUP BY 1
+        FROM recent, span WHERE delivered_at > origin GROUP BY 1
     ),
     lost AS (
         SELECT date_bin(step, failed_at, origin) AS begin, count(*) AS failed
-        FROM recent, span WHERE status IN ('failed', 'unconfirmed') GROUP BY 1
+        FROM recent, span WHERE failed_at > origin AND status <> 'dropped' GROUP BY 1
     ),
-    came AS (
-        SELECT date_bin(step, greatest(queued_at, origin), origin) AS begin, 1 AS change FROM recent, span
+    -- Each photo comes into the queue and leaves it; one that was put back is in it still.
+    moves AS (
+        SELECT greatest(queued_at, origin) AS at, 1 AS change FROM recent, span
         UNION ALL
-        SELECT date_bin(step, greatest(coalesce(claimed_at, failed_at), origin), origin), -1
-        FROM recent, span WHERE coalesce(claimed_at, failed_at) IS NOT NULL
+        SELECT greatest(coalesce(claimed_at, failed_at), origin), -1
+        FROM recent, span WHERE status <> 'queued' AND coalesce(claimed_at, failed_at) IS NOT NULL
     ),
-    changed AS (SELECT begin, sum(change) AS change FROM came GROUP BY 1)
-    SELECT steps.begin, coalesce(delivered, 0) AS delivered, coalesce(failed, 0) AS failed, generation, wait,
-        sum(coalesce(change, 0)) OVER (ORDER BY steps.begin) AS waiting
-    FROM steps LEFT JOIN made USING (begin) LEFT JOIN lost USING (begin) LEFT JOIN changed USING (begin)
-    ORDER BY steps.begin
+    depths AS (SELECT at, sum(change) OVER (ORDER BY at, change DESC ROWS UNBOUNDED PRECEDING) AS depth FROM moves),
+    peaks AS (
+        SELECT DISTINCT ON (begin) begin, max(depth) OVER (PARTITION BY begin) AS peak, depth AS last
+        FROM (SELECT date_bin(step, at, origin) AS begin, at, depth FROM depths, span) AS placed
+        ORDER BY begin, at DESC, depth
+    ),
+    -- A step in which nothing moved has as many as the one before it.
+    carried AS (
+        SELECT steps.begin, peak, last, count(last) OVER (ORDER BY steps.begin) AS run
+        FROM steps LEFT JOIN peaks USING (begin)
+    )
+    SELECT begin, coalesce(delivered, 0) AS delivered, coalesce(failed, 0) AS failed, generation, wait,
+        coalesce(peak, max(last) OVER (PARTITION BY run), 0) AS waiting
+    FROM carried LEFT JOIN made USING (begin) LEFT JOIN lost USING (begin)
+    ORDER BY begin
 """)
 
 

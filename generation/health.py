@@ -49,7 +49,7 @@ class Watchdog:
         self._bad_since: float | None = None
         self._refusals = 0
         self._restarted_at: float | None = None
-        self._restarting: asyncio.Task[None] | None = None
+        self._restarting: asyncio.Task[str] | None = None
 
     async def healthy(self) -> None:
         """Wait until all is well."""
@@ -97,10 +97,9 @@ class Watchdog:
         self._restarting = asyncio.create_task(self._restart())
         return True
 
-    async def restarted(self) -> None:
-        """Wait for a restart command that runs."""
-        if self._restarting:
-            await self._restarting
+    async def restarted(self) -> str:
+        """Wait for a restart command that runs; what came of it, in words."""
+        return await self._restarting if self._restarting else ""
 
     async def _bad(self, error: GenerationError, asked_at: float) -> None:
         now = asyncio.get_running_loop().time()
@@ -123,16 +122,19 @@ class Watchdog:
                 # Beside the looks: the first healthy answer ends the sickness, whatever the command still does.
                 self._restarting = asyncio.create_task(self._restart())
 
-    async def _restart(self) -> None:
+    async def _restart(self) -> str:
         log.warning("comfyui.restarting")
         process = None
         try:
             process = await asyncio.create_subprocess_exec(*shlex.split(self._restart_command))
             code = await asyncio.wait_for(process.wait(), RESTART_EVERY)
-            log.info("comfyui.restart_command_ended", exit_code=code)
         except TimeoutError:
             log.error("comfyui.restart_command_hangs")
             if process:
                 process.kill()
+            return "the restart command hangs"
         except (OSError, ValueError) as error:
             log.error("comfyui.restart_command_failed", error=repr(error))
+            return f"the restart command failed: {error}"
+        log.info("comfyui.restart_command_ended", exit_code=code)
+        return "restarted" if code == 0 else f"the restart command ended with status {code}"

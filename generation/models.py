@@ -26,6 +26,8 @@ from generation.database import Base
 
 #: The error of a photo whose scene was over before it could be shown.
 TOO_LATE = "its scene is over"
+#: The same for one that an operator took out of the queue.
+DROPPED_BY_OPERATOR = "an operator dropped it"
 
 
 class PhotoStatus(StrEnum):

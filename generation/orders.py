@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from generation import controls, disposal, metrics, queue, status
 from generation.errors import GenerationError, OneAtATime, QueueFull
-from generation.models import Orientation, Photo, PhotoStatus
+from generation.models import DROPPED_BY_OPERATOR, Orientation, Photo, PhotoStatus
 from generation.storage import object_key
 
 MAX_PROMPT = 2_000
@@ -21,9 +21,9 @@ MAX_PROMPT = 2_000
 #: Failed photos of so long ago are tried again together, so many at once.
 RETRIED = timedelta(hours=24)
 RETRIED_AT_ONCE = 500
-#: What a photo that is tried once more forgets.
+#: What a photo that is tried once more forgets; not that it failed, which the figures still count.
 AFRESH = (
-    "error", "failed_at", "told_at", "expires_at",
+    "error", "told_at", "expires_at",
     "claimed_at", "submitted_at", "rendered_at", "stored_at", "sending_at",
 )  # fmt: skip
 
@@ -184,7 +184,7 @@ async def retry_failed(session: AsyncSession, *, not_of: Sequence[int] = ()) -> 
             Photo.status == PhotoStatus.FAILED,
             Photo.failed_at > func.now() - RETRIED,
             Photo.prompt != "",
-            ~Photo.error.startswith("Forbidden"),
+            Photo.error != DROPPED_BY_OPERATOR,
             Photo.owner_id.not_in(not_of),
         )
         .order_by(Photo.id)
@@ -197,7 +197,10 @@ async def retry_failed(session: AsyncSession, *, not_of: Sequence[int] = ()) -> 
 async def expire_waiting(session: AsyncSession) -> int:
     """End all photos that wait for a GPU: the sweeper tells those who asked for one. How many there were."""
     expired = await session.scalars(
-        update(Photo).where(text("status = 'queued'")).values(expires_at=func.clock_timestamp()).returning(Photo.id)
+        update(Photo)
+        .where(text("status = 'queued'"), Photo.error.is_distinct_from(DROPPED_BY_OPERATOR))
+        .values(expires_at=func.clock_timestamp(), error=DROPPED_BY_OPERATOR)
+        .returning(Photo.id)
     )
     return len(expired.all())
 

@@ -244,7 +244,11 @@ class Process:
         log.warning("worker.commanded", command=command)
         try:
             if command == fleet.Command.RESTART:
-                result = "restarting" if self.watchdog.restart() else "COMFYUI_RESTART_COMMAND is not set"
+                result = "COMFYUI_RESTART_COMMAND is not set"
+                if self.watchdog.restart():
+                    # Beside the signs of life, which must go on meanwhile.
+                    self._restarting = asyncio.create_task(self._tell_restart())
+                    return
             else:
                 await self._backend.free()
                 result = "freed"
@@ -252,6 +256,12 @@ class Process:
             result = str(error)
         async with self._database.unit() as session:
             await fleet.done(session, self._name, result)
+
+    async def _tell_restart(self) -> None:
+        result = await self.watchdog.restarted()
+        with suppress(*AWAY):
+            async with self._database.unit() as session:
+                await fleet.done(session, self._name, result)
 
     def _read_again(self, wanted: int) -> int:
         """Workflows and rules from their files, when an operator wants it; what is wrong changes nothing."""

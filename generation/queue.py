@@ -135,8 +135,11 @@ async def expected_wait(session: AsyncSession, *, lease: float, before: datetime
     """Seconds until a photo of rank `before` (without one: a new one at the end of the queue) is rendered.
 
     The work ahead over the measured speed of all workers, and its own render. What a worker has not measured since
-    its start is taken from the photos of late. None when no worker is there that could begin.
+    its start is taken from the photos of late. None when nobody knows: no worker is there that could begin, or an
+    operator has paused the queue.
     """
+    if await controls.is_on(session, controls.QUEUE_PAUSED):
+        return None
     latest = select(Photo.render_seconds / Photo.batch_size).order_by(Photo.id.desc()).limit(50)
     lately = select(func.avg(latest.subquery().c[0])).scalar_subquery()
     seconds = func.coalesce(RenderWorker.photo_seconds, lately, UNMEASURED)

@@ -247,9 +247,12 @@ def load(path: Path) -> Workflow:
     """Read one workflow by its TOML file. Raises WorkflowError with a sentence that names the file."""
     try:
         description = _Description.model_validate(tomllib.loads(path.read_text("utf-8")))
-        graph: Graph = json.loads((path.parent / description.graph).read_text("utf-8"))
     except (OSError, ValueError, ValidationError) as error:
         raise WorkflowError(f"{path.name}: {error}") from error
+    try:
+        graph: Graph = json.loads((path.parent / description.graph).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise WorkflowError(f"{path.name}: {description.graph}: {error}") from error
     if not isinstance(graph, dict) or not all(
         isinstance(node, dict) and "inputs" in node for node in graph.values()
     ):

@@ -16,6 +16,7 @@ from generation.settings import load
 from sandbox.parts import Parts
 from sandbox.servers import end_with_parent
 from sandbox.settings import SandboxSettings
+from sandbox.sockets import HOST, free_port
 
 #: A process that ends is started again after this many seconds.
 RESTART_PAUSE = 1.0
@@ -27,6 +28,8 @@ COMMANDS = {
     "bot": ["-m", "bot"],
     "worker": ["-m", "arq", "generation.worker.WorkerSettings"],
 }
+#: Where each tells Prometheus its figures, if nobody has the port.
+METRICS_PORTS = {"bot": 9101, "worker": 9102}
 
 
 async def run(settings: SandboxSettings, given: Mapping[str, str]) -> int:
@@ -46,9 +49,11 @@ async def run(settings: SandboxSettings, given: Mapping[str, str]) -> int:
             if await _finished(arguments):
                 print(f"`python {' '.join(arguments)}` failed; see above.", file=sys.stderr)
                 return 1
-        _introduce(parts)
+        ports = {name: free_port(port) for name, port in METRICS_PORTS.items()}
+        _introduce(parts, ports)
         watching = [
-            asyncio.create_task(_keep_running(name, arguments, stop)) for name, arguments in COMMANDS.items()
+            asyncio.create_task(_keep_running(name, arguments, stop, METRICS_PORT=str(ports[name])))
+            for name, arguments in COMMANDS.items()
         ]
         await asyncio.wait([*watching, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
         stop.set()
@@ -70,7 +75,7 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _introduce(parts: Parts) -> None:
+def _introduce(parts: Parts, ports: Mapping[str, int]) -> None:
     lines = ["", "Vitte is running."]
     for part in parts.parts:
         lines.append(f"  {part.name:<15} {'STAND-IN: ' if part.stand_in else ''}{part.what}")
@@ -83,6 +88,8 @@ def _introduce(parts: Parts) -> None:
         ]
     else:
         lines += ["", "  Write to your bot in Telegram."]
+    figures = ", ".join(f"http://{HOST}:{port}/metrics ({name})" for name, port in ports.items())
+    lines += [f"  Figures         {figures}"]
     print("\n".join([*lines, "", "  Ctrl-C stops everything.", ""]), flush=True)
 
 
@@ -91,10 +98,10 @@ async def _finished(arguments: list[str]) -> int:
     return await process.wait()
 
 
-async def _keep_running(name: str, arguments: list[str], stop: asyncio.Event) -> int:
+async def _keep_running(name: str, arguments: list[str], stop: asyncio.Event, **environment: str) -> int:
     """Run a process of the product until `stop`, starting it again when it dies."""
     while True:
-        process = await _spawn(arguments)
+        process = await _spawn(arguments, **environment)
         ended = asyncio.create_task(process.wait())
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -118,12 +125,13 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-async def _spawn(arguments: list[str]) -> asyncio.subprocess.Process:
+async def _spawn(arguments: list[str], **environment: str) -> asyncio.subprocess.Process:
     # A session of its own: Ctrl-C in the terminal reaches only us, and we stop the others in order.
     return await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,
         cwd=Path(__file__).parent.parent,
+        env=os.environ | environment,
         stdin=asyncio.subprocess.DEVNULL,
         start_new_session=True,
         preexec_fn=end_with_parent,

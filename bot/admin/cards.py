@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 #: The person's number in a question that was passed on: in its first line (`paysupport-question`).
 _ASKER = re.compile(r"\A[^\n]*[^\n\s] #(\d{1,18})\.")
-_NUMBER = re.compile(r"^\s*#?\d{1,19}\s*$")
+_NUMBER = re.compile(r"^\s*#?[-+]?\d+\s*$")
 #: Payments and photos on a person's card.
 LISTED = 8
 

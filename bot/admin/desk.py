@@ -88,8 +88,8 @@ class Desk:
 
     async def retry_failed(self, _target: str, say: Say) -> str:
         async with self.database.unit() as session:
-            shut_out = select(Person.id).where(Person.banned_at.is_not(None))
-            photos = await orders.retry_failed(session, not_of=(await session.scalars(shut_out)).all())
+            gone = select(Person.id).where(Person.banned_at.is_not(None) | Person.blocked_at.is_not(None))
+            photos = await orders.retry_failed(session, not_of=(await session.scalars(gone)).all())
         for photo in photos:
             await self._ring(photo)
         return say("admin-retried", count=len(photos))
@@ -167,13 +167,14 @@ class Desk:
         if payment is None:
             return say("refund-unknown")
         try:
-            await self.bot.refund_star_payment(payment.person_id, payment.charge_id)
+            if payment.stars:  # else it was a gift, of which Telegram knows nothing
+                await self.bot.refund_star_payment(payment.person_id, payment.charge_id)
         except TelegramBadRequest as error:
             if "ALREADY_REFUNDED" not in str(error):
                 return say("refund-refused", why=error.message)
         except (TelegramAPIError, ClientDecodeError) as error:
             return say("refund-refused", why=type(error).__name__)
-        if payment.premium_until is not None:
+        if payment.stars and payment.premium_until is not None:
             # A refund ends no subscription: without this Telegram would take the next month.
             await privacy.end_subscription(self.bot, payment.person_id, payment.charge_id)
         async with self.database.unit() as session:
@@ -262,6 +263,14 @@ class Desk:
             name = next((worker.name for worker, _ in workers if key_of(worker.name) == target), None)
             ordered = name is not None and await fleet.order(session, name, command)
         return say("admin-commanded" if ordered else "stale-button")
+
+    async def words_of(self, action: str, target: str) -> str:
+        """What a target is called where a person reads it; buttons hold short keys."""
+        async with self.database.unit() as session:
+            if action in {"restart_worker", "free_worker"}:
+                workers = await fleet.alive(session, lease=self.settings.lease)
+                return next((fleet.place_of(each.name) for each, _ in workers if key_of(each.name) == target), "")
+        return target
 
 
 Action = Callable[[Desk, str, Say], Awaitable[str]]

@@ -7,17 +7,27 @@ from aiogram import Router
 from aiogram.exceptions import ClientDecodeError, TelegramAPIError
 from aiogram.filters import Command, CommandObject
 from aiogram.types import BufferedInputFile, CallbackQuery, InlineKeyboardMarkup, Message
-from sqlalchemy import select
+from sqlalchemy import func, select, text
 
 from bot import alerting, chart, figures
 from bot.admin.buttons import AdminAct, AdminPage
 from bot.admin.desk import DANGEROUS, Desk, key_of
-from bot.admin.words import alerts_words, chart_words, log_words, number, state_words, stats_words, worker_words
+from bot.admin.words import (
+    alert_name,
+    alerts_words,
+    chart_words,
+    log_words,
+    number,
+    state_words,
+    stats_words,
+    worker_words,
+)
 from bot.models import AdminAction, Person
 from bot.sending import MAX_TEXT, acknowledge, fitting, keyboard, replace_text
 from bot.texts import Say
 from generation import controls, fleet
 from generation.figures import Snapshot, history
+from generation.models import Photo
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +35,8 @@ Page = tuple[str, InlineKeyboardMarkup]
 Row = list[tuple[str, str]]
 #: Actions that the log shows.
 LISTED = 15
+#: Failed photos that the queue names.
+FAILED_LISTED = 5
 MAX_CAPTION = 1024
 
 
@@ -88,7 +100,7 @@ async def act(query: CallbackQuery, callback_data: AdminAct, person: Person, say
     """Do what a button says; what cannot be taken back is asked once more."""
     if callback_data.action in DANGEROUS and not callback_data.sure:
         await acknowledge(query)
-        await _ask_again(query, callback_data, say)
+        await _ask_again(query, callback_data, say, desk)
         return
     if callback_data.sure and query.message:
         question = (query.message.chat.id, query.message.message_id)
@@ -108,11 +120,12 @@ async def act(query: CallbackQuery, callback_data: AdminAct, person: Person, say
         await _replace(query, page, say, desk)
 
 
-async def _ask_again(query: CallbackQuery, asked: AdminAct, say: Say) -> None:
+async def _ask_again(query: CallbackQuery, asked: AdminAct, say: Say, desk: Desk) -> None:
     """As a message of its own: the page stays as it is."""
     if isinstance(query.message, Message):
         sure = asked.model_copy(update={"sure": True}).pack()
-        question = say("admin-sure", action=say(f"act-{asked.action}"), target=asked.target)
+        target = await desk.words_of(asked.action, asked.target)
+        question = say("admin-sure", action=say(f"act-{asked.action}"), target=target)
         await query.message.answer(question, reply_markup=keyboard([(say("admin-yes"), sure)]))
 
 
@@ -138,16 +151,19 @@ async def reload(message: Message, person: Person, say: Say, desk: Desk) -> None
 # -- pages ---------------------------------------------------------------------------------------------
 
 
-async def _now(desk: Desk) -> tuple[Snapshot, controls.Controls]:
+async def _now(desk: Desk, say: Say) -> tuple[Snapshot, controls.Controls, str]:
+    """The figures, how everything is switched, and both troubles and switches in words."""
     async with desk.database.unit() as session:
         snapshot = await figures.read(session, desk.settings, window=desk.alerting.rules.window)
-        return snapshot, await controls.read(session)
+        switched = await controls.read(session)
+        burning = [alert for alert in await alerting.listed(session) if alert.ended_at is None]
+    return snapshot, switched, state_words(say, desk.texts, switched, burning)
 
 
 async def admin_page(desk: Desk, say: Say) -> Page:
-    now, switched = await _now(desk)
+    now, switched, state = await _now(desk, say)
     maintenance = "maintenance_off" if switched.maintenance_since else "maintenance_on"
-    return stats_words(say, now, switched), keyboard(
+    return stats_words(say, now, state), keyboard(
         [_page(say, "stats"), _page(say, "queue"), _page(say, "gpu")],
         [_page(say, "alerts"), _page(say, "log")],
         [_act(say, maintenance), _act(say, "reload")],
@@ -156,23 +172,27 @@ async def admin_page(desk: Desk, say: Say) -> Page:
 
 
 async def stats_page(desk: Desk, say: Say) -> Page:
-    now, switched = await _now(desk)
-    return stats_words(say, now, switched), keyboard([_page(say, "stats"), _page(say, "admin")])
+    now, _, state = await _now(desk, say)
+    return stats_words(say, now, state), keyboard([_page(say, "stats"), _page(say, "admin")])
 
 
 async def queue_page(desk: Desk, say: Say) -> Page:
-    now, switched = await _now(desk)
-    text = say(
+    now, switched, state = await _now(desk, say)
+    async with desk.database.unit() as session:
+        lately = select(Photo.id).where(text("status = 'failed'"), Photo.failed_at > func.now() - figures.DAY)
+        failed = list(await session.scalars(lately.order_by(Photo.failed_at.desc()).limit(FAILED_LISTED)))
+    words = say(
         "admin-queue",
-        state=state_words(say, switched),
+        state=state,
         premium=number(now.of("queue_depth", "premium"), digits=0),
         free=number(now.of("queue_depth", "free"), digits=0),
         oldest=number(now.of("oldest_wait"), digits=0),
         hands=number(now.of("in_hand"), digits=0),
         failed="\n".join(f"{reason} ×{count:.0f}" for reason, count in now.values.get("failed", {}).items()) or "–",
+        photos=" · ".join(f"/photo {photo}" for photo in failed) or "–",
     )
     stopped = switched.queue_paused or switched.queue_draining
-    return text, keyboard(
+    return words, keyboard(
         [_act(say, "resume")] if stopped else [_act(say, "pause"), _act(say, "drain")],
         [_act(say, "retry_failed"), _act(say, "drop_waiting")],
         _around(say, "queue"),
@@ -183,11 +203,13 @@ async def gpu_page(desk: Desk, say: Say) -> Page:
     async with desk.database.unit() as session:
         workers = await fleet.alive(session, lease=desk.settings.lease)
     text = "\n\n".join(worker_words(say, worker, alive) for worker, alive in workers) or say("admin-no-worker")
-    rows: list[Row] = [
-        [_act(say, name, key_of(worker.name)) for name in ("restart_worker", "free_worker")]
-        for worker, alive in workers
-        if alive
-    ]
+    living = [worker.name for worker, alive in workers if alive]
+    rows: list[Row] = []
+    for name in living:
+        acts = [_act(say, action, key_of(name)) for action in ("restart_worker", "free_worker")]
+        # With one worker there is nothing to tell apart.
+        called = f" · {fleet.place_of(name)}" if len(living) > 1 else ""
+        rows += [[(f"{words}{called}", data)] for words, data in acts] if called else [acts]
     return text, keyboard(*rows, _around(say, "gpu"))
 
 
@@ -195,7 +217,10 @@ async def alerts_page(desk: Desk, say: Say) -> Page:
     async with desk.database.unit() as session:
         found = await alerting.listed(session)
     burning = dict.fromkeys(alert.rule for alert in found if alert.ended_at is None)
-    rows: list[Row] = [[(f"🔕 {rule}", AdminAct(action="silence", target=rule).pack())] for rule in burning]
+    rows: list[Row] = [
+        [(f"🔕 {alert_name(say, desk.texts, rule)}", AdminAct(action="silence", target=rule).pack())]
+        for rule in burning
+    ]
     return alerts_words(say, desk.texts, found), keyboard(*rows, _around(say, "alerts"))
 
 

@@ -35,14 +35,14 @@ def percent(ratio: float | None) -> str:
 
 
 def clock(moment: datetime | None) -> str:
-    return f"{moment:%d.%m %H:%M:%S}" if moment else NOTHING
+    return f"{moment:%d.%m %H:%M:%S} UTC" if moment else NOTHING
 
 
-def stats_words(say: Say, now: Snapshot, controls: Controls) -> str:
-    """The panel's figures."""
+def stats_words(say: Say, now: Snapshot, state: str) -> str:
+    """The panel's figures under `state_words`."""
     return say(
         "admin-stats",
-        state=state_words(say, controls),
+        state=state,
         waiting=number(now.total("queue_depth"), digits=0),
         premium=number(now.of("queue_depth", "premium"), digits=0),
         oldest=number(now.of("oldest_wait"), digits=0),
@@ -67,9 +67,9 @@ def stats_words(say: Say, now: Snapshot, controls: Controls) -> str:
     )
 
 
-def state_words(say: Say, controls: Controls) -> str:
-    """How everything is switched, where it is not as always."""
-    switched = []
+def state_words(say: Say, texts: Texts, controls: Controls, burning: Sequence[Alert]) -> str:
+    """What burns, and how everything is switched, where it is not as always."""
+    switched = [f"🔥 {name}" for name in dict.fromkeys(alert_name(say, texts, alert.rule) for alert in burning)]
     if controls.queue_paused:
         switched.append(say("admin-is-paused"))
     if controls.queue_draining:
@@ -161,7 +161,7 @@ def alerts_words(say: Say, texts: Texts, found: Sequence[Alert]) -> str:
         name = alert_name(say, texts, alert.rule) + (f" ({alert.subject})" if alert.subject else "")
         until = clock(alert.ended_at) if alert.ended_at else "…"
         mark = "✓" if alert.ended_at else "🔥"
-        lines.append(f"{mark} {name}: {number(alert.value)} · {clock(alert.fired_at)} – {until}")
+        lines.append(f"{mark} {name}: {number(alert.worst)} · {clock(alert.fired_at)} – {until}")
     return "\n".join(lines)
 
 

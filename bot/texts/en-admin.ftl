@@ -81,6 +81,8 @@ admin-queue =
 
     What failed of late:
     { $failed }
+
+    The last that failed: { $photos }
 admin-worker =
     🖥 { $name } { $throttled }
     { $state }
@@ -127,7 +129,7 @@ alert-investigation =
     Slowest stages, seconds (p95): { $stages }
     Errors: { $errors }
 alert-action-tell = Have a look.
-alert-action-scale_up = Calling the overflow GPUs.
+alert-action-scale_up = Spare GPUs, if there are any, take photos.
 alert-action-investigate = See below.
 alert-action-throttle = Pausing between renders until it has cooled down.
 alert-high_queue_depth = The queue is long
@@ -160,9 +162,9 @@ broadcast-sure = { $audience }: { $count ->
    *[other] { $count } people
   }. Send it?
 broadcast-start = Send
-broadcast-running = { $bar } { $sent } of { $total }, not reached { $missed }
-broadcast-stopped = Stopped. { $sent } of { $total } got it, not reached { $missed }.
-broadcast-done = Done. { $sent } of { $total } got it, not reached { $missed }.
+broadcast-running = { $bar } { $sent } of { $total }, not reached or not known { $missed }
+broadcast-stopped = Stopped. { $sent } of { $total } got it, not reached or not known { $missed }.
+broadcast-done = Done. { $sent } of { $total } got it, not reached or not known { $missed }.
 act-stop_broadcast = ⏹ Stop
 audience-all = Everybody
 audience-active = Here within 30 days

@@ -81,6 +81,8 @@ admin-queue =
 
     Неудачи за последнее время:
     { $failed }
+
+    Последние неудачные: { $photos }
 admin-worker =
     🖥 { $name } { $throttled }
     { $state }
@@ -127,7 +129,7 @@ alert-investigation =
     Медленнее всего, секунды (p95): { $stages }
     Ошибки: { $errors }
 alert-action-tell = Посмотри.
-alert-action-scale_up = Подключаю запасные видеокарты.
+alert-action-scale_up = Запасные видеокарты, если они есть, берут фото.
 alert-action-investigate = Смотри ниже.
 alert-action-throttle = Делаю паузы между рендерами, пока не остынет.
 alert-high_queue_depth = Длинная очередь
@@ -161,9 +163,9 @@ broadcast-sure = { $audience }: { $count ->
    *[other] { $count } человек
   }. Отправляем?
 broadcast-start = Отправить
-broadcast-running = { $bar } { $sent } из { $total }, не дошло { $missed }
-broadcast-stopped = Остановлено. Получили { $sent } из { $total }, не дошло { $missed }.
-broadcast-done = Готово. Получили { $sent } из { $total }, не дошло { $missed }.
+broadcast-running = { $bar } { $sent } из { $total }, не дошло или неизвестно { $missed }
+broadcast-stopped = Остановлено. Получили { $sent } из { $total }, не дошло или неизвестно { $missed }.
+broadcast-done = Готово. Получили { $sent } из { $total }, не дошло или неизвестно { $missed }.
 act-stop_broadcast = ⏹ Остановить
 audience-all = Все
 audience-active = Были за 30 дней
