@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.comfyui.drawing import blots, draw, filled, to_png
+from sandbox.comfyui.nodes import LOADERS
 from sandbox.faults import Faults
 
 Graph = dict[str, Any]
@@ -19,7 +20,8 @@ Graph = dict[str, Any]
 Send = Callable[[str, dict[str, Any], str | None], None]
 
 MAX_HISTORY = 10_000
-LOADERS = {"CheckpointLoaderSimple": "ckpt_name", "UNETLoader": "unet_name"}
+#: Node classes that leave an image file, and whether it is a temporary one.
+SAVERS = {"SaveImage": False, "PreviewImage": True, "VitteSaveImage": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,7 @@ class Executor:
         cached: bool,
     ) -> None:
         kind = prompt.graph[node]["class_type"]
-        is_output = kind in {"SaveImage", "PreviewImage"}
+        is_output = kind in SAVERS
         if cached and not is_output:
             return
         if cached:
@@ -187,10 +189,10 @@ class Executor:
             self._hear(client, "executing", {"node": node, "display_node": node, "prompt_id": prompt.prompt_id})
             if kind in LOADERS:
                 await self._load(prompt, prompt.graph[node]["inputs"][LOADERS[kind]])
-            elif kind in {"KSampler", "SamplerCustomAdvanced"}:
+            elif kind in {"KSampler", "VitteSample"}:
                 await self._sample(prompt, node, client, states)
             elif is_output:
-                outputs[node] = {"images": await self._save(prompt.graph, node, temporary=kind == "PreviewImage")}
+                outputs[node] = {"images": await self._save(prompt.graph, node, temporary=SAVERS[kind])}
         if is_output:
             self._hear(
                 client,
@@ -216,7 +218,12 @@ class Executor:
             await self._pause(3600)
         if self._faults.take("render", "stuck"):
             await asyncio.sleep(3600)
-        steps = prompt.graph[inputs["sigmas"][0]]["inputs"]["steps"] if "sigmas" in inputs else inputs["steps"]
+        if (
+            "seeds" in inputs
+            and not len(json.loads(inputs["seeds"])) == len(_prompts(prompt.graph, inputs)) == size
+        ):
+            raise NodeError("ValueError", "prompts, seeds and the batch must be as many")
+        steps = inputs["steps"]
         for step in range(1, steps + 1):
             await self._pause(self.cost.of(size) / steps)
             self._progress(prompt, client, states, node, step, steps, "running")
@@ -245,7 +252,8 @@ class Executor:
             # Counted by listing the folder, like the original.
             name = f"{prefix.name}_{len(list(folder.glob(f'{prefix.name}_*'))) + 1:05}_.png"
             fault = self._faults.take("render", "black", "noise")
-            content = await asyncio.to_thread(_render, source, index, graph, flaw=fault.kind if fault else "")
+            kept = None if graph[node]["class_type"] == "VitteSaveImage" else graph
+            content = await asyncio.to_thread(_render, source, index, kept, flaw=fault.kind if fault else "")
             (folder / name).write_bytes(content)
             subfolder = "" if prefix.parent == Path() else str(prefix.parent)
             files.append({"filename": name, "subfolder": subfolder, "type": "temp" if temporary else "output"})
@@ -346,13 +354,8 @@ def _pictures(graph: Graph, node: str) -> Iterator[_Source]:
         return
     sampler = graph[source["inputs"]["samples"][0]]["inputs"]
     latent = graph[sampler["latent_image"][0]]["inputs"]
-    if "guider" in sampler:
-        conditioning = graph[graph[sampler["guider"][0]]["inputs"]["conditioning"][0]]["inputs"]
-        prompts, seeds = (
-            json.loads(conditioning["prompts"]),
-            json.loads(graph[sampler["noise"][0]]["inputs"]["seeds"]),
-        )
-        for prompt, seed in zip(prompts, seeds, strict=True):
+    if "seeds" in sampler:
+        for prompt, seed in zip(_prompts(graph, sampler), json.loads(sampler["seeds"]), strict=True):
             yield _Source(prompt, seed, latent["width"], latent["height"], None, own_noise=True)
         return
     positive = graph[sampler["positive"][0]]["inputs"]
@@ -360,7 +363,13 @@ def _pictures(graph: Graph, node: str) -> Iterator[_Source]:
         yield _Source(str(positive.get("text", "")), sampler["seed"], latent["width"], latent["height"], None)
 
 
-def _render(source: _Source, index: int, graph: Graph, *, flaw: str) -> bytes:
+def _prompts(graph: Graph, sampler: dict[str, Any]) -> list[str]:
+    """What VitteSample has in `positive`."""
+    found: list[str] = json.loads(graph[sampler["positive"][0]]["inputs"]["prompts"])
+    return found
+
+
+def _render(source: _Source, index: int, graph: Graph | None, *, flaw: str) -> bytes:
     if flaw == "black":
         image = filled(source.width, source.height, 0)
     elif flaw == "noise":

@@ -45,6 +45,9 @@ def _node(output: list[str], *, output_node: bool = False, optional: Any = None,
 _SEED = _integer(0, 0, 2**64 - 1)
 _DEVICE = {"device": [["default", "cpu"], {"advanced": True}]}
 
+_STRING = ["STRING", {"multiline": True}]
+_SAVE = {"images": ["IMAGE"], "filename_prefix": ["STRING", {"default": "ComfyUI"}]}
+
 NODES: dict[str, dict[str, Any]] = {
     "EmptyImage": _node(
         ["IMAGE"],
@@ -53,7 +56,7 @@ NODES: dict[str, dict[str, Any]] = {
         batch_size=_integer(1, 1, 4096),
         color=_integer(0, 0, 0xFFFFFF),
     ),
-    "SaveImage": _node([], output_node=True, images=["IMAGE"], filename_prefix=["STRING", {"default": "ComfyUI"}]),
+    "SaveImage": _node([], output_node=True, **_SAVE),
     "PreviewImage": _node([], output_node=True, images=["IMAGE"]),
     "CheckpointLoaderSimple": _node(["MODEL", "CLIP", "VAE"], ckpt_name=[MODELS["checkpoints"]]),
     "UNETLoader": _node(
@@ -66,6 +69,7 @@ NODES: dict[str, dict[str, Any]] = {
     "LoraLoaderModelOnly": _node(
         ["MODEL"], model=["MODEL"], lora_name=[MODELS["loras"]], strength_model=_number(1, -100, 100)
     ),
+    "TorchCompileModel": _node(["MODEL"], model=["MODEL"], backend=[["inductor", "cudagraphs"]]),
     "ModelSamplingAuraFlow": _node(["MODEL"], model=["MODEL"], shift=_number(1.73, 0, 100)),
     "CLIPTextEncode": _node(["CONDITIONING"], text=["STRING", {"multiline": True}], clip=["CLIP"]),
     "ConditioningZeroOut": _node(["CONDITIONING"], conditioning=["CONDITIONING"]),
@@ -84,25 +88,29 @@ NODES: dict[str, dict[str, Any]] = {
         latent_image=["LATENT"],
         denoise=_number(1, 0, 1),
     ),
-    "KSamplerSelect": _node(["SAMPLER"], sampler_name=[SAMPLERS]),
-    "BasicScheduler": _node(
-        ["SIGMAS"],
-        model=["MODEL"],
-        scheduler=[SCHEDULERS],
-        steps=_integer(20, 1, 10000),
-        denoise=_number(1, 0, 1),
-    ),
-    "BasicGuider": _node(["GUIDER"], model=["MODEL"], conditioning=["CONDITIONING"]),
-    "SamplerCustomAdvanced": _node(
-        ["LATENT", "LATENT"],
-        noise=["NOISE"],
-        guider=["GUIDER"],
-        sampler=["SAMPLER"],
-        sigmas=["SIGMAS"],
-        latent_image=["LATENT"],
-    ),
-    # Not ComfyUI's own: what a workflow with one sampler pass for several photos needs. JSON lists.
-    "VitteEncodePrompts": _node(["CONDITIONING"], clip=["CLIP"], prompts=["STRING", {"multiline": True}]),
-    "VitteNoise": _node(["NOISE"], seeds=["STRING", {"multiline": True}]),
     "VAEDecode": _node(["IMAGE"], samples=["LATENT"], vae=["VAE"]),
+}
+
+#: ComfyUI's loaders, and those of generation/comfyui_nodes that keep models in RAM, load files by these inputs.
+LOADERS = {"CheckpointLoaderSimple": "ckpt_name", "UNETLoader": "unet_name"}
+LOADERS |= {f"Vitte{name}": given for name, given in LOADERS.items()}
+
+NODES |= {
+    f"Vitte{name}": NODES[name] for name in ("CheckpointLoaderSimple", "UNETLoader", "CLIPLoader", "VAELoader")
+}
+NODES |= {
+    "VitteEncodePrompts": _node(["VITTE_PROMPTS"], clip=["CLIP"], prompts=_STRING),
+    "VitteSample": _node(
+        ["LATENT"],
+        optional={"negative": ["VITTE_PROMPTS"]},
+        model=["MODEL"],
+        positive=["VITTE_PROMPTS"],
+        latent_image=["LATENT"],
+        seeds=_STRING,
+        steps=_integer(20, 1, 10000),
+        cfg=_number(8, 0, 100),
+        sampler_name=[SAMPLERS],
+        scheduler=[SCHEDULERS],
+    ),
+    "VitteSaveImage": _node([], output_node=True, **_SAVE),
 }

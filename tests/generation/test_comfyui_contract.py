@@ -9,6 +9,7 @@ import asyncio
 import os
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -75,21 +76,26 @@ class Server:
             return response.status, await response.json() if text else None
 
 
-@pytest_asyncio.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    real = os.environ.get("COMFYUI_URL")
-    stand_in = None if real else await ComfyUIServer(tmp_path, cost=Cost(batch=(3.0,), swap=0.0)).start()
-    url = real or (stand_in.url if stand_in else "")
-    async with aiohttp.ClientSession() as session:
-        connected = Server(url, session)
+@asynccontextmanager
+async def connected(folder: Path, cost: Cost) -> AsyncIterator[Server]:
+    """A connection to the server of COMFYUI_URL, else to a stand-in."""
+    async with AsyncExitStack() as stack:
+        url = (
+            os.environ.get("COMFYUI_URL") or (await stack.enter_async_context(ComfyUIServer(folder, cost=cost))).url
+        )
+        server = Server(url, await stack.enter_async_context(aiohttp.ClientSession()))
         opened = asyncio.Event()
-        listening = asyncio.create_task(connected.listen(opened))
+        listening = asyncio.create_task(server.listen(opened))
         await asyncio.wait_for(opened.wait(), 20)
-        yield connected
+        yield server
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
-    if stand_in:
-        await stand_in.stop()
+
+
+@pytest_asyncio.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    async with connected(tmp_path, Cost(batch=(3.0,), swap=0.0)) as server:
+        yield server
 
 
 def plain(colour: int, prefix: str = "contract") -> Json:

@@ -1,0 +1,50 @@
+"""What the worker asks beside ComfyUI's own API: the card's load and temperature, and the models in RAM."""
+
+import asyncio
+from typing import Any
+
+import torch
+from aiohttp import web
+from server import PromptServer
+
+from .loaders import KEPT
+from .nvml import Card
+
+
+def add() -> None:
+    """Register the routes; once, when ComfyUI loads this package."""
+    card = Card(_uuid())
+    routes = PromptServer.instance.routes
+
+    @routes.get("/vitte/gpu")  # type: ignore[untyped-decorator]
+    async def gpu(_request: web.Request) -> web.Response:
+        """`load` from 0 to 1, `temperature` in degrees Celsius, `vram_peak` in bytes; null where unknown."""
+        load, temperature = await asyncio.to_thread(card.read)
+        return web.json_response({"load": load, "temperature": temperature, "vram_peak": _peak()})
+
+    @routes.post("/vitte/gpu/forget_peak")  # type: ignore[untyped-decorator]
+    async def forget_peak(_request: web.Request) -> web.Response:
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+        return web.Response()
+
+    @routes.get("/vitte/models")  # type: ignore[untyped-decorator]
+    async def models(_request: web.Request) -> web.Response:
+        return web.json_response(KEPT.report())
+
+    @routes.delete("/vitte/models")  # type: ignore[untyped-decorator]
+    async def forget_models(_request: web.Request) -> web.Response:
+        KEPT.clear()
+        return web.Response()
+
+
+def _uuid() -> str | None:
+    """NVML's name of the card that torch uses; its own numbers may count other cards as well."""
+    if not torch.cuda.is_available():
+        return None
+    found: Any = getattr(torch.cuda.get_device_properties(0), "uuid", None)
+    return f"GPU-{found}" if found else ""
+
+
+def _peak() -> int | None:
+    return torch.cuda.max_memory_reserved() if torch.cuda.is_available() else None
