@@ -22,6 +22,7 @@ from generation.orders import MAX_PROMPT
 from generation.settings import HttpAddress, load
 from generation.workflow import Workflow
 from generation.workflow_check import ObjectInfo, choice_problem, problems
+from generation.workflow_file import FOLDER
 from triggers.policy import check_prompt
 
 
@@ -59,7 +60,7 @@ def load_all_or_stop(known: dict[str, Workflow], texts: Texts) -> dict[str, Pers
 
 
 def _check(settings: DataSettings) -> Iterator[str]:
-    known, unread = _read_workflows(Path(settings.workflows_folder or workflows.FOLDER))
+    known, unread = _read_workflows(Path(settings.workflows_folder or FOLDER))
     yield from unread
     everybody, wrong = _read_personas(personas.FOLDER)
     yield from wrong

@@ -1,4 +1,8 @@
-"""`python -m generation create-bucket`: make the S3 bucket if it is not there."""
+"""Commands of an engineer.
+
+`python -m generation create-bucket` makes the S3 bucket if it is not there.
+`python -m generation bench-gpu --help` measures workflows, batches and switches on the card of a real ComfyUI.
+"""
 
 import asyncio
 import sys
@@ -14,14 +18,19 @@ async def create_bucket(settings: Settings) -> None:
 
 
 def main(arguments: list[str]) -> int | str:
-    if arguments != ["create-bucket"]:
-        return "usage: python -m generation create-bucket"
-    settings = load(Settings)
-    try:
-        asyncio.run(create_bucket(settings))
-    except StorageUnavailable as error:
-        return f"The bucket {settings.s3_bucket} cannot be made: {error}"
-    return 0
+    match arguments:
+        case ["create-bucket"]:
+            settings = load(Settings)
+            try:
+                asyncio.run(create_bucket(settings))
+            except StorageUnavailable as error:
+                return f"The bucket {settings.s3_bucket} cannot be made: {error}"
+            return 0
+        case ["bench-gpu", *options]:
+            from generation.bench_gpu import command  # noqa: PLC0415 - of this command alone
+
+            return command.main(options)
+    return "usage: python -m generation [create-bucket | bench-gpu]"
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from generation.comfyui import ImageFile, Rendered
+from generation.comfyui_history import ImageFile, Rendered
 from generation.gpu import GpuReport
-from generation.workflow import Graph
+from generation.workflow_file import Graph
 
 
 class Backend(Protocol):
@@ -33,6 +33,9 @@ class Backend(Protocol):
 
     async def free(self) -> None:
         """Unload models and give memory back. Raises ComfyUIError."""
+
+    async def restart(self) -> None:
+        """Start it anew, where it can do so itself. Raises ComfyUIError."""
 
     async def close(self) -> None:
         """Finish what must be finished before the connection is closed."""

@@ -9,25 +9,24 @@ import asyncio
 import uuid
 from collections.abc import Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import structlog
 
+from generation.comfyui_history import ImageFile, Rendered, rendered
 from generation.errors import (
     ComfyUIError,
     ComfyUISick,
     ComfyUIUnreachable,
     GraphRejected,
     PromptLost,
-    RenderFailed,
-    RenderInterrupted,
     RenderStalled,
     RenderTimeout,
 )
 from generation.gpu import GpuReport
-from generation.workflow import Graph
+from generation.workflow_file import Graph
 
 log = structlog.get_logger(__name__)
 
@@ -35,24 +34,6 @@ log = structlog.get_logger(__name__)
 MAX_IMAGE_BYTES = 64 * 1024 * 1024
 
 _ENDED = frozenset({"execution_error", "execution_interrupted"})
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFile:
-    """A file on the ComfyUI machine, as `/history` names it; `data` where a back end sends it along."""
-
-    filename: str
-    subfolder: str
-    type: str
-    data: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """A graph that succeeded: image files by output node, and the seconds it ran by ComfyUI's own clock."""
-
-    outputs: dict[str, list[ImageFile]]
-    seconds: float | None
 
 
 @dataclass(slots=True)
@@ -107,7 +88,7 @@ class ComfyUI:
             async with asyncio.timeout(2 * timeout + 10):
                 await self.submit(graph, prompt_id=prompt_id)
                 submitted()
-                return _rendered(await self._wait(prompt_id, watched, timeout))
+                return rendered(await self._wait(prompt_id, watched, timeout))
         except TimeoutError:
             self._abandon(prompt_id)
             raise RenderTimeout(f"no result within {timeout:g} s") from None
@@ -226,7 +207,9 @@ class ComfyUI:
             node = await self._gpu_node()
             total, free = device.get("vram_total"), device.get("vram_free")
             used = total - free if total and free is not None else None
-            return GpuReport(device.get("name"), used, total, node.get("load"), node.get("temperature"))
+            return GpuReport(
+                device.get("name"), used, total, node.get("load"), node.get("temperature"), node.get("models") or {}
+            )
         except (AttributeError, TypeError, IndexError) as error:
             log.warning("comfyui.unreadable_stats", error=repr(error))
             return GpuReport()
@@ -243,10 +226,25 @@ class ComfyUI:
             return {}
 
     async def free(self) -> None:
-        """Have it unload its models and give memory back."""
+        """Have it unload its models and give memory back; those that `comfyui_nodes` keeps in RAM as well."""
         async with self._request("POST", "/free", json={"unload_models": True, "free_memory": True}) as response:
             if response.status != 200:
                 raise ComfyUIUnreachable(f"/free answered {response.status}")
+        async with self._request("DELETE", "/vitte/models"):
+            pass  # 404 and 405: there is no such node
+
+    async def restart(self) -> None:
+        """Have `comfyui_nodes` end the process, for whoever keeps it running to start it anew."""
+        async with self._request("POST", "/vitte/restart") as response:
+            if response.status != 200:
+                raise ComfyUIError("COMFYUI_RESTART_COMMAND is not set, and comfyui_nodes is not installed")
+
+    async def vram_peak(self, *, forget: bool = False) -> int | None:
+        """Most bytes of VRAM that were in use since the last `forget`; None without `comfyui_nodes`."""
+        if forget:
+            async with self._request("POST", "/vitte/gpu/forget_peak"):
+                return None
+        return (await self._gpu_node()).get("vram_peak")
 
     async def object_info(self) -> dict[str, Any]:
         """Every node class that this server has, with its inputs."""
@@ -329,37 +327,3 @@ async def read_image(response: aiohttp.ClientResponse) -> bytes:
         if size > MAX_IMAGE_BYTES:
             raise ComfyUIError(f"more than {MAX_IMAGE_BYTES} bytes for one image")
     return b"".join(parts)
-
-
-def _rendered(entry: dict[str, Any]) -> Rendered:
-    """What a history entry tells of a graph that has ended; raises the error that it tells of."""
-    status = entry.get("status") or {}
-    if status.get("status_str") == "error":
-        raise _failure(status.get("messages") or [])
-    outputs = {
-        node: [
-            ImageFile(image["filename"], image.get("subfolder", ""), image.get("type", "output"))
-            for image in output.get("images", [])
-        ]
-        for node, output in (entry.get("outputs") or {}).items()
-    }
-    return Rendered(outputs, _seconds(status.get("messages") or []))
-
-
-def _seconds(messages: list[Any]) -> float | None:
-    stamps = {name: details.get("timestamp") for name, details in messages}
-    started, ended = stamps.get("execution_start"), stamps.get("execution_success")
-    return (ended - started) / 1000 if started and ended else None
-
-
-def _failure(messages: list[Any]) -> ComfyUIError:
-    for name, details in messages:
-        if name == "execution_interrupted":
-            return RenderInterrupted("interrupted")
-        if name == "execution_error":
-            return RenderFailed(
-                str(details.get("exception_type")),
-                str(details.get("exception_message")).strip(),
-                str(details.get("node_id")),
-            )
-    return RenderFailed("unknown", "history says error and nothing more")

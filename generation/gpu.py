@@ -3,7 +3,8 @@
 import asyncio
 import shutil
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pynvml
@@ -29,6 +30,8 @@ class GpuReport:
     vram_total: int | None = None
     load: float | None = None
     temperature: float | None = None
+    #: Of the models that `comfyui_nodes` keeps in RAM: `hits`, `loads` and `load_seconds` since ComfyUI's start.
+    models: Mapping[str, float] = field(default_factory=dict)
 
 
 class Nvml:

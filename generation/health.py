@@ -45,6 +45,7 @@ class Watchdog:
         # Sick until proven healthy: before the first answer nothing is taken.
         self.problem: str | None = "not yet looked at"
         self._healthy = asyncio.Event()
+        self._sick = asyncio.Event()
         self._storage_doubted = True
         self._bad_since: float | None = None
         self._refusals = 0
@@ -54,6 +55,10 @@ class Watchdog:
     async def healthy(self) -> None:
         """Wait until all is well."""
         await self._healthy.wait()
+
+    async def sick(self) -> None:
+        """Wait until something is wrong."""
+        await self._sick.wait()
 
     def give_up(self) -> None:
         """The worker stops: nobody needs to wait for health any more."""
@@ -87,6 +92,7 @@ class Watchdog:
             log.info("worker.healthy", was=self.problem)
         self.problem = self._bad_since = None
         self._refusals = 0
+        self._sick.clear()
         self._healthy.set()
 
     def restart(self) -> bool:
@@ -113,6 +119,7 @@ class Watchdog:
         was_healthy = self._healthy.is_set()
         self.problem = str(error)
         self._healthy.clear()
+        self._sick.set()
         if not is_storage:
             # Renders that are done can be stored later; those of a sick ComfyUI are another one's work now.
             if was_healthy:

@@ -3,7 +3,7 @@
 Labels never name a person. Everything is in one registry of the product's own, which `generation.endpoint` serves.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
 
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
@@ -43,4 +43,10 @@ IDLE_SECONDS = Counter(
 THROTTLE_SECONDS = Counter(
     "vitte_throttle_pause_seconds", "Seconds of pauses between graphs, made to cool down.", registry=REGISTRY
 )
+#: What the loaders of comfyui_nodes say; gauges, since another process counts.
+MODEL_CACHE = {
+    "hits": Gauge("vitte_model_cache_hits", "Models that were in RAM when a graph wanted them.", registry=REGISTRY),
+    "loads": Gauge("vitte_model_cache_loads", "Models that ComfyUI loaded from its disk.", registry=REGISTRY),
+    "load_seconds": Gauge("vitte_model_cache_load_seconds", "Seconds that all that took.", registry=REGISTRY),
+}
 FLOODS = Counter("vitte_telegram_floods", "Times that Telegram said 429.", ["method"], registry=REGISTRY)

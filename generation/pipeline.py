@@ -16,7 +16,7 @@ from arq import ArqRedis
 
 from generation import doorbell, status, telegram
 from generation.backend import Backend
-from generation.comfyui import ImageFile
+from generation.comfyui_history import ImageFile
 from generation.database import Database
 from generation.delivery import Delivery
 from generation.errors import (

@@ -27,6 +27,7 @@ from generation import (
     figures,
     fleet,
     logs,
+    metrics,
     status,
     storage,
     telegram,
@@ -46,6 +47,7 @@ from generation.runpod import RunPod
 from generation.settings import Settings, WrongSettings
 from generation.storage import Storage
 from generation.sweeper import Sweeper
+from generation.warm_up import WarmUp
 from generation.workflow import Workflow
 
 log = structlog.get_logger(__name__)
@@ -89,7 +91,8 @@ class Process:
         self._build(redis, bot, opened, workflows)
         # Beside the sweeper: an S3 that hangs must not keep photos waiting.
         delete_originals = partial(disposal.keep_sweeping, self._database, opened, every=settings.sweep_every)
-        for work in (self._backend.listen, self.watchdog.watch, self._say_alive, delete_originals):
+        warm = WarmUp(self._backend, workflows, settings.warm_up, self.watchdog)
+        for work in (self._backend.listen, self.watchdog.watch, self._say_alive, delete_originals, warm.keep):
             self._living.append(asyncio.create_task(_kept_up(work)))
         self.endpoint_port = await self._stack.enter_async_context(
             endpoint.serving(
@@ -217,6 +220,8 @@ class Process:
         card = await self._backend.report()
         if (told := await self._nvml.read()) is not None:
             card = dataclasses.replace(card, load=told[0], temperature=told[1])
+        for name, gauge in metrics.MODEL_CACHE.items():
+            gauge.set(card.models.get(name, 0))
         hot = {"gpu_temperature": card.temperature, "gpu_load": card.load, "vram_used": card.vram_used}
         throttled = self._throttle.look(hot, datetime.now(UTC))
         if throttled != self.renderer.throttled:
@@ -244,11 +249,12 @@ class Process:
         log.warning("worker.commanded", command=command)
         try:
             if command == fleet.Command.RESTART:
-                result = "COMFYUI_RESTART_COMMAND is not set"
                 if self.watchdog.restart():
                     # Beside the signs of life, which must go on meanwhile.
                     self._restarting = asyncio.create_task(self._tell_restart())
                     return
+                await self._backend.restart()
+                result = "restarted by its node"
             else:
                 await self._backend.free()
                 result = "freed"

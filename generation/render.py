@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from generation.comfyui import ImageFile, Rendered
+from generation.comfyui_history import ImageFile, Rendered
 from generation.errors import BadImage, GenerationError
 from generation.models import Photo
 from generation.workflow import Place

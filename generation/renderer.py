@@ -11,7 +11,7 @@ import structlog
 
 from generation import metrics, queue, scheduling
 from generation.backend import Backend
-from generation.comfyui import Rendered
+from generation.comfyui_history import Rendered
 from generation.database import AWAY, Database
 from generation.errors import ComfyUISick, RenderFailed, WorkerStopped, WorkflowError
 from generation.health import Watchdog

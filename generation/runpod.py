@@ -14,7 +14,8 @@ from typing import Any
 import aiohttp
 import structlog
 
-from generation.comfyui import ImageFile, Rendered, read_image
+from generation.comfyui import read_image
+from generation.comfyui_history import ImageFile, Rendered
 from generation.errors import (
     BadImage,
     ComfyUIError,
@@ -26,7 +27,7 @@ from generation.errors import (
     RenderTimeout,
 )
 from generation.gpu import GpuReport
-from generation.workflow import Graph
+from generation.workflow_file import Graph
 
 log = structlog.get_logger(__name__)
 
@@ -83,6 +84,10 @@ class RunPod:
 
     async def free(self) -> None:
         """Its workers end by themselves."""
+        raise ComfyUIError("RunPod has no such thing")
+
+    async def restart(self) -> None:
+        """Nor by us."""
         raise ComfyUIError("RunPod has no such thing")
 
     async def view(self, image: ImageFile) -> bytes:

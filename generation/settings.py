@@ -2,8 +2,17 @@
 
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, Field, HttpUrl, SecretStr, TypeAdapter, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sentry_sdk.utils import BadDsn, Dsn
 
 Model = TypeVar("Model", bound=BaseSettings)
@@ -45,6 +54,10 @@ def _sentry_dsn(dsn: SecretStr) -> SecretStr:
     return dsn
 
 
+def _names(value: object) -> object:
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
 HttpAddress = Annotated[str, AfterValidator(_http_url)]
 
 
@@ -76,6 +89,7 @@ class Settings(DatabaseSettings):
     requested_photo_expires: Annotated[float, Field(gt=0)] = 1800
     automatic_photo_expires: Annotated[float, Field(gt=0)] = 180
     workflows_folder: str = ""
+    warm_up: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = ()
     model_slice: Annotated[float, Field(ge=0)] = 60
     batch_window: Annotated[float, Field(ge=0, le=60)] = 0
     hand_over_lead: Annotated[float, Field(ge=0)] = 0.1

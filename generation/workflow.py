@@ -5,33 +5,15 @@ A new workflow is two files in `workflows/`; it takes no code.
 
 import copy
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from types import MappingProxyType
 
 from generation.errors import WorkflowError
 from generation.models import Orientation
 from generation.settings import WrongSettings
-
-FOLDER = Path(__file__).parent / "workflows"
-#: The node classes that a graph may use; the workflows' own folder may hold another list.
-ALLOWED_NODES = "allowed_nodes.txt"
-
-Graph = dict[str, dict[str, Any]]
-Pixels = Annotated[int, Field(ge=64, le=4096, multiple_of=8)]
-InputAddress = Annotated[str, Field(pattern=r"^[^.]+\.[^.]+$")]
-InputName = Literal[
-    "prompt", "negative_prompt", "seed", "width", "height", "filename_prefix",
-    # What makes a persona the same in every picture, where the workflow has it.
-    "lora_name", "lora_strength", "reference_image",
-    # One sampler pass for several photos: JSON lists, one entry for each photo, and their number.
-    "prompts", "negative_prompts", "seeds", "batch_size",
-]  # fmt: skip
+from generation.workflow_file import FOLDER, BatchWay, Description, Graph, Switch, WorkflowFile
 
 #: Where the name of a model file is among a loader's inputs; equal names need no swap.
 MODEL_INPUTS = frozenset({"ckpt_name", "unet_name", "lora_name"})
@@ -39,41 +21,6 @@ MODEL_INPUTS = frozenset({"ckpt_name", "unet_name", "lora_name"})
 UNMEASURED = 10.0
 #: What a sampler pass of 1, 2, ... photos is expected to cost, in renders of one, until it is measured.
 UNMEASURED_PASS = (1.0, 1.75, 2.45, 3.1)
-
-
-class BatchWay(StrEnum):
-    """How a workflow renders several photos."""
-
-    #: Each in a graph of its own; what is gained is the loaded model.
-    ONE_BY_ONE = "one_by_one"
-    #: One graph with a branch for each photo behind shared loaders.
-    BRANCHES = "branches"
-    #: One pass of the sampler for all; the graph must be made for it.
-    ONE_PASS = "one_pass"  # noqa: S105 - a pass of the sampler
-
-
-class _Batch(BaseModel):
-    """The table `[batch]`: `seconds` is what graphs of 1, 2, ... photos took on the operator's card."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    way: BatchWay = BatchWay.ONE_BY_ONE
-    largest: Annotated[int, Field(ge=1, le=16)] = 4
-    seconds: list[Annotated[float, Field(gt=0)]] = []
-
-
-class _Description(BaseModel):
-    """The TOML file beside a graph."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    title: str
-    graph: str
-    output: str
-    inputs: dict[InputName, InputAddress]
-    sizes: dict[Orientation, tuple[Pixels, Pixels]]
-    values: dict[InputAddress, str | int | float | bool] = {}
-    batch: _Batch = _Batch()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,16 +47,17 @@ class Place:
 class Workflow:
     """One ComfyUI graph and where its inputs are. Immutable; shared by all photos."""
 
-    def __init__(self, name: str, description: _Description, graph: Graph) -> None:
+    def __init__(self, name: str, description: Description, graph: Graph) -> None:
         self.name = name
         self.output = description.output
         self.sizes = description.sizes
         self._inputs = description.inputs
         self._batch = description.batch
-        self.graph = graph
+        self.switches: Mapping[str, Switch] = description.switches
+        self.graph = graph = copy.deepcopy(graph)
         for address, value in description.values.items():
             node, name_of_input = address.split(".")
-            graph[node]["inputs"][name_of_input] = value
+            graph[node]["inputs"][name_of_input] = list(value) if isinstance(value, tuple) else value
         self._of_one_photo = _behind(graph, {address.split(".")[0] for address in self._inputs.values()})
 
     @property
@@ -243,23 +191,18 @@ def _expected(size: int, known: Sequence[float], way: BatchWay) -> float:
     return known[0] * factor
 
 
-def load(path: Path) -> Workflow:
-    """Read one workflow by its TOML file. Raises WorkflowError with a sentence that names the file."""
-    try:
-        description = _Description.model_validate(tomllib.loads(path.read_text("utf-8")))
-    except (OSError, ValueError, ValidationError) as error:
-        raise WorkflowError(f"{path.name}: {error}") from error
-    try:
-        graph: Graph = json.loads((path.parent / description.graph).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise WorkflowError(f"{path.name}: {description.graph}: {error}") from error
-    if not isinstance(graph, dict) or not all(
-        isinstance(node, dict) and "inputs" in node for node in graph.values()
-    ):
-        raise WorkflowError(f"{description.graph}: not a graph in ComfyUI's API format (Save (API))")
-    _check(path.name, description, graph)
-    _check_nodes(description.graph, graph, path.parent)
-    return Workflow(path.stem, description, graph)
+def load(path: Path, turned: Mapping[str, bool] = MappingProxyType({})) -> Workflow:
+    """Read one workflow by its TOML file, with its switches as it says, or as `turned` says.
+
+    Each switch that is off is tried as well, so that one that does not fit is found before it is needed.
+    Raises WorkflowError with a sentence that names the file.
+    """
+    file = WorkflowFile.read(path)
+    for name in file.description.switches:
+        file.switched({name: True}).check()
+    wanted = file.switched(turned)
+    wanted.check()
+    return Workflow(path.stem, wanted.description, wanted.graph)
 
 
 def load_or_stop(folder: str) -> dict[str, Workflow]:
@@ -281,30 +224,3 @@ def load_all(folder: Path | str = "") -> dict[str, Workflow]:
     if not workflows:
         raise WorkflowError(f"{folder}: there is no workflow (.toml) in this folder")
     return workflows
-
-
-def _check_nodes(file: str, graph: Graph, folder: Path) -> None:
-    """Only classes of the list: a graph has all rights of the ComfyUI process."""
-    own = folder / ALLOWED_NODES
-    lines = (own if own.is_file() else FOLDER / ALLOWED_NODES).read_text("utf-8").splitlines()
-    allowed = {line.strip() for line in lines if line.strip() and not line.startswith("#")}
-    used = {str(node.get("class_type")) for node in graph.values()}
-    if strange := sorted(used - allowed):
-        raise WorkflowError(f"{file}: {', '.join(strange)} is not in {ALLOWED_NODES}")
-
-
-def _check(file: str, description: _Description, graph: Graph) -> None:
-    for address in (*description.inputs.values(), *description.values):
-        node, name = address.split(".")
-        if name not in graph.get(node, {}).get("inputs", {}):
-            raise WorkflowError(f"{file}: {address} is no input of {description.graph}")
-    if description.output not in graph:
-        raise WorkflowError(f"{file}: output node {description.output} is not in {description.graph}")
-    needed = (
-        ("prompts", "seeds", "batch_size") if description.batch.way is BatchWay.ONE_PASS else ("prompt", "seed")
-    )
-    for required in needed:
-        if required not in description.inputs:
-            raise WorkflowError(f"{file}: [inputs] must say where the {required} goes")
-    if missing := set(Orientation) - set(description.sizes):
-        raise WorkflowError(f"{file}: [sizes] lacks {', '.join(sorted(missing))}")

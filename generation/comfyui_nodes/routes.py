@@ -1,6 +1,7 @@
 """What the worker asks beside ComfyUI's own API: the card's load and temperature, and the models in RAM."""
 
 import asyncio
+import os
 from typing import Any
 
 import torch
@@ -20,7 +21,15 @@ def add() -> None:
     async def gpu(_request: web.Request) -> web.Response:
         """`load` from 0 to 1, `temperature` in degrees Celsius, `vram_peak` in bytes; null where unknown."""
         load, temperature = await asyncio.to_thread(card.read)
-        return web.json_response({"load": load, "temperature": temperature, "vram_peak": _peak()})
+        models = KEPT.report()
+        models.pop("kept")
+        return web.json_response({"load": load, "temperature": temperature, "vram_peak": _peak(), "models": models})
+
+    @routes.post("/vitte/restart")  # type: ignore[untyped-decorator]
+    async def restart(_request: web.Request) -> web.Response:
+        """End the process at once, whatever it is stuck in; what keeps it running starts it anew."""
+        asyncio.get_running_loop().call_later(0.2, os._exit, 1)
+        return web.Response()
 
     @routes.post("/vitte/gpu/forget_peak")  # type: ignore[untyped-decorator]
     async def forget_peak(_request: web.Request) -> web.Response:

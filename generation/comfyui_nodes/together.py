@@ -4,12 +4,13 @@ import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-#: Samplers that add no noise of their own and look at each item by itself. With another one the noise of an item
-#: would depend on its neighbours (one generator for the whole batch), or the size of a step would.
+#: Samplers that add no noise of their own and look at each item by itself. With others the noise of an item would
+#: depend on its neighbours (one generator for the whole batch), or the size of a step would.
 DETERMINISTIC_SAMPLERS = frozenset(
     {
-        "euler", "euler_cfg_pp", "heun", "heunpp2", "dpm_2", "lms", "dpmpp_2m", "dpmpp_2m_cfg_pp", "ipndm", "ipndm_v",
-        "deis", "res_multistep", "res_multistep_cfg_pp", "gradient_estimation", "ddim", "uni_pc", "uni_pc_bh2",
+        "euler", "euler_cfg_pp", "heun", "heunpp2", "dpm_2", "lms", "dpmpp_2m", "dpmpp_2m_cfg_pp", "ipndm",
+        "ipndm_v", "deis", "res_multistep", "res_multistep_cfg_pp", "gradient_estimation", "ddim", "uni_pc",
+        "uni_pc_bh2",
     }
 )  # fmt: skip
 #: How often a short text may be repeated to the length of a longer one; ComfyUI's own limit (comfy/conds.py).

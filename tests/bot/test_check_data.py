@@ -12,6 +12,7 @@ import pytest
 from bot import check_data, persona
 from generation import workflow
 from generation.workflow_check import problems
+from generation.workflow_file import FOLDER
 from sandbox.comfyui import ComfyUIServer
 from sandbox.comfyui.nodes import NODES
 
@@ -52,7 +53,7 @@ def test_a_comfyui_that_is_not_there_is_said_in_a_sentence(tmp_path: Path) -> No
 
 
 def test_a_broken_workflow_and_a_missing_one_are_both_named(tmp_path: Path) -> None:
-    shutil.copytree(workflow.FOLDER, tmp_path / "workflows")
+    shutil.copytree(FOLDER, tmp_path / "workflows")
     (tmp_path / "workflows" / "sdxl.toml").unlink()
     (tmp_path / "workflows" / "z-image-turbo-lora.json").write_text("{")
     ended = command(tmp_path, WORKFLOWS_FOLDER=str(tmp_path / "workflows"))

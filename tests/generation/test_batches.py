@@ -15,7 +15,8 @@ from generation.database import Database
 from generation.errors import WorkflowError
 from generation.models import Orientation, Photo, PhotoStatus
 from generation.storage import Storage
-from generation.workflow import BatchWay, Filling
+from generation.workflow import Filling
+from generation.workflow_file import BatchWay
 from sandbox.comfyui import ComfyUIServer, Cost
 from sandbox.comfyui.validation import validate
 from sandbox.telegram import TelegramServer

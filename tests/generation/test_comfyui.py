@@ -16,7 +16,8 @@ from generation.errors import (
     RenderTimeout,
 )
 from generation.models import Orientation
-from generation.workflow import Filling, Graph
+from generation.workflow import Filling
+from generation.workflow_file import Graph
 from sandbox.comfyui import ComfyUIServer
 
 WORKFLOW = workflow.load_all()["z-image-turbo"]

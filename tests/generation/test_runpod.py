@@ -27,7 +27,8 @@ from generation.errors import (
 from generation.models import Orientation, Photo, PhotoStatus, RenderWorker
 from generation.runpod import RunPod
 from generation.storage import Storage
-from generation.workflow import Filling, Graph
+from generation.workflow import Filling
+from generation.workflow_file import Graph
 from sandbox.comfyui import Cost
 from sandbox.http import HttpServer
 from sandbox.runpod import API_KEY, RunPodServer

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from generation import workflow
 from generation.errors import WorkflowError
 from generation.models import Orientation
-from generation.workflow import Filling, Graph, Place, Workflow
+from generation.workflow import Filling, Place, Workflow
+from generation.workflow_file import ALLOWED_NODES, FOLDER, Graph
 
 WORKFLOWS = workflow.load_all()
 
@@ -85,24 +86,24 @@ def test_filling_leaves_the_workflow_as_it_was() -> None:
 def test_a_wrong_file_is_refused_with_its_name_and_what_is_wrong(
     tmp_path: Path, change: tuple[str, str], complaint: str
 ) -> None:
-    source = (workflow.FOLDER / "sdxl.toml").read_text()
+    source = (FOLDER / "sdxl.toml").read_text()
     assert change[0] in source
     (tmp_path / "sdxl.toml").write_text(source.replace(*change))
-    (tmp_path / "sdxl.json").write_text((workflow.FOLDER / "sdxl.json").read_text())
+    (tmp_path / "sdxl.json").write_text((FOLDER / "sdxl.json").read_text())
     with pytest.raises(WorkflowError, match=r"sdxl\.toml") as raised:
         workflow.load_all(tmp_path)
     assert complaint in str(raised.value)
 
 
 def test_a_graph_with_a_node_class_that_is_not_listed_is_refused(tmp_path: Path) -> None:
-    graph = json.loads((workflow.FOLDER / "sdxl.json").read_text())
+    graph = json.loads((FOLDER / "sdxl.json").read_text())
     graph["99"] = {"class_type": "PythonRunner", "inputs": {}}
     (tmp_path / "sdxl.json").write_text(json.dumps(graph))
-    (tmp_path / "sdxl.toml").write_text((workflow.FOLDER / "sdxl.toml").read_text())
+    (tmp_path / "sdxl.toml").write_text((FOLDER / "sdxl.toml").read_text())
     with pytest.raises(WorkflowError, match="PythonRunner"):
         workflow.load_all(tmp_path)
-    listed = (workflow.FOLDER / workflow.ALLOWED_NODES).read_text()
-    (tmp_path / workflow.ALLOWED_NODES).write_text(f"{listed}\n# ours\nPythonRunner\n")
+    listed = (FOLDER / ALLOWED_NODES).read_text()
+    (tmp_path / ALLOWED_NODES).write_text(f"{listed}\n# ours\nPythonRunner\n")
     assert workflow.load_all(tmp_path)
 
 

@@ -1,0 +1,1 @@
+"""`python -m generation bench-gpu`: what each workflow, batch and switch is worth on the card of a real ComfyUI."""

@@ -1,0 +1,58 @@
+"""What ComfyUI's `/history` tells of a graph that has ended: its images, its seconds, or its error."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from generation.errors import ComfyUIError, RenderFailed, RenderInterrupted
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """A file on the ComfyUI machine, as `/history` names it; `data` where a back end sends it along."""
+
+    filename: str
+    subfolder: str
+    type: str
+    data: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A graph that succeeded: image files by output node, and the seconds it ran by ComfyUI's own clock."""
+
+    outputs: dict[str, list[ImageFile]]
+    seconds: float | None
+
+
+def rendered(entry: dict[str, Any]) -> Rendered:
+    """What a history entry tells of a graph that has ended; raises the error that it tells of."""
+    status = entry.get("status") or {}
+    if status.get("status_str") == "error":
+        raise _failure(status.get("messages") or [])
+    outputs = {
+        node: [
+            ImageFile(image["filename"], image.get("subfolder", ""), image.get("type", "output"))
+            for image in output.get("images", [])
+        ]
+        for node, output in (entry.get("outputs") or {}).items()
+    }
+    return Rendered(outputs, _seconds(status.get("messages") or []))
+
+
+def _seconds(messages: list[Any]) -> float | None:
+    stamps = {name: details.get("timestamp") for name, details in messages}
+    started, ended = stamps.get("execution_start"), stamps.get("execution_success")
+    return (ended - started) / 1000 if started and ended else None
+
+
+def _failure(messages: list[Any]) -> ComfyUIError:
+    for name, details in messages:
+        if name == "execution_interrupted":
+            return RenderInterrupted("interrupted")
+        if name == "execution_error":
+            return RenderFailed(
+                str(details.get("exception_type")),
+                str(details.get("exception_message")).strip(),
+                str(details.get("node_id")),
+            )
+    return RenderFailed("unknown", "history says error and nothing more")

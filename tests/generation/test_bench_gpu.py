@@ -1,0 +1,107 @@
+"""`python -m generation bench-gpu` against the stand-in: what it measures, writes down, and says when it cannot."""
+
+import asyncio
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from generation import workflow
+from generation.bench_gpu import command, report
+from generation.bench_gpu.measuring import IDENTICAL, Row, signal_to_noise
+from generation.workflow_file import FOLDER, BatchWay
+from sandbox.comfyui import ComfyUIServer, Cost
+
+
+def row(batch: int, seconds: float | None, *, equality: float | None = 50, switch: str = "one_pass") -> Row:
+    return Row("w", switch, True, "one_pass", batch, seconds=seconds, solo_equality=equality)
+
+
+@pytest.mark.parametrize(
+    ("rows", "best"),
+    [
+        # The research's world: 4 photos in less than twice the time of one.
+        ([row(1, 8.5), row(2, 12), row(4, 16)], (4, [8.5, 12.0, 14.0, 16.0])),
+        # Others' measurements: nothing is gained near 1024 x 1024.
+        ([row(1, 8.5), row(2, 16.6), row(4, 33)], (1, [8.5])),
+        # Two pay off, four do not more.
+        ([row(1, 8), row(2, 12), row(4, 24)], (2, [8.0, 12.0])),
+        # A batch whose photos are others than alone is none.
+        ([row(1, 8), row(2, 9, equality=21), row(4, 10)], (1, [8.0])),
+        ([row(1, 8), row(2, None), row(4, 10)], (1, [8.0])),
+        ([row(1, None)], (1, [])),
+    ],
+)
+def test_the_batch_that_pays_off(rows: list[Row], best: tuple[int, list[float]]) -> None:
+    assert report.best_batch(rows) == best
+
+
+def png(colour: tuple[int, int, int], size: tuple[int, int] = (64, 64)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_equality_is_a_signal_to_noise_ratio() -> None:
+    assert signal_to_noise(png((9, 9, 9)), png((9, 9, 9))) == IDENTICAL
+    assert signal_to_noise(png((0, 0, 0)), png((1, 1, 1))) == pytest.approx(48.13, abs=0.01)
+    assert signal_to_noise(png((0, 0, 0)), png((255, 255, 255))) == pytest.approx(0)
+    assert signal_to_noise(png((0, 0, 0)), png((0, 0, 0), (32, 64))) == 0
+
+
+async def bench(folder: Path, url: str, monkeypatch: pytest.MonkeyPatch, *options: str) -> tuple[int | str, Any]:
+    monkeypatch.setenv("COMFYUI_URL", url)
+    monkeypatch.setenv("WORKFLOWS_FOLDER", str(folder / "workflows"))
+    if not (folder / "workflows").exists():
+        shutil.copytree(FOLDER, folder / "workflows")
+    status = await asyncio.to_thread(command.main, [*options, "--output", str(folder)])
+    found = folder / "bench-gpu.json"
+    return status, json.loads(found.read_text()) if found.exists() else None
+
+
+async def test_a_card_on_which_batches_pay_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cost = Cost(batch=(0.2, 0.24, 0.28, 0.3), swap=0.0)
+    options = ("--workflow", "sdxl", "--switch", "one_pass", "--batches", "1,2", "--write")
+    async with ComfyUIServer(tmp_path / "comfyui", cost=cost) as comfyui:
+        status, found = await bench(tmp_path, comfyui.url, monkeypatch, *options)
+    assert status == 0
+    assert found["gpu"] == "stand-in"
+    rows = {(row["switch"], row["batch"]): row for row in found["rows"]}
+    assert set(rows) == {("", 1), ("one_pass", 1), ("one_pass", 2)}
+    assert rows["one_pass", 2]["solo_equality"] == IDENTICAL
+    assert len(rows["one_pass", 2]["runs"]) == 3
+    assert rows["one_pass", 2]["vram_peak"]
+    table = (tmp_path / "bench-gpu.md").read_text()
+    assert "| sdxl | one_pass on | one_pass | 2 |" in table
+    assert "and batches: 900" in table
+    # What pays off is on from now on, and the comments are still there.
+    written = workflow.load(tmp_path / "workflows" / "sdxl.toml")
+    assert written.way is BatchWay.ONE_PASS
+    assert len(written.seconds()) == 2
+    assert written.is_measured
+    assert "# Optimisations" in (tmp_path / "workflows" / "sdxl.toml").read_text()
+
+
+async def test_what_cannot_be_measured_is_named_and_it_ends_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with ComfyUIServer(tmp_path / "comfyui", cost=Cost(batch=(0.01,), swap=0.0)) as comfyui:
+        comfyui.faults.add(path="render", kind="out_of_memory", times=2)
+        options = ("--switch", "one_pass", "--batches", "2,4", "--seconds", "3")
+        status, found = await bench(tmp_path, comfyui.url, monkeypatch, *options)
+    assert status == 0
+    problems = [row["problem"] for row in found["rows"]]
+    assert any("OutOfMemory" in problem for problem in problems)
+    assert any("needs a persona's LoRA" in problem for problem in problems)
+    assert any("out of memory" in problem or not problem for problem in problems)
+
+
+async def test_without_comfyui_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    status, _ = await bench(tmp_path, "http://127.0.0.1:9", monkeypatch)
+    assert str(status).startswith("ComfyUI at COMFYUI_URL: GET /system_stats")
+    status, _ = await bench(tmp_path, "http://127.0.0.1:9", monkeypatch, "--workflow", "gone")
+    assert status == "There is no such workflow."
