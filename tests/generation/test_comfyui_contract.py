@@ -2,7 +2,8 @@
 
     COMFYUI_URL=http://127.0.0.1:8188 python -m pytest tests/generation/test_comfyui_contract.py
 
-The sampler's tests need a checkpoint: CONTRACT_CHECKPOINT (tiny.safetensors by default), skipped without it.
+The sampler's tests need a checkpoint: CONTRACT_CHECKPOINT (tiny.safetensors by default), skipped without it; the
+restart's test needs COMFYUI_RESTART_COMMAND.
 """
 
 import asyncio
@@ -17,6 +18,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from generation.comfyui import ComfyUI
+from generation.errors import GraphRejected, RenderFailed, RenderInterrupted, RenderTimeout
 from sandbox.comfyui import ComfyUIServer, Cost
 
 Json = dict[str, Any]
@@ -31,6 +34,7 @@ class Server:
         self.session = session
         self.client_id = uuid.uuid4().hex
         self.events: list[Json] = []
+        self.stand_in: ComfyUIServer | None = None
         self._news = asyncio.Condition()
 
     async def listen(self, opened: asyncio.Event) -> None:
@@ -80,16 +84,26 @@ class Server:
 async def connected(folder: Path, cost: Cost) -> AsyncIterator[Server]:
     """A connection to the server of COMFYUI_URL, else to a stand-in."""
     async with AsyncExitStack() as stack:
-        url = (
-            os.environ.get("COMFYUI_URL") or (await stack.enter_async_context(ComfyUIServer(folder, cost=cost))).url
-        )
-        server = Server(url, await stack.enter_async_context(aiohttp.ClientSession()))
-        opened = asyncio.Event()
-        listening = asyncio.create_task(server.listen(opened))
-        await asyncio.wait_for(opened.wait(), 20)
+        real = os.environ.get("COMFYUI_URL")
+        stand_in = None if real else await stack.enter_async_context(ComfyUIServer(folder, cost=cost))
+        server = await stack.enter_async_context(listening(real or (stand_in.url if stand_in else "")))
+        server.stand_in = stand_in
         yield server
-        listening.cancel()
-        await asyncio.gather(listening, return_exceptions=True)
+
+
+@asynccontextmanager
+async def listening(url: str) -> AsyncIterator[Server]:
+    """One client with events of its own."""
+    async with aiohttp.ClientSession() as session:
+        server = Server(url, session)
+        opened = asyncio.Event()
+        task = asyncio.create_task(server.listen(opened))
+        await asyncio.wait_for(opened.wait(), 20)
+        try:
+            yield server
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 @pytest_asyncio.fixture
@@ -302,3 +316,123 @@ async def test_object_info_describes_every_node_of_our_workflows(server: Server)
             known = description.get("required", {}).keys() | description.get("optional", {}).keys()
             assert set(node["inputs"]) <= known
             assert set(description.get("required", {})) <= set(node["inputs"])
+
+
+# -- connections ----------------------------------------------------------------------------------------
+
+
+async def ended(server: Server, prompt_id: str) -> Json:
+    """The history entry of a graph, once it is there."""
+    async with asyncio.timeout(30):
+        while not (found := await server.get(f"/history/{prompt_id}")):
+            await asyncio.sleep(0.05)
+    entry: Json = found[prompt_id]
+    return entry
+
+
+async def test_a_lost_websocket_loses_events_and_no_graph(server: Server) -> None:
+    async with listening(server.url) as lost:
+        prompt_id = await lost.submit(await sampled(server, steps=30))
+        await lost.until("progress", prompt_id, value=2)
+    assert (await ended(server, prompt_id))["status"]["completed"] is True
+    assert not [event for event in server.events if event["data"].get("prompt_id") == prompt_id]
+
+
+async def test_events_go_to_the_client_that_asked_and_the_queue_is_told_to_both(server: Server) -> None:
+    async with listening(server.url) as other:
+        prompt_id = await server.submit(plain(new_colour()))
+        await server.until("executing", prompt_id, node=None)
+        mine = await other.submit(plain(new_colour()))
+        await other.until("executing", mine, node=None)
+        assert not [event for event in other.events if event["data"].get("prompt_id") == prompt_id]
+        assert [event for event in other.events if event["type"] == "status"]
+
+
+async def test_two_graphs_of_two_clients_run_one_after_the_other(server: Server) -> None:
+    async with listening(server.url) as other:
+        first = await server.submit(await sampled(server, steps=30))
+        await server.until("progress", first, value=2)
+        second = await other.submit(plain(new_colour()))
+        assert [item[1] for item in (await server.get("/queue"))["queue_pending"]] == [second]
+        await other.until("executing", second, node=None)
+        assert await server.get(f"/history/{first}")
+
+
+async def restarted(server: Server) -> None:
+    """Ends and begins again: COMFYUI_RESTART_COMMAND for a real one."""
+    if server.stand_in:
+        await server.stand_in.restart()
+        return
+    command = os.environ.get("COMFYUI_RESTART_COMMAND")
+    if not command:
+        pytest.skip("COMFYUI_RESTART_COMMAND is not set")
+    process = await asyncio.create_subprocess_shell(command)
+    assert await process.wait() == 0
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                await server.get("/system_stats")
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.5)
+            else:
+                return
+
+
+async def test_a_restart_forgets_the_graph_that_runs_and_the_history(server: Server) -> None:
+    _, entry = await server.run(plain(new_colour()))
+    known = entry["prompt"][1]
+    running = await server.submit(await sampled(server, steps=400))
+    await server.until("progress", running, value=2)
+    await restarted(server)
+    assert await server.get("/queue") == {"queue_running": [], "queue_pending": []}
+    for prompt_id in (known, running):
+        assert await server.get(f"/history/{prompt_id}") == {}
+
+
+# -- our client -----------------------------------------------------------------------------------------
+
+
+@pytest_asyncio.fixture
+async def our_client(server: Server) -> AsyncIterator[ComfyUI]:
+    client = ComfyUI(server.session, server.url, poll=0.2)
+    task = asyncio.create_task(client.listen())
+    yield client
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await client.close()
+
+
+async def test_our_client_renders_fetches_and_reads_the_seconds(our_client: ComfyUI) -> None:
+    for _ in range(2):
+        rendered = await our_client.render(plain(new_colour()), prompt_id=str(uuid.uuid4()), timeout=30)
+        assert (await our_client.view(rendered.outputs["2"][0])).startswith(b"\x89PNG")
+        assert rendered.seconds is not None
+    await our_client.check()
+    assert (await our_client.report()).vram_total
+
+
+async def test_our_client_tells_refused_failed_and_interrupted_apart(our_client: ComfyUI, server: Server) -> None:
+    wrong = plain(1)
+    del wrong["1"]["inputs"]["width"]
+    with pytest.raises(GraphRejected) as refused:
+        await our_client.render(wrong, prompt_id=str(uuid.uuid4()), timeout=30)
+    assert "1" in refused.value.node_errors
+    with pytest.raises(RenderFailed):
+        await our_client.render(plain(1, prefix="../../outside"), prompt_id=str(uuid.uuid4()), timeout=30)
+    prompt_id = str(uuid.uuid4())
+    graph = await sampled(server, steps=400)
+    rendering = asyncio.create_task(our_client.render(graph, prompt_id=prompt_id, timeout=60))
+    async with asyncio.timeout(20):
+        while prompt_id not in str((await server.get("/queue"))["queue_running"]):
+            await asyncio.sleep(0.05)
+    await server.post("/interrupt", {"prompt_id": prompt_id})
+    with pytest.raises(RenderInterrupted):
+        await rendering
+
+
+async def test_our_client_stops_a_graph_that_takes_too_long(our_client: ComfyUI, server: Server) -> None:
+    prompt_id = str(uuid.uuid4())
+    with pytest.raises(RenderTimeout):
+        await our_client.render(await sampled(server, steps=4000), prompt_id=prompt_id, timeout=0.5)
+    await our_client.close()
+    assert (await ended(server, prompt_id))["status"]["completed"] is False
