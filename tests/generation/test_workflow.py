@@ -11,7 +11,7 @@ from generation import workflow
 from generation.errors import WorkflowError
 from generation.models import Orientation
 from generation.workflow import Filling, Place, Workflow
-from generation.workflow_file import ALLOWED_NODES, FOLDER, Graph
+from generation.workflow_file import ALLOWED_NODES, FOLDER, BatchWay, Graph
 
 WORKFLOWS = workflow.load_all()
 
@@ -119,3 +119,60 @@ def test_a_lora_goes_where_the_workflow_has_a_place_for_it_and_nowhere_else() ->
     assert loader == {"model": ["1", 0], "lora_name": "face.safetensors", "strength_model": 0.8}
     assert "face.safetensors" not in json.dumps(fill(without, of_her))
     assert with_lora.model == without.model
+
+
+# -- switches -------------------------------------------------------------------------------------------
+
+SWITCHES = [(name, switch) for name, loaded in WORKFLOWS.items() for switch in loaded.switches]
+
+
+@pytest.mark.parametrize(("name", "switch"), SWITCHES)
+def test_every_switch_that_comes_along_says_what_it_does_and_changes_the_graph(name: str, switch: str) -> None:
+    path = FOLDER / f"{name}.toml"
+    is_on = WORKFLOWS[name].switches[switch].on
+    assert WORKFLOWS[name].switches[switch].about
+    assert workflow.load(path, {switch: not is_on}).graph != WORKFLOWS[name].graph
+    assert workflow.load(path, {switch: is_on}).graph == WORKFLOWS[name].graph
+
+
+@pytest.mark.parametrize("name", sorted(WORKFLOWS))
+def test_all_switches_fit_together(name: str) -> None:
+    loaded = workflow.load(FOLDER / f"{name}.toml", dict.fromkeys(WORKFLOWS[name].switches, True))
+    assert loaded.way is BatchWay.ONE_PASS
+    graph, places = loaded.fill([filling(prompt="p", seed=3), filling(prompt="q", seed=4)])
+    assert [place.index for place in places] == [0, 1]
+    by_class = {node["class_type"]: node["inputs"] for node in graph.values()}
+    assert json.loads(by_class["VitteSample"]["seeds"]) == [3, 4]
+    assert '["p", "q"]' in [node["inputs"].get("prompts") for node in graph.values()]
+    # The compiled model is the one that samples.
+    compiled = next(node for node, content in graph.items() if content["class_type"] == "TorchCompileModel")
+    assert by_class["VitteSample"]["model"] == [compiled, 0]
+    assert next(size["batch_size"] for size in by_class.values() if "batch_size" in size) == 2
+    # A swap is a swap, whichever loader does it.
+    assert loaded.model == WORKFLOWS[name].model
+
+
+@pytest.mark.parametrize(
+    ("switch", "complaint"),
+    [
+        ('values = {"99.steps" = 4}', "99.steps is no input"),
+        ('classes = {99 = "VAEDecode"}', "there is no node 99"),
+        ('remove = ["6"]', "needs node 6"),
+        ('classes = {6 = "PythonRunner"}', "PythonRunner is not in"),
+        ('batch = {way = "one_pass"}', "where the prompts goes"),
+    ],
+)
+def test_a_switch_that_does_not_fit_is_refused_even_while_it_is_off(
+    tmp_path: Path, switch: str, complaint: str
+) -> None:
+    source = (FOLDER / "sdxl.toml").read_text()
+    (tmp_path / "sdxl.toml").write_text(f'{source}\n[switches.mine]\nabout = "x"\n{switch}\n')
+    (tmp_path / "sdxl.json").write_text((FOLDER / "sdxl.json").read_text())
+    with pytest.raises(WorkflowError) as raised:
+        workflow.load_all(tmp_path)
+    assert complaint in str(raised.value)
+
+
+def test_an_unknown_switch_is_named() -> None:
+    with pytest.raises(WorkflowError, match=r"sdxl\.toml: there is no switch warp"):
+        workflow.load(FOLDER / "sdxl.toml", {"warp": True})

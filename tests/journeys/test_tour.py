@@ -139,7 +139,8 @@ async def talks_of_oneself(visitor: Visitor, database: Database) -> None:
 
 async def _answers(database: Database) -> int:
     async with database.unit() as session:
-        return (await session.scalars(select(Dialogue.answers))).one()
+        # The page shows her first words a moment before the dialogue is written down.
+        return await session.scalar(select(Dialogue.answers)) or 0
 
 
 async def writes_a_persona(visitor: Visitor) -> None:
