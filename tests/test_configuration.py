@@ -164,6 +164,29 @@ def test_nothing_is_published_beyond_loopback_and_comfyui_and_redis_not_at_all()
     assert "ports" not in SERVICES["valkey"]
 
 
+def test_what_compose_is_told_by_variables_and_names_of_services_exists() -> None:
+    """What `docker compose config` would refuse, and a variable that nobody can know of."""
+    text = (ROOT / "compose.yaml").read_text()
+    assert set(re.findall(r"(?<!\$)\$\{([A-Z0-9_]+)", text)) <= set(example())
+    for name, service in SERVICES.items():
+        wanted = service.get("depends_on", {})
+        for needed in wanted:
+            assert needed in SERVICES, name
+            condition = wanted[needed]["condition"] if isinstance(wanted, dict) else "service_started"
+            assert condition != "service_healthy" or "healthcheck" in SERVICES[needed], name
+            assert condition != "service_completed_successfully" or SERVICES[needed]["restart"] == "no", name
+            # Whatever is started without a profile needs nothing that only a profile starts.
+            assert "profiles" in service or "profiles" not in SERVICES[needed], name
+    assert {"image", "build"} & set(SERVICES["bot"])
+    assert all("image" in service for service in SERVICES.values())
+
+
+def test_a_worker_may_take_as_long_to_stop_as_it_needs() -> None:
+    wait = Settings.model_fields["shutdown_wait"].default
+    for name in ("bot", "worker"):
+        assert int(SERVICES[name]["stop_grace_period"].removesuffix("s")) > wait
+
+
 def test_everything_restarts_but_the_migration_and_every_server_has_a_health_check() -> None:
     for name, service in SERVICES.items():
         assert service["restart"] == ("no" if name == "migrate" else "unless-stopped"), name
