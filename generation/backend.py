@@ -18,9 +18,18 @@ class Backend(Protocol):
     one_after_another: bool
 
     async def render(
-        self, graph: Graph, *, prompt_id: str, timeout: float, submitted: Callable[[], Any] = ...
+        self,
+        graph: Graph,
+        *,
+        prompt_id: str,
+        timeout: float,
+        stall: float | None = None,
+        submitted: Callable[[], Any] = ...,
     ) -> Rendered:
-        """Run a graph; raise a ComfyUIError when it does not succeed within `timeout` seconds of running."""
+        """Run a graph; raise a ComfyUIError when it does not succeed within `timeout` seconds of running.
+
+        `stall`: seconds that it may run without a sign of progress, where other than usual.
+        """
 
     async def view(self, image: ImageFile) -> bytes:
         """The bytes of an image that a graph made."""

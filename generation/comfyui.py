@@ -44,6 +44,7 @@ class _Watched:
     #: The connection that hears of it; none, or another one by now, and silence means nothing.
     client_id: str | None
     heard_at: float
+    stall: float
 
 
 class ComfyUI:
@@ -73,16 +74,25 @@ class ComfyUI:
     # -- rendering -------------------------------------------------------------------------------------
 
     async def render(
-        self, graph: Graph, *, prompt_id: str, timeout: float, submitted: Callable[[], Any] = lambda: None
+        self,
+        graph: Graph,
+        *,
+        prompt_id: str,
+        timeout: float,
+        stall: float | None = None,
+        submitted: Callable[[], Any] = lambda: None,
     ) -> Rendered:
         """Run a graph to its end and return the image files of each output node.
 
-        `timeout` is in seconds from the moment it runs; past it the graph is stopped.
+        `timeout` is in seconds from the moment it runs; past it the graph is stopped. `stall`, instead of the
+        client's own, is for graphs that compile.
         Raises GraphRejected, RenderFailed, RenderInterrupted, RenderTimeout, RenderStalled, PromptLost,
         ComfyUIUnreachable.
         """
         loop = asyncio.get_running_loop()
-        watched = self._watched[prompt_id] = _Watched(asyncio.Event(), self._client_id, loop.time())
+        watched = self._watched[prompt_id] = _Watched(
+            asyncio.Event(), self._client_id, loop.time(), stall or self._stall
+        )
         try:
             # The graph in front of it may take its own time limit first.
             async with asyncio.timeout(2 * timeout + 10):
@@ -145,8 +155,8 @@ class ComfyUI:
         if now > runs_since + timeout:
             raise RenderTimeout(f"no result within {timeout:g} s")
         listening = watched.client_id is not None and watched.client_id == self._client_id
-        if listening and now > max(runs_since, watched.heard_at) + self._stall:
-            raise RenderStalled(f"no progress for {self._stall:g} s")
+        if listening and now > max(runs_since, watched.heard_at) + watched.stall:
+            raise RenderStalled(f"no progress for {watched.stall:g} s")
 
     async def _look(self, prompt_id: str) -> dict[str, Any] | bool:
         """The history entry of a graph that has ended, else whether it runs yet. Raises PromptLost."""

@@ -45,7 +45,8 @@ class Watchdog:
         # Sick until proven healthy: before the first answer nothing is taken.
         self.problem: str | None = "not yet looked at"
         self._healthy = asyncio.Event()
-        self._sick = asyncio.Event()
+        #: How often the renderer fell sick: what it had loaded may be gone.
+        self.losses = 0
         self._storage_doubted = True
         self._bad_since: float | None = None
         self._refusals = 0
@@ -55,10 +56,6 @@ class Watchdog:
     async def healthy(self) -> None:
         """Wait until all is well."""
         await self._healthy.wait()
-
-    async def sick(self) -> None:
-        """Wait until something is wrong."""
-        await self._sick.wait()
 
     def give_up(self) -> None:
         """The worker stops: nobody needs to wait for health any more."""
@@ -92,7 +89,6 @@ class Watchdog:
             log.info("worker.healthy", was=self.problem)
         self.problem = self._bad_since = None
         self._refusals = 0
-        self._sick.clear()
         self._healthy.set()
 
     def restart(self) -> bool:
@@ -119,10 +115,10 @@ class Watchdog:
         was_healthy = self._healthy.is_set()
         self.problem = str(error)
         self._healthy.clear()
-        self._sick.set()
         if not is_storage:
             # Renders that are done can be stored later; those of a sick ComfyUI are another one's work now.
             if was_healthy:
+                self.losses += 1
                 self._on_sick(self.problem)
             if self._restart_command and (self._restarted_at is None or now - self._restarted_at >= RESTART_EVERY):
                 self._restarted_at = now

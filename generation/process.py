@@ -72,6 +72,7 @@ class Process:
         self._stack = AsyncExitStack()
         self._living: list[asyncio.Task[None]] = []
         self._taking: list[asyncio.Task[None]] = []
+        self._obeying: asyncio.Task[None] | None = None
         self.stopping = False
         self.stopped = asyncio.Event()
 
@@ -80,7 +81,8 @@ class Process:
         settings, redis = self._settings, ctx["redis"]
         ctx["process"] = self
         logs.quiet_libraries()
-        workflows = workflow.load_or_stop(settings.workflows_folder)
+        self._own_nodes = settings.render_backend == "comfyui"
+        workflows = workflow.load_or_stop(settings.workflows_folder, own_nodes=self._own_nodes)
         self._database = Database(settings.database_url)
         self._stack.push_async_callback(self._database.close)
         self._backend = _backend(settings, await self._stack.enter_async_context(aiohttp.ClientSession()))
@@ -91,7 +93,8 @@ class Process:
         self._build(redis, bot, opened, workflows)
         # Beside the sweeper: an S3 that hangs must not keep photos waiting.
         delete_originals = partial(disposal.keep_sweeping, self._database, opened, every=settings.sweep_every)
-        warm = WarmUp(self._backend, workflows, settings.warm_up, self.watchdog)
+        warm = WarmUp(self._backend, lambda: self.renderer.workflows, settings.warm_up, self.watchdog)
+        self.renderer.warm = warm.done
         for work in (self._backend.listen, self.watchdog.watch, self._say_alive, delete_originals, warm.keep):
             self._living.append(asyncio.create_task(_kept_up(work)))
         self.endpoint_port = await self._stack.enter_async_context(
@@ -183,6 +186,7 @@ class Process:
 
     async def _finish_photos(self) -> None:
         self.watchdog.give_up()
+        self.renderer.warm.set()
         await self.renderer.stop()
         await self.pipeline.finish(self._settings.shutdown_wait)
         await self.renderer.abort()
@@ -209,8 +213,9 @@ class Process:
                     )
                     wanted = await controls.read(session)
                 self._read_files = self._read_again(wanted.reload)
-                if command:
-                    await self._obey(command)
+                if command and (self._obeying is None or self._obeying.done()):
+                    # Beside the signs of life: a ComfyUI that hangs takes its time to refuse.
+                    self._obeying = asyncio.create_task(self._obey(command))
             except AWAY as error:  # a lease that runs out is legal
                 log.warning("worker.leases_not_renewed", error=type(error).__name__)
             await asyncio.sleep(self._settings.lease / 3)
@@ -248,23 +253,16 @@ class Process:
         """What an operator wants of this worker; the answer is in its row."""
         log.warning("worker.commanded", command=command)
         try:
-            if command == fleet.Command.RESTART:
-                if self.watchdog.restart():
-                    # Beside the signs of life, which must go on meanwhile.
-                    self._restarting = asyncio.create_task(self._tell_restart())
-                    return
-                await self._backend.restart()
-                result = "restarted by its node"
-            else:
+            if command != fleet.Command.RESTART:
                 await self._backend.free()
                 result = "freed"
+            elif self.watchdog.restart():
+                result = await self.watchdog.restarted()
+            else:
+                await self._backend.restart()
+                result = "restarted by its node"
         except GenerationError as error:
             result = str(error)
-        async with self._database.unit() as session:
-            await fleet.done(session, self._name, result)
-
-    async def _tell_restart(self) -> None:
-        result = await self.watchdog.restarted()
         with suppress(*AWAY):
             async with self._database.unit() as session:
                 await fleet.done(session, self._name, result)
@@ -274,7 +272,7 @@ class Process:
         if self._read_files in {None, wanted}:
             return wanted
         try:
-            workflows = workflow.load_all(self._settings.workflows_folder)
+            workflows = workflow.load_all(self._settings.workflows_folder, own_nodes=self._own_nodes)
             rules = alerts.load(self._settings.alerts_file)
         except (WorkflowError, alerts.RulesError) as error:
             log.error("worker.files_refused", error=str(error))

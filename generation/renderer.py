@@ -51,7 +51,7 @@ class Renderer:
         self._worker = worker
         self._database = database
         self._backend = backend
-        self._workflows = workflows
+        self.workflows = workflows
         self._watchdog = watchdog
         self._pipeline = pipeline
         self._speeds = Speeds(
@@ -70,6 +70,9 @@ class Renderer:
         self._last_seconds = 0.0
         #: Photos in the last graph.
         self.batch_size: int | None = None
+        #: While it is not set, the card warms up and no photo is claimed; set by `generation.process`.
+        self.warm = asyncio.Event()
+        self.warm.set()
         #: It must make pauses to cool down; set by `generation.process`.
         self.throttled = False
         #: GPU seconds for one photo, swaps of models included, as measured lately.
@@ -91,6 +94,7 @@ class Renderer:
 
     async def _serve(self) -> bool:
         while not self._stopping:
+            await self.warm.wait()
             await self._turn()
             await self._pipeline.room()
             if self._watchdog.problem:
@@ -101,7 +105,7 @@ class Renderer:
 
     def use(self, workflows: dict[str, Workflow]) -> None:
         """Go on with other workflows; what was measured of those that stay is kept."""
-        self._workflows = workflows
+        self.workflows = workflows
         self._speeds.use(
             {name: workflow.seconds() for name, workflow in workflows.items()},
             trusted={name for name, workflow in workflows.items() if workflow.is_measured},
@@ -221,7 +225,7 @@ class Renderer:
         return scheduling.choose(waiting, float(rows[0].now), loaded, limits, idle=not self._renders)
 
     def _waiting(self, row: Any) -> Waiting:
-        workflow = self._workflows.get(row.workflow)
+        workflow = self.workflows.get(row.workflow)
         return Waiting(
             id=row.id,
             workflow=row.workflow,
@@ -235,7 +239,7 @@ class Renderer:
 
     def _costs(self, name: str) -> list[float]:
         """A workflow that is not there costs a moment: its photos are claimed to be told so."""
-        if name not in self._workflows:
+        if name not in self.workflows:
             return [0.0]
         costs = self._speeds.costs(name)
         return costs if self._backend.one_after_another else costs[:1]
@@ -253,7 +257,7 @@ class Renderer:
         if graph.swaps:
             self._loaded, self._loaded_at = graph.model, max(now, self._free_at)
         graph.seconds = self._costs(name)[min(len(photos), len(self._costs(name))) - 1]
-        if name in self._workflows:
+        if name in self.workflows:
             self._speeds.claimed(name, len(photos), now)
         graph.is_measured = self._speeds.knows(name, len(photos), swaps=graph.swaps)
         if graph.swaps:
@@ -275,10 +279,10 @@ class Renderer:
         first = graph.photos[0]
         log.info("graph.handed_over", photos=[photo.id for photo in graph.photos], workflow=graph.workflow)
         try:
-            if graph.workflow not in self._workflows:
+            if graph.workflow not in self.workflows:
                 raise WorkflowError(f"there is no workflow {graph.workflow!r}")
             fillings = [_filling(photo) for photo in graph.photos]
-            filled, graph.places = self._workflows[graph.workflow].fill(fillings)
+            filled, graph.places = self.workflows[graph.workflow].fill(fillings)
             return await self._backend.render(
                 filled,
                 # A new id for each attempt: ComfyUI's history would answer with the old one's result.
@@ -300,7 +304,7 @@ class Renderer:
         size = len(graph.photos)
         if isinstance(error, RenderFailed) and "OutOfMemory" in error.exception_type and size > 1:
             self._speeds.out_of_memory(graph.workflow, size)
-        if error or graph.workflow not in self._workflows:
+        if error or graph.workflow not in self.workflows:
             return
         seconds = task.result().seconds or graph.lasted()
         self._last_seconds = seconds

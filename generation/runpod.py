@@ -25,6 +25,7 @@ from generation.errors import (
     RenderFailed,
     RenderInterrupted,
     RenderTimeout,
+    WorkflowError,
 )
 from generation.gpu import GpuReport
 from generation.workflow_file import Graph
@@ -54,13 +55,20 @@ class RunPod:
         self.at_once = at_once
 
     async def render(
-        self, graph: Graph, *, prompt_id: str, timeout: float, submitted: Callable[[], Any] = lambda: None
+        self,
+        graph: Graph,
+        *,
+        prompt_id: str,
+        timeout: float,
+        stall: float | None = None,
+        submitted: Callable[[], Any] = lambda: None,
     ) -> Rendered:
         """Run a graph with one output node; its images are listed under that node.
 
         RunPod makes job ids by itself, so a `/run` whose answer got lost may render for nobody: it is not found
         again, and its images are never seen. Raises what `ComfyUI.render` raises.
         """
+        output = _output_node(graph)
         policy = {"executionTimeout": int(timeout * 1000), "ttl": int((timeout + COLD_START) * 1000)}
         body = {"input": {"workflow": graph}, "policy": policy}
         job_id = str((await self._ask("POST", "/run", json=body))["id"])
@@ -68,7 +76,7 @@ class RunPod:
         ran = asyncio.Event()
         try:
             async with asyncio.timeout(timeout + COLD_START):
-                return self._rendered(_output_node(graph), prompt_id, await self._wait(job_id, ran))
+                return self._rendered(output, prompt_id, await self._wait(job_id, ran))
         except TimeoutError:
             await self._cancel(job_id)
             if not ran.is_set():
@@ -182,7 +190,11 @@ class RunPod:
 
 
 def _output_node(graph: Graph) -> str:
-    return next(node for node, content in graph.items() if content["class_type"] == "SaveImage")
+    """Raises WorkflowError for a graph that worker-comfyui would render for nobody."""
+    for node, content in graph.items():
+        if content["class_type"] == "SaveImage":
+            return node
+    raise WorkflowError("RunPod gives back what SaveImage saves, and this graph has none")
 
 
 def _failure(error: str) -> ComfyUIError:

@@ -30,7 +30,12 @@ class Speeds:
         self._work_at = 0.0
 
     def use(self, priors: Mapping[str, Sequence[float]], trusted: Collection[str]) -> None:
-        """Other workflows from now on."""
+        """Other workflows from now on; what was measured of one whose graph costs something else is forgotten."""
+        others = {name for name, prior in priors.items() if list(prior) != list(self._priors.get(name, prior))}
+        self._measured = {key: known for key, known in self._measured.items() if key[0] not in others}
+        for known in (self._scale, self._largest):
+            for name in others & known.keys():
+                del known[name]
         self._priors = priors
         self._trusted = trusted
 
@@ -61,6 +66,8 @@ class Speeds:
 
     def measured(self, workflow: str, size: int, seconds: float) -> None:
         """Learn what a graph took whose model was loaded already."""
+        if size > len(self._priors.get(workflow, ())):
+            return  # handed over before the workflow became another one
         known = self._measured.get((workflow, size), seconds)
         self._measured[workflow, size] = known + NEWEST * (seconds - known)
         self._scale[workflow] = self._measured[workflow, size] / self._priors[workflow][size - 1]

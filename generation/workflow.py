@@ -15,8 +15,8 @@ from generation.models import Orientation
 from generation.settings import WrongSettings
 from generation.workflow_file import FOLDER, BatchWay, Description, Graph, Switch, WorkflowFile
 
-#: Where the name of a model file is among a loader's inputs; equal names need no swap.
-MODEL_INPUTS = frozenset({"ckpt_name", "unet_name", "lora_name"})
+#: What makes a loaded model another one, among a loader's inputs; where all are equal, there is no swap.
+MODEL_INPUTS = frozenset({"ckpt_name", "unet_name", "lora_name", "weight_dtype"})
 #: Seconds of one photo, until the worker has measured its own.
 UNMEASURED = 10.0
 #: What a sampler pass of 1, 2, ... photos is expected to cost, in renders of one, until it is measured.
@@ -71,7 +71,7 @@ class Workflow:
             str(value)
             for _, node in sorted(self.graph.items())
             for name, value in sorted(node["inputs"].items())
-            if name in MODEL_INPUTS and value
+            if name in MODEL_INPUTS and value and value != "default"
         )
 
     def seconds(self) -> list[float]:
@@ -199,28 +199,35 @@ def load(path: Path, turned: Mapping[str, bool] = MappingProxyType({})) -> Workf
     """
     file = WorkflowFile.read(path)
     for name in file.description.switches:
-        file.switched({name: True}).check()
+        file.switched(file.alone(name)).check()
     wanted = file.switched(turned)
     wanted.check()
     return Workflow(path.stem, wanted.description, wanted.graph)
 
 
-def load_or_stop(folder: str) -> dict[str, Workflow]:
+def _without_own_nodes(path: Path) -> dict[str, bool]:
+    switches = WorkflowFile.read(path).description.switches
+    return {name: False for name, switch in switches.items() if switch.needs_own_nodes}
+
+
+def load_or_stop(folder: str, *, own_nodes: bool = True) -> dict[str, Workflow]:
     """`load_all` for the start of a process: what is wrong stops it with one sentence (WrongSettings)."""
     try:
-        return load_all(folder)
+        return load_all(folder, own_nodes=own_nodes)
     except WorkflowError as error:
         raise WrongSettings(f"Workflows cannot be read: {error}.") from None
 
 
-def load_all(folder: Path | str = "") -> dict[str, Workflow]:
+def load_all(folder: Path | str = "", *, own_nodes: bool = True) -> dict[str, Workflow]:
     """Every workflow of a folder (by default the ones that come along) by name: the TOML file's without ending.
 
+    Without `own_nodes`, switches that need generation/comfyui_nodes are off: RunPod's workers do not have them.
     Raises WorkflowError for a folder without any.
     """
     if not Path(folder or FOLDER).is_dir():
         raise WorkflowError(f"there is no folder {folder}")
-    workflows = {path.stem: load(path) for path in sorted(Path(folder or FOLDER).glob("*.toml"))}
+    paths = sorted(Path(folder or FOLDER).glob("*.toml"))
+    workflows = {path.stem: load(path, {} if own_nodes else _without_own_nodes(path)) for path in paths}
     if not workflows:
         raise WorkflowError(f"{folder}: there is no workflow (.toml) in this folder")
     return workflows

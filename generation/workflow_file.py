@@ -69,6 +69,8 @@ class Switch(_Part):
     #: What it does and what it needs, for whoever reads the bench's table.
     about: str
     on: bool = False
+    #: Switches that must be off with it.
+    excludes: list[str] = []
     #: Other classes for nodes with the same inputs.
     classes: dict[str, str] = {}
     #: New nodes, or others in the place of old ones; and nodes that go.
@@ -78,6 +80,12 @@ class Switch(_Part):
     #: Other tables `[inputs]` and `[batch]`.
     inputs: dict[InputName, InputAddress] | None = None
     batch: Batch | None = None
+
+    @property
+    def needs_own_nodes(self) -> bool:
+        """Whether it needs generation/comfyui_nodes."""
+        classes = (*self.classes.values(), *(node.class_type for node in self.nodes.values()))
+        return any(kind.startswith("Vitte") for kind in classes)
 
 
 class Description(_Part):
@@ -122,11 +130,20 @@ class WorkflowFile:
         """With its switches on as the file says, or as `turned` says. Raises WorkflowError for unknown ones."""
         if unknown := turned.keys() - self.description.switches:
             raise WorkflowError(f"{self.path.name}: there is no switch {', '.join(sorted(unknown))}")
+        on = [name for name, switch in self.description.switches.items() if turned.get(name, switch.on)]
         found = self
-        for name, switch in self.description.switches.items():
-            if turned.get(name, switch.on):
-                found = found._with(name, switch)
+        for name in on:
+            switch = self.description.switches[name]
+            if both := set(switch.excludes).intersection(on):
+                raise WorkflowError(f"{self.path.name}: {name} and {', '.join(sorted(both))} exclude each other")
+            found = found._with(name, switch)
         return found
+
+    def alone(self, name: str) -> dict[str, bool]:
+        """How to turn a switch on without those that it excludes, or that exclude it."""
+        switches = self.description.switches
+        excluded = {*switches[name].excludes, *(other for other in switches if name in switches[other].excludes)}
+        return {name: True} | dict.fromkeys(excluded & switches.keys(), False)
 
     def _with(self, name: str, switch: Switch) -> Self:
         nodes = {node: made.model_dump(mode="json") for node, made in switch.nodes.items()}

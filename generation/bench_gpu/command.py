@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from generation import workflow as workflows
 from generation.bench_gpu import report
-from generation.bench_gpu.measuring import Row, measure
+from generation.bench_gpu.measuring import Card, Row, measure
 from generation.comfyui import ComfyUI
 from generation.errors import ComfyUIError, WorkflowError
 from generation.settings import HttpAddress, load
@@ -50,38 +50,36 @@ class Variant:
             yield Row(self.workflow.name, self.switch, self.turned_on, way.value, batch)
 
 
-def variants(path: Path, switches: Sequence[str]) -> Iterator[Variant]:
-    """The workflow as its file says, then with each switch the other way. Raises WorkflowError."""
+def variants(path: Path, switches: Sequence[str], turned: Mapping[str, bool]) -> Iterator[Variant]:
+    """The workflow as its file and `turned` say, then with each switch the other way. Raises WorkflowError."""
     file = WorkflowFile.read(path)
-    one_by_one = {"one_pass": False} if "one_pass" in file.description.switches else {}
-    yield Variant(workflows.load(path), workflows.load(path, one_by_one))
-    for name, switch in file.description.switches.items():
+    known = file.description.switches
+    base = {name: on for name, on in turned.items() if name in known}
+    one_by_one = {"one_pass": False} if "one_pass" in known else {}
+    yield Variant(workflows.load(path, base), workflows.load(path, base | one_by_one))
+    for name, switch in known.items():
         if switches and name not in switches:
             continue
-        turned = {name: not switch.on}
-        alone = workflows.load(path, one_by_one | ({} if name == "one_pass" else turned))
-        yield Variant(workflows.load(path, turned), alone, name, not switch.on)
+        on = not base.get(name, switch.on)
+        # What it excludes gives way, so that it can be measured at all.
+        changed = base | (file.alone(name) if on else {name: False})
+        yield Variant(workflows.load(path, changed), workflows.load(path, changed | one_by_one), name, on)
 
 
-async def bench(comfyui: ComfyUI, found: Sequence[Variant], batches: Sequence[int], seconds: float) -> list[Row]:
-    """Measure all of it, for so many seconds at most; what was left out says so."""
-    until = time.monotonic() + seconds
-    object_info = await comfyui.object_info()
-    rows: list[Row] = []
+async def bench(card: Card, found: Sequence[Variant], batches: Sequence[int], rows: list[Row]) -> None:
+    """Measure all of it into `rows`, as far as the time goes; what was left out says so."""
+    object_info = await card.comfyui.object_info()
     for variant in found:
         unfit = "; ".join(_unfit(variant.workflow, object_info))
         failed = ""
         for row in variant.rows(batches):
             rows.append(row)
             row.problem = unfit or failed
-            if time.monotonic() > until:
-                row.problem = row.problem or "the time was over"
             if not row.problem:
                 print(f"{row.workflow}, {row.switch or 'as it is'}, batch {row.batch} ...", file=sys.stderr)  # noqa: T201
-                await measure(comfyui, variant.workflow, variant.alone, row)
+                await measure(card, variant.workflow, variant.alone, row)
                 # What does not fit into VRAM fits even less with more photos.
                 failed = row.problem and "a smaller batch failed"
-    return rows
 
 
 def _unfit(workflow: Workflow, object_info: ObjectInfo) -> list[str]:
@@ -99,37 +97,59 @@ def main(arguments: Sequence[str]) -> int | str:
             variant
             for path in sorted(folder.glob("*.toml"))
             if not options.workflow or path.stem in options.workflow
-            for variant in variants(path, options.switch)
+            for variant in variants(path, options.switch, dict(options.turn))
         ]
     except WorkflowError as error:
         return f"Workflows cannot be read: {error}."
     if not found:
         return "There is no such workflow."
+    card: dict[str, Any] = {}
+    rows: list[Row] = []
     try:
-        card, rows = asyncio.run(_run(settings.comfyui_url, found, options))
+        asyncio.run(_run(settings.comfyui_url, found, options, card, rows))
     except ComfyUIError as error:
-        return f"ComfyUI at COMFYUI_URL: {error}."
-    options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "bench-gpu.json").write_text(report.as_json(card, rows), "utf-8")
-    (options.output / "bench-gpu.md").write_text(report.markdown(card, rows), "utf-8")
-    print(report.markdown(card, rows))  # noqa: T201
-    for sentence in report.write(folder, rows) if options.write else ():
-        print(sentence)  # noqa: T201
+        problem = f"ComfyUI at COMFYUI_URL: {error}."
+    except KeyboardInterrupt:
+        problem = "Stopped; what was measured so far is kept."
+    else:
+        problem = ""
+    if not rows:
+        return problem or 1
+    print(problem, file=sys.stderr)  # noqa: T201
+    return _report(card, rows, folder, options)
+
+
+def _report(card: dict[str, Any], rows: Sequence[Row], folder: Path, options: argparse.Namespace) -> int | str:
+    try:
+        options.output.mkdir(parents=True, exist_ok=True)
+        (options.output / "bench-gpu.json").write_text(report.as_json(card, rows), "utf-8")
+        (options.output / "bench-gpu.md").write_text(report.markdown(card, rows), "utf-8")
+        print(report.markdown(card, rows))  # noqa: T201
+        for sentence in report.write(folder, rows) if options.write else ():
+            print(sentence)  # noqa: T201
+    except OSError as error:
+        return f"The results cannot be written: {error}"
     return 0 if any(row.seconds for row in rows) else "Nothing could be measured; the last column says why."
 
 
-async def _run(url: str, found: Sequence[Variant], options: argparse.Namespace) -> tuple[dict[str, Any], list[Row]]:
+async def _run(
+    url: str, found: Sequence[Variant], options: argparse.Namespace, card: dict[str, Any], rows: list[Row]
+) -> None:
+    """Fill `card` and `rows`, which are there for the report whatever happens on the way."""
     async with aiohttp.ClientSession() as session:
         comfyui = ComfyUI(session, url, poll=0.2)
-        stats = await comfyui.system_stats()
+        card |= _described(await comfyui.system_stats())
         listening = asyncio.create_task(comfyui.listen())
         try:
-            rows = await bench(comfyui, found, options.batches, options.seconds)
+            await bench(Card(comfyui, time.monotonic() + options.seconds), found, options.batches, rows)
         finally:
             listening.cancel()
             with suppress(asyncio.CancelledError):
                 await listening
             await comfyui.close()
+
+
+def _described(stats: dict[str, Any]) -> dict[str, Any]:
     device = (stats.get("devices") or [{}])[0]
     return {
         "gpu": device.get("name", "unknown"),
@@ -137,22 +157,37 @@ async def _run(url: str, found: Sequence[Variant], options: argparse.Namespace) 
         "comfyui": stats.get("system", {}).get("comfyui_version", "unknown"),
         "pytorch": stats.get("system", {}).get("pytorch_version", "unknown"),
         "at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-    }, rows
+    }
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m generation bench-gpu", description=__doc__)
     parser.add_argument("--workflow", action="append", help="only this one; may be given several times")
     parser.add_argument("--switch", action="append", default=[], help="only this switch beside the file as it is")
+    parser.add_argument(
+        "--turn",
+        action="append",
+        type=_turned,
+        default=[],
+        help="measure all with this: compile=on, fp8_weights=off",
+    )
     parser.add_argument("--batches", type=_sizes, default=[1, 2, 4, 8], help="sizes with commas: 1,2,4,8")
-    parser.add_argument("--seconds", type=float, default=1800, help="begin nothing new after so long")
+    parser.add_argument("--seconds", type=float, default=1800, help="end after so long")
     parser.add_argument("--write", action="store_true", help="put what pays off into the workflows' TOML files")
     parser.add_argument("--output", type=Path, default=Path("build"), help="folder of bench-gpu.md and .json")
     return parser.parse_args(arguments)
 
 
+def _turned(text: str) -> tuple[str, bool]:
+    name, _, state = text.partition("=")
+    if state not in {"on", "off"}:
+        raise argparse.ArgumentTypeError("must look like compile=on")
+    return name, state == "on"
+
+
 def _sizes(text: str) -> list[int]:
-    sizes = sorted({int(part) for part in text.split(",")})
-    if not sizes or sizes[0] < 1 or sizes[-1] > 16:
+    # Without one alone nobody could say what a batch is worth.
+    sizes = sorted({1, *(int(part) for part in text.split(","))})
+    if sizes[0] < 1 or sizes[-1] > 16:
         raise argparse.ArgumentTypeError("sizes from 1 to 16")
     return sizes

@@ -15,9 +15,9 @@ from PIL import Image
 
 from generation.comfyui import ComfyUI
 from generation.comfyui_history import Rendered
-from generation.errors import ComfyUIError
+from generation.errors import ComfyUIError, GenerationError
 from generation.models import Orientation
-from generation.workflow import Filling, Workflow
+from generation.workflow import Filling, Place, Workflow
 
 #: Of different lengths, since a batch has to bear that.
 PROMPTS = (
@@ -40,6 +40,10 @@ LOOK_EVERY = 0.2
 EQUAL = 40.0
 #: What identical pictures have, so that it can be written as a number.
 IDENTICAL = 99.0
+
+
+class OutOfTime(GenerationError):
+    """The bench ends before this graph began."""
 
 
 @dataclass(slots=True)
@@ -69,49 +73,60 @@ class Row:
         return self.solo_equality is None or self.solo_equality >= EQUAL
 
 
-async def measure(comfyui: ComfyUI, workflow: Workflow, alone: Workflow, row: Row) -> None:
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A ComfyUI, and when the bench ends: seconds of `time.monotonic`."""
+
+    comfyui: ComfyUI
+    until: float
+
+    async def render(self, workflow: Workflow, fillings: Sequence[Filling]) -> tuple[Rendered, Sequence[Place]]:
+        """Raises ComfyUIError, also when the time is over."""
+        graph, places = workflow.fill(fillings)
+        left = min(LONGEST, self.until - time.monotonic())
+        if left <= 0:
+            raise OutOfTime("the time was over")
+        return await self.comfyui.render(graph, prompt_id=str(uuid.uuid4()), timeout=left, stall=left), places
+
+
+async def measure(card: Card, workflow: Workflow, alone: Workflow, row: Row) -> None:
     """Fill the row in. `alone` renders the same photos one by one, the ordinary way."""
+    comfyui = card.comfyui
     try:
-        await _render(comfyui, workflow, _fillings(row.batch))
+        await card.render(workflow, _fillings(row.batch))
         with suppress(ComfyUIError):
             await comfyui.vram_peak(forget=True)
         looking = asyncio.create_task(_watch_vram(comfyui, row))
         try:
             for _ in range(RUNS):
-                fillings = _fillings(row.batch)
-                row.runs.append(await _seconds(comfyui, workflow, fillings))
+                row.runs.append(await _seconds(card, workflow, _fillings(row.batch)))
             row.seconds = round(statistics.median(row.runs), 3)
         finally:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
         row.vram_peak = await comfyui.vram_peak() or row.vram_peak
         if row.batch > 1:
-            row.solo_equality = await _solo_equality(comfyui, workflow, alone, row.batch)
-    except ComfyUIError as error:
+            row.solo_equality = await _solo_equality(card, workflow, alone, row.batch)
+    except (GenerationError, LookupError, OSError, ValueError) as error:
+        # Whatever one graph or its picture does, the other rows are measured.
         row.problem = f"{type(error).__name__}: {error}"[:200]
 
 
-async def _seconds(comfyui: ComfyUI, workflow: Workflow, fillings: Sequence[Filling]) -> float:
+async def _seconds(card: Card, workflow: Workflow, fillings: Sequence[Filling]) -> float:
     began = time.monotonic()
-    rendered = await _render(comfyui, workflow, fillings)
+    rendered, _ = await card.render(workflow, fillings)
     return rendered.seconds or time.monotonic() - began
 
 
-async def _render(comfyui: ComfyUI, workflow: Workflow, fillings: Sequence[Filling]) -> Rendered:
-    graph, _ = workflow.fill(fillings)
-    return await comfyui.render(graph, prompt_id=str(uuid.uuid4()), timeout=LONGEST)
+async def _images(card: Card, workflow: Workflow, fillings: Sequence[Filling]) -> list[bytes]:
+    rendered, places = await card.render(workflow, fillings)
+    return [await card.comfyui.view(rendered.outputs[place.node][place.index]) for place in places]
 
 
-async def _images(comfyui: ComfyUI, workflow: Workflow, fillings: Sequence[Filling]) -> list[bytes]:
-    graph, places = workflow.fill(fillings)
-    rendered = await comfyui.render(graph, prompt_id=str(uuid.uuid4()), timeout=LONGEST)
-    return [await comfyui.view(rendered.outputs[place.node][place.index]) for place in places]
-
-
-async def _solo_equality(comfyui: ComfyUI, workflow: Workflow, alone: Workflow, size: int) -> float:
+async def _solo_equality(card: Card, workflow: Workflow, alone: Workflow, size: int) -> float:
     fillings = _fillings(size)
-    batch = await _images(comfyui, workflow, fillings)
-    single = [(await _images(comfyui, alone, [filling]))[0] for filling in fillings]
+    batch = await _images(card, workflow, fillings)
+    single = [(await _images(card, alone, [filling]))[0] for filling in fillings]
     return await asyncio.to_thread(lambda: min(map(signal_to_noise, batch, single)))
 
 
@@ -137,10 +152,10 @@ async def _watch_vram(comfyui: ComfyUI, row: Row) -> None:
 
 
 def _fillings(count: int) -> list[Filling]:
-    """Photos that ComfyUI has not made yet."""
+    """Photos that ComfyUI has neither made nor read the words of: both would come from its cache."""
     return [
         Filling(
-            prompt=PROMPTS[number % len(PROMPTS)],
+            prompt=f"{PROMPTS[number % len(PROMPTS)]}, {uuid.uuid4().hex[:4]}",
             negative_prompt="blurry",
             seed=random.getrandbits(48),
             orientation=Orientation.PORTRAIT,

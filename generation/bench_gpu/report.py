@@ -118,7 +118,9 @@ def _write_one(path: Path, plain: Sequence[Row], one_pass: Sequence[Row]) -> str
     if not alone and not pays:
         return ""
     switch = file.get("switches", {}).get("one_pass")
-    if switch is not None:
+    # Both ways must have been tried, and more than one photo: what was not measured changes nothing.
+    tried = {row.batch for row in one_pass if row.seconds or "OutOfMemory" in row.problem}
+    if switch is not None and alone and 1 in tried and len(tried) > 1:
         switch["on"] = pays
         if pays:
             switch["batch"] |= {"largest": largest, "seconds": seconds}

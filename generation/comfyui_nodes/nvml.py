@@ -11,7 +11,7 @@ class _Utilization(ctypes.Structure):
 
 
 class Card:
-    """One card, by its UUID ("" for the first one, None for none). Calls may block: use a thread."""
+    """One card, by its UUID ("" for the only one, None for none). Calls may block: use a thread."""
 
     def __init__(self, uuid: str | None) -> None:
         self._library: ctypes.CDLL | None = None
@@ -27,7 +27,10 @@ class Card:
         handle = ctypes.byref(self._handle)
         if uuid and library.nvmlDeviceGetHandleByUUID(uuid.encode(), handle) == 0:
             return True
-        return bool(library.nvmlDeviceGetHandleByIndex_v2(0, handle) == 0)
+        # Any card would do only where there is no other.
+        count = ctypes.c_uint()
+        alone = library.nvmlDeviceGetCount_v2(ctypes.byref(count)) == 0 and count.value == 1
+        return bool(alone and library.nvmlDeviceGetHandleByIndex_v2(0, handle) == 0)
 
     def read(self) -> tuple[float | None, float | None]:
         """Load from 0 to 1 and degrees Celsius; None for what the card does not tell."""

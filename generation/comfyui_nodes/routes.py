@@ -10,17 +10,24 @@ from server import PromptServer
 
 from .loaders import KEPT
 from .nvml import Card
+from .saving import start_forgetting
 
 
 def add() -> None:
     """Register the routes; once, when ComfyUI loads this package."""
     card = Card(_uuid())
+    start_forgetting()
+    one_at_a_time = asyncio.Lock()
     routes = PromptServer.instance.routes
 
     @routes.get("/vitte/gpu")  # type: ignore[untyped-decorator]
     async def gpu(_request: web.Request) -> web.Response:
         """`load` from 0 to 1, `temperature` in degrees Celsius, `vram_peak` in bytes; null where unknown."""
-        load, temperature = await asyncio.to_thread(card.read)
+        load, temperature = None, None
+        # A card that fell off the bus never answers: one thread is lost to it, not one for each question.
+        if not one_at_a_time.locked():
+            async with one_at_a_time:
+                load, temperature = await asyncio.to_thread(card.read)
         models = KEPT.report()
         models.pop("kept")
         return web.json_response({"load": load, "temperature": temperature, "vram_peak": _peak(), "models": models})
@@ -34,6 +41,8 @@ def add() -> None:
     @routes.post("/vitte/gpu/forget_peak")  # type: ignore[untyped-decorator]
     async def forget_peak(_request: web.Request) -> web.Response:
         if torch.cuda.is_available():
+            # What an earlier, larger batch reserved would count as this one's.
+            torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
         return web.Response()
 

@@ -7,7 +7,7 @@ function, so that it is the noise of a solo run. What cannot share a pass gets a
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import comfy.model_base
@@ -19,6 +19,8 @@ import torch
 
 from .together import Lengths, Text, groups
 
+#: What no row of a real text consists of, and every number format holds exactly.
+FILLING = 1.0
 #: A CONDITIONING of ComfyUI: pairs of a tensor (1, tokens, width) and a dict; one pair for a plain prompt.
 Conditioning = list[Any]
 
@@ -77,7 +79,12 @@ class VitteSample:
         negative: list[Conditioning] | None = None,
     ) -> tuple[dict[str, Any]]:
         numbers = _json_list(seeds, int)
-        latent = comfy.sample.fix_empty_latent_channels(model, latent_image["samples"])
+        if "noise_mask" in latent_image or torch.count_nonzero(latent_image["samples"]):
+            raise ValueError("it samples from noise alone: neither a picture to start from nor a mask")
+        # Newer versions tell by it how large a pixel of the latent is; older ones know neither.
+        ratio = latent_image.get("downscale_ratio_spacial")
+        known = () if ratio is None else (ratio,)
+        latent = comfy.sample.fix_empty_latent_channels(model, latent_image["samples"], *known)
         negative = negative or [_zeros(conditioning) for conditioning in positive]
         if not len(positive) == len(negative) == len(numbers) == latent.shape[0]:
             raise ValueError(
@@ -90,7 +97,8 @@ class VitteSample:
         made: list[Any] = [None] * len(numbers)
         for members in groups(texts, lengths, sampler=sampler_name):
             noise = [comfy.sample.prepare_noise(latent[k : k + 1], numbers[k]) for k in members]
-            with _padding_learned(diffusion, lengths):
+            filled = lengths.multiple and len({texts[k][0].tokens for k in members}) > 1
+            with _padding_learned(diffusion) if filled else nullcontext():
                 samples = comfy.sample.sample(
                     model,
                     torch.cat(noise),
@@ -130,18 +138,15 @@ def _pads(diffusion: Any) -> bool:
 
 
 @contextmanager
-def _padding_learned(diffusion: Any, lengths: Lengths) -> Iterator[None]:
-    """Rows of zeros, with which `_merged` fills texts up, become the learned token, as in a solo run.
+def _padding_learned(diffusion: Any) -> Iterator[None]:
+    """Rows of FILLING, with which `_merged` fills texts up, become the learned token, as in a solo run.
 
     The model does that itself for what it fills up, which is the same number of rows for the whole batch.
     """
-    if not lengths.multiple:
-        yield
-        return
 
     def fill(_module: Any, given: tuple[Any, ...], embedded: Any) -> Any:
-        is_empty = (given[0] == 0).all(dim=-1, keepdim=True)
-        return torch.where(is_empty, diffusion.cap_pad_token.to(embedded), embedded)
+        is_filling = (given[0] == FILLING).all(dim=-1, keepdim=True)
+        return torch.where(is_filling, diffusion.cap_pad_token.to(embedded), embedded)
 
     hook = diffusion.cap_embedder.register_forward_hook(fill)
     try:
@@ -161,7 +166,7 @@ def _text(conditioning: Conditioning) -> Text:
         if name == "attention_mask" and isinstance(value, torch.Tensor):
             if not bool(value.all()):
                 return Text(0, None)
-        elif isinstance(value, torch.Tensor):
+        elif isinstance(value, torch.Tensor) and value.ndim >= 2 and value.shape[0] == 1:
             likeness.append((name, tuple(value.shape), value.dtype))
         elif value is None or isinstance(value, str | int | float | bool):
             likeness.append((name, value))
@@ -193,7 +198,7 @@ def _brought_to(length: int, tensor: Any, lengths: Lengths) -> Any:
     if not missing:
         return tensor
     if lengths.multiple:
-        return torch.nn.functional.pad(tensor, (0, 0, 0, missing))
+        return torch.nn.functional.pad(tensor, (0, 0, 0, missing), value=FILLING)
     return tensor.repeat(1, length // tensor.shape[1], 1)
 
 

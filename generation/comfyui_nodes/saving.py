@@ -1,5 +1,6 @@
 """Images for the worker to fetch: without the graph inside, and gone after an hour."""
 
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,6 @@ class VitteSaveImage:
         folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
             filename_prefix, folder_paths.get_temp_directory(), images[0].shape[1], images[0].shape[0]
         )
-        _forget_old(Path(folder))
         saved = []
         for number, image in enumerate(images, start=counter):
             file = f"{name}_{number:05}_.png"
@@ -38,8 +38,19 @@ class VitteSaveImage:
         return {"ui": {"images": saved}}
 
 
+def start_forgetting() -> None:
+    """From now on delete files that are older than KEEP, where the worker's prefix puts them."""
+
+    def look() -> None:
+        while True:
+            time.sleep(KEEP / 6)
+            _forget_old(Path(folder_paths.get_temp_directory()) / "vitte")
+
+    threading.Thread(target=look, name="vitte-forgetting", daemon=True).start()
+
+
 def _forget_old(folder: Path) -> None:
-    for file in folder.glob("*.png"):
+    for file in folder.rglob("*.png"):
         try:
             if file.stat().st_mtime < time.time() - KEEP:
                 file.unlink()

@@ -36,6 +36,8 @@ class ComfyUIServer:
         self._number = 0
         #: Degrees Celsius that the node of comfyui_nodes tells; None while it is not installed.
         self.temperature: float | None = None
+        #: What was asked of those nodes beside that.
+        self.asked_of_nodes: list[str] = []
         self._tasks: list[asyncio.Task[None]] = []
         application = web.Application(client_max_size=100 * 1024 * 1024)
         self.faults.install(application)
@@ -106,8 +108,15 @@ class ComfyUIServer:
                     web.get(f"{prefix}/models/{{folder}}", self._models),
                 ]
             )
-        # The node of generation/comfyui_nodes, where a test has installed it.
-        application.router.add_get("/vitte/gpu", self._gpu)
+        # Those of generation/comfyui_nodes, where a test has installed it by giving the card a temperature.
+        application.add_routes(
+            [
+                web.get("/vitte/gpu", self._gpu),
+                web.post("/vitte/gpu/forget_peak", self._node_route),
+                web.delete("/vitte/models", self._node_route),
+                web.post("/vitte/restart", self._node_route),
+            ]
+        )
         application.router.add_get("/sandbox/record", self._record)
 
     async def _prompt(self, request: web.Request) -> web.Response:
@@ -198,7 +207,19 @@ class ComfyUIServer:
     async def _gpu(self, _request: web.Request) -> web.Response:
         if self.temperature is None:
             return web.Response(status=404)
-        return web.json_response({"load": 0.9, "temperature": self.temperature})
+        vram = MODEL_VRAM if self.executor.loaded_model else 0
+        models = {"hits": 0, "loads": self.executor.swaps, "load_seconds": self.executor.swaps * 1.0}
+        return web.json_response(
+            {"load": 0.9, "temperature": self.temperature, "vram_peak": vram, "models": models}
+        )
+
+    async def _node_route(self, request: web.Request) -> web.Response:
+        if self.temperature is None:
+            return web.Response(status=404)
+        self.asked_of_nodes.append(f"{request.method} {request.path}")
+        if request.path == "/vitte/restart":
+            await self.restart()
+        return web.Response()
 
     async def _object_info(self, request: web.Request) -> web.Response:
         name = request.match_info.get("name")

@@ -90,14 +90,15 @@ async def test_what_cannot_be_measured_is_named_and_it_ends_by_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with ComfyUIServer(tmp_path / "comfyui", cost=Cost(batch=(0.01,), swap=0.0)) as comfyui:
-        comfyui.faults.add(path="render", kind="out_of_memory", times=2)
-        options = ("--switch", "one_pass", "--batches", "2,4", "--seconds", "3")
-        status, found = await bench(tmp_path, comfyui.url, monkeypatch, *options)
+        comfyui.faults.add(path="render", kind="out_of_memory")
+        which = ("--workflow", "z-image-turbo", "--workflow", "z-image-turbo-lora", "--switch", "one_pass")
+        options = ("--batches", "2,4", "--seconds", "1.5")
+        status, found = await bench(tmp_path, comfyui.url, monkeypatch, *which, *options)
     assert status == 0
     problems = [row["problem"] for row in found["rows"]]
     assert any("OutOfMemory" in problem for problem in problems)
     assert any("needs a persona's LoRA" in problem for problem in problems)
-    assert any("out of memory" in problem or not problem for problem in problems)
+    assert any("the time was over" in problem for problem in problems)
 
 
 async def test_without_comfyui_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,3 +106,21 @@ async def test_without_comfyui_it_says_so(tmp_path: Path, monkeypatch: pytest.Mo
     assert str(status).startswith("ComfyUI at COMFYUI_URL: GET /system_stats")
     status, _ = await bench(tmp_path, "http://127.0.0.1:9", monkeypatch, "--workflow", "gone")
     assert status == "There is no such workflow."
+
+
+async def test_what_was_not_measured_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with ComfyUIServer(tmp_path / "comfyui", cost=Cost(batch=(0.02,), swap=0.0)) as comfyui:
+        options = ("--workflow", "sdxl", "--switch", "one_pass", "--turn", "one_pass=on", "--batches", "1")
+        path = tmp_path / "workflows" / "sdxl.toml"
+        shutil.copytree(FOLDER, tmp_path / "workflows")
+        path.write_text(path.read_text().replace("[switches.one_pass]\n", "[switches.one_pass]\non = true\n"))
+        await bench(tmp_path, comfyui.url, monkeypatch, *options, "--write")
+    assert workflow.load(path).way is BatchWay.ONE_PASS
+
+
+def test_a_switch_is_measured_without_those_that_it_excludes() -> None:
+    found = {it.switch: it for it in command.variants(FOLDER / "z-image-turbo.toml", [], {})}
+    kinds = {node["class_type"] for node in found["compile"].workflow.graph.values()}
+    assert "TorchCompileModel" in kinds
+    assert found["compile"].workflow.graph["1"]["inputs"]["weight_dtype"] == "default"
+    assert found["fp8_fast"].workflow.graph["1"]["inputs"]["weight_dtype"] == "fp8_e4m3fn_fast"

@@ -8,6 +8,7 @@ import pytest
 from generation import workflow
 from generation.comfyui import ComfyUI
 from generation.errors import (
+    ComfyUIError,
     ComfyUIUnreachable,
     GraphRejected,
     PromptLost,
@@ -126,6 +127,26 @@ async def test_a_restart_that_forgets_the_graph_is_noticed(client: ComfyUI, comf
     comfyui.executor.running = None
     with pytest.raises(PromptLost):
         await running
+
+
+async def test_what_only_the_nodes_can_do_is_done_by_them_or_refused(
+    client: ComfyUI, comfyui: ComfyUIServer
+) -> None:
+    await client.free()
+    with pytest.raises(ComfyUIError, match="comfyui_nodes is not installed"):
+        await client.restart()
+    assert await client.vram_peak() is None
+    assert comfyui.asked_of_nodes == []
+    comfyui.temperature = 60
+    client._has_gpu_node = True
+    await render(client)
+    assert await client.vram_peak()
+    assert (await client.report()).models["loads"] == 1
+    await client.vram_peak(forget=True)
+    await client.free()
+    await client.restart()
+    assert comfyui.asked_of_nodes == ["POST /vitte/gpu/forget_peak", "DELETE /vitte/models", "POST /vitte/restart"]
+    assert not comfyui.executor.history
 
 
 async def test_nobody_there_is_unreachable(client: ComfyUI, comfyui: ComfyUIServer) -> None:

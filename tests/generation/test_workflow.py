@@ -11,7 +11,7 @@ from generation import workflow
 from generation.errors import WorkflowError
 from generation.models import Orientation
 from generation.workflow import Filling, Place, Workflow
-from generation.workflow_file import ALLOWED_NODES, FOLDER, BatchWay, Graph
+from generation.workflow_file import ALLOWED_NODES, FOLDER, BatchWay, Graph, WorkflowFile
 
 WORKFLOWS = workflow.load_all()
 
@@ -131,13 +131,16 @@ def test_every_switch_that_comes_along_says_what_it_does_and_changes_the_graph(n
     path = FOLDER / f"{name}.toml"
     is_on = WORKFLOWS[name].switches[switch].on
     assert WORKFLOWS[name].switches[switch].about
-    assert workflow.load(path, {switch: not is_on}).graph != WORKFLOWS[name].graph
+    turned = {switch: False} if is_on else WorkflowFile.read(path).alone(switch)
+    assert workflow.load(path, turned).graph != WORKFLOWS[name].graph
     assert workflow.load(path, {switch: is_on}).graph == WORKFLOWS[name].graph
 
 
 @pytest.mark.parametrize("name", sorted(WORKFLOWS))
 def test_all_switches_fit_together(name: str) -> None:
-    loaded = workflow.load(FOLDER / f"{name}.toml", dict.fromkeys(WORKFLOWS[name].switches, True))
+    switches = WORKFLOWS[name].switches
+    excluded = {other for switch in switches.values() for other in switch.excludes}
+    loaded = workflow.load(FOLDER / f"{name}.toml", {switch: switch not in excluded for switch in switches})
     assert loaded.way is BatchWay.ONE_PASS
     graph, places = loaded.fill([filling(prompt="p", seed=3), filling(prompt="q", seed=4)])
     assert [place.index for place in places] == [0, 1]
@@ -148,8 +151,6 @@ def test_all_switches_fit_together(name: str) -> None:
     compiled = next(node for node, content in graph.items() if content["class_type"] == "TorchCompileModel")
     assert by_class["VitteSample"]["model"] == [compiled, 0]
     assert next(size["batch_size"] for size in by_class.values() if "batch_size" in size) == 2
-    # A swap is a swap, whichever loader does it.
-    assert loaded.model == WORKFLOWS[name].model
 
 
 @pytest.mark.parametrize(
@@ -176,3 +177,27 @@ def test_a_switch_that_does_not_fit_is_refused_even_while_it_is_off(
 def test_an_unknown_switch_is_named() -> None:
     with pytest.raises(WorkflowError, match=r"sdxl\.toml: there is no switch warp"):
         workflow.load(FOLDER / "sdxl.toml", {"warp": True})
+
+
+def test_switches_that_exclude_each_other_are_refused_together() -> None:
+    with pytest.raises(WorkflowError, match="compile and fp8_weights exclude each other"):
+        workflow.load(FOLDER / "z-image-turbo.toml", {"compile": True})
+
+
+def test_other_weights_are_another_model_and_another_loader_is_not() -> None:
+    path = FOLDER / "z-image-turbo.toml"
+    usual = WORKFLOWS["z-image-turbo"].model
+    assert workflow.load(path, {"fp8_weights": False}).model != usual
+    assert workflow.load(path, {"model_cache": True}).model == usual
+
+
+def test_without_own_nodes_only_the_switches_that_need_them_are_off(tmp_path: Path) -> None:
+    for file in FOLDER.iterdir():
+        text = file.read_text()
+        if file.suffix == ".toml":
+            text = text.replace('about = "files', 'on = true\nabout = "files')
+        (tmp_path / file.name).write_text(text)
+    ours, theirs = workflow.load_all(tmp_path), workflow.load_all(tmp_path, own_nodes=False)
+    for name in ours:
+        assert "VitteSaveImage" in str(ours[name].graph)
+        assert theirs[name].graph == WORKFLOWS[name].graph
