@@ -1,12 +1,10 @@
 """What lives as long as a worker process: the composition root of `generation`, and the order in which it ends."""
 
 import asyncio
-import dataclasses
 import signal
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +17,6 @@ from arq import ArqRedis, Worker, cron
 from redis.exceptions import RedisError
 
 from generation import (
-    alerts,
     controls,
     disposal,
     doorbell,
@@ -27,8 +24,6 @@ from generation import (
     figures,
     fleet,
     logs,
-    metrics,
-    status,
     storage,
     telegram,
     workflow,
@@ -36,15 +31,14 @@ from generation import (
 from generation.backend import Backend
 from generation.comfyui import ComfyUI
 from generation.database import AWAY, Database
-from generation.errors import GenerationError, WorkflowError
 from generation.figures import FIGURES, Snapshot
-from generation.gpu import Nvml, disk_free
 from generation.health import Watchdog
 from generation.jobs import deliver_photo, sweep
 from generation.pipeline import Pipeline
 from generation.renderer import Renderer
 from generation.runpod import RunPod
 from generation.settings import Settings, WrongSettings
+from generation.signs_of_life import SignsOfLife
 from generation.storage import Storage
 from generation.sweeper import Sweeper
 from generation.warm_up import WarmUp
@@ -72,7 +66,6 @@ class Process:
         self._stack = AsyncExitStack()
         self._living: list[asyncio.Task[None]] = []
         self._taking: list[asyncio.Task[None]] = []
-        self._obeying: asyncio.Task[None] | None = None
         self.stopping = False
         self.stopped = asyncio.Event()
 
@@ -81,8 +74,7 @@ class Process:
         settings, redis = self._settings, ctx["redis"]
         ctx["process"] = self
         logs.quiet_libraries()
-        self._own_nodes = settings.render_backend == "comfyui"
-        workflows = workflow.load_or_stop(settings.workflows_folder, own_nodes=self._own_nodes)
+        workflows = workflow.load_or_stop(settings.workflows_folder, own_nodes=settings.has_own_nodes)
         self._database = Database(settings.database_url)
         self._stack.push_async_callback(self._database.close)
         self._backend = _backend(settings, await self._stack.enter_async_context(aiohttp.ClientSession()))
@@ -95,7 +87,13 @@ class Process:
         delete_originals = partial(disposal.keep_sweeping, self._database, opened, every=settings.sweep_every)
         warm = WarmUp(self._backend, lambda: self.renderer.workflows, settings.warm_up, self.watchdog)
         self.renderer.warm = warm.done
-        for work in (self._backend.listen, self.watchdog.watch, self._say_alive, delete_originals, warm.keep):
+        for work in (
+            self._backend.listen,
+            self.watchdog.watch,
+            self.signs_of_life.give,
+            delete_originals,
+            warm.keep,
+        ):
             self._living.append(asyncio.create_task(_kept_up(work)))
         self.endpoint_port = await self._stack.enter_async_context(
             endpoint.serving(
@@ -141,10 +139,15 @@ class Process:
             watchdog=self.watchdog,
             pipeline=self.pipeline,
         )
-        self._rules = alerts.load_or_stop(settings.alerts_file)
-        self._throttle = alerts.Throttle(self._rules)
-        self._nvml = Nvml(settings.comfyui_url, settings.gpu_index)
-        self._read_files: int | None = None
+        self.signs_of_life = SignsOfLife(
+            settings=settings,
+            worker=self._name,
+            database=self._database,
+            backend=self._backend,
+            watchdog=self.watchdog,
+            pipeline=self.pipeline,
+            renderer=self.renderer,
+        )
         self.sweeper = Sweeper(settings, self._database, redis, bot)
 
     def _handle_signals(self) -> None:
@@ -186,6 +189,7 @@ class Process:
 
     async def _finish_photos(self) -> None:
         self.watchdog.give_up()
+        self.signs_of_life.stop()
         self.renderer.warm.set()
         await self.renderer.stop()
         await self.pipeline.finish(self._settings.shutdown_wait)
@@ -198,101 +202,13 @@ class Process:
     def _take_back(self, why: str) -> None:
         self.renderer.take_back(why)
 
-    async def _say_alive(self) -> None:
-        """Renew the leases of the photos in hand, and the worker's own sign of life."""
-        while True:
-            try:
-                # First and alone: the card may take its time to answer, and the leases do not wait for it.
-                if self.pipeline.held:
-                    async with self._database.unit() as session:
-                        await status.keep_alive(session, self.pipeline.held, lease=self._settings.lease)
-                state = await self._state()
-                async with self._database.unit() as session:
-                    command = await fleet.say_alive(
-                        session, self._name, lease=self._settings.lease, backend=self._backend.name, **state
-                    )
-                    wanted = await controls.read(session)
-                self._read_files = self._read_again(wanted.reload)
-                if command and (self._obeying is None or self._obeying.done()):
-                    # Beside the signs of life: a ComfyUI that hangs takes its time to refuse.
-                    self._obeying = asyncio.create_task(self._obey(command))
-            except AWAY as error:  # a lease that runs out is legal
-                log.warning("worker.leases_not_renewed", error=type(error).__name__)
-            await asyncio.sleep(self._settings.lease / 3)
-
-    async def _state(self) -> dict[str, Any]:
-        """What `fleet` writes down of this worker. Looks at the card as well, and throttles when it must."""
-        card = await self._backend.report()
-        if (told := await self._nvml.read()) is not None:
-            card = dataclasses.replace(card, load=told[0], temperature=told[1])
-        for name, gauge in metrics.MODEL_CACHE.items():
-            gauge.set(card.models.get(name, 0))
-        hot = {"gpu_temperature": card.temperature, "gpu_load": card.load, "vram_used": card.vram_used}
-        throttled = self._throttle.look(hot, datetime.now(UTC))
-        if throttled != self.renderer.throttled:
-            log.warning("worker.throttled" if throttled else "worker.cooled_down", temperature=card.temperature)
-            self.renderer.throttled = throttled
-        return {
-            "problem": self.watchdog.problem,
-            "model": self.renderer.model,
-            "photo_seconds": self.renderer.photo_seconds,
-            "in_hand": len(self.pipeline.held),
-            "batch_size": self.renderer.batch_size,
-            "gpu_name": card.name,
-            "vram_used": card.vram_used,
-            "vram_total": card.vram_total,
-            "gpu_load": card.load,
-            "gpu_temperature": card.temperature,
-            "disk_free": disk_free(),
-            "throttled": throttled,
-            "last_error": self.pipeline.last_error,
-            "last_error_at": self.pipeline.last_error_at,
-        }
-
-    async def _obey(self, command: str) -> None:
-        """What an operator wants of this worker; the answer is in its row."""
-        log.warning("worker.commanded", command=command)
-        try:
-            if command != fleet.Command.RESTART:
-                await self._backend.free()
-                result = "freed"
-            elif self.watchdog.restart():
-                result = await self.watchdog.restarted()
-            else:
-                await self._backend.restart()
-                result = "restarted by its node"
-        except GenerationError as error:
-            result = str(error)
-        with suppress(*AWAY):
-            async with self._database.unit() as session:
-                await fleet.done(session, self._name, result)
-
-    def _read_again(self, wanted: int) -> int:
-        """Workflows and rules from their files, when an operator wants it; what is wrong changes nothing."""
-        if self._read_files in {None, wanted}:
-            return wanted
-        try:
-            workflows = workflow.load_all(self._settings.workflows_folder, own_nodes=self._own_nodes)
-            rules = alerts.load(self._settings.alerts_file)
-        except (WorkflowError, alerts.RulesError) as error:
-            log.error("worker.files_refused", error=str(error))
-            self.pipeline.last_error, self.pipeline.last_error_at = (
-                f"reload refused: {error}"[:300],
-                datetime.now(UTC),
-            )
-            return wanted
-        self.renderer.use(workflows)
-        self._rules, self._throttle = rules, alerts.Throttle(rules)
-        log.info("worker.files_read_again", workflows=len(workflows), rules=len(rules.rules))
-        return wanted
-
     async def _controls(self) -> controls.Controls:
         async with self._database.unit() as session:
             return await controls.read(session)
 
     async def _snapshot(self) -> Snapshot:
         async with self._database.unit() as session:
-            return await figures.read(session, window=self._rules.window, lease=self._settings.lease)
+            return await figures.read(session, window=self.signs_of_life.rules.window, lease=self._settings.lease)
 
     async def _ready(self) -> dict[str, str]:
         """What keeps this worker from making photos."""

@@ -124,6 +124,11 @@ class Settings(DatabaseSettings):
             raise ValueError("RENDER_BACKEND=runpod needs RUNPOD_URL and RUNPOD_API_KEY")
         return self
 
+    @property
+    def has_own_nodes(self) -> bool:
+        """Whether its ComfyUI may have the nodes of generation/comfyui_nodes; RunPod's workers do not."""
+        return self.render_backend == "comfyui"
+
     @classmethod
     def example(cls, **values: object) -> Self:
         """Settings for a test or a tool, from values alone: no environment and no file is read."""
