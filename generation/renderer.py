@@ -94,6 +94,9 @@ class Renderer:
 
     async def _serve(self) -> bool:
         while not self._stopping:
+            if self._watchdog.problem:
+                # Before it waits: the job's token belongs to a worker that is well.
+                return False
             await self.warm.wait()
             await self._turn()
             await self._pipeline.room()

@@ -97,7 +97,7 @@ class VitteSample:
         made: list[Any] = [None] * len(numbers)
         for members in groups(texts, lengths, sampler=sampler_name):
             noise = [comfy.sample.prepare_noise(latent[k : k + 1], numbers[k]) for k in members]
-            filled = lengths.multiple and len({texts[k][0].tokens for k in members}) > 1
+            filled = lengths.multiple and any(len({texts[k][side].tokens for k in members}) > 1 for side in (0, 1))
             with _padding_learned(diffusion) if filled else nullcontext():
                 samples = comfy.sample.sample(
                     model,

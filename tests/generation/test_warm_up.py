@@ -6,12 +6,14 @@ from unittest.mock import Mock
 import pytest
 
 from bot.settings import Settings
-from generation import workflow
+from generation import doorbell, workflow
 from generation.settings import WrongSettings
 from generation.storage import Storage
 from generation.warm_up import PROMPT, WarmUp
-from sandbox.comfyui import ComfyUIServer
+from sandbox.comfyui import ComfyUIServer, Cost
+from sandbox.telegram import TelegramServer
 from tests.conftest import worker_running
+from tests.generation.conftest import PlaceOrder
 
 
 async def rendered(comfyui: ComfyUIServer, count: int) -> list[str]:
@@ -56,3 +58,15 @@ async def test_one_that_fails_is_left_and_keeps_nothing_up(
 def test_an_unknown_name_stops_the_start_with_a_sentence() -> None:
     with pytest.raises(WrongSettings, match=r"WARM_UP is wrong: there is no workflow gone\."):
         WarmUp(Mock(), workflow.load_all, ("sdxl", "gone"), Mock())
+
+
+async def test_a_photo_waits_until_the_card_is_warm_and_is_made_then(
+    settings: Settings, bucket: Storage, comfyui: ComfyUIServer, place: PlaceOrder, telegram: TelegramServer
+) -> None:
+    comfyui.executor.cost = Cost(batch=(0.5,), swap=0.0)
+    warm = settings.model_copy(update={"warm_up": ("sdxl",)})
+    photo = await place(workflow="sdxl", chat_id=1001)
+    async with worker_running(warm) as worker:
+        await doorbell.ring(worker.pool, photo, premium_head_start=0)
+        graphs = await rendered(comfyui, 3)
+    assert [PROMPT in graph for graph in graphs] == [True, True, False]
