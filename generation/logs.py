@@ -12,7 +12,7 @@ from generation.error_reports import report_to
 #: Their info lines repeat what ours say, and could hold a prompt or a token in an address.
 LIBRARIES = (
     "arq.worker", "aiogram", "httpx", "httpx2", "httpcore", "httpcore2", "openai", "botocore", "aiobotocore",
-    "boto3", "aiohttp.access", "asyncio",
+    "boto3", "aiohttp.access", "asyncio", "pymorphy3",
 )  # fmt: skip
 
 
