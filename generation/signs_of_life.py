@@ -65,13 +65,15 @@ class SignsOfLife:
                     async with self._database.unit() as session:
                         await status.keep_alive(session, self._pipeline.held, lease=self._settings.lease)
                 state = await self._state()
+                # Asked before the row is read: a command that was done in between would be obeyed twice.
+                is_free = self._obeying is None or self._obeying.done()
                 async with self._database.unit() as session:
                     command = await fleet.say_alive(
                         session, self._worker, lease=self._settings.lease, backend=self._backend.name, **state
                     )
                     wanted = await controls.read(session)
                 self._read_files = self._read_again(wanted.reload)
-                if command and (self._obeying is None or self._obeying.done()):
+                if command and is_free:
                     # Beside the signs of life: a ComfyUI that hangs takes its time to refuse.
                     self._obeying = asyncio.create_task(self._obey(command))
             except AWAY as error:  # a lease that runs out is legal

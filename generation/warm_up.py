@@ -50,14 +50,12 @@ class WarmUp:
 
     async def keep(self) -> None:
         """Again whenever ComfyUI was away, or the workflows are others."""
-        warm: tuple[int, int] | None = None
+        losses, known = -1, None
         while self._names:
             await self._watchdog.healthy()
-            workflows = self._workflows()
-            cold = (self._watchdog.losses, id(workflows))
-            if cold != warm:
-                await self._render_all(workflows)
-                warm = cold
+            if self._watchdog.losses != losses or self._workflows() is not known:
+                losses, known = self._watchdog.losses, self._workflows()
+                await self._render_all(known)
             self.done.set()
             await asyncio.sleep(LOOK_EVERY)
 
