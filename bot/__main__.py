@@ -9,7 +9,7 @@ import sys
 
 from bot import app, check_data, figures
 from bot.settings import Settings
-from generation import alerts
+from generation.runtime.monitoring import alert_rules
 from generation.settings import load
 
 
@@ -21,7 +21,9 @@ def main(arguments: list[str]) -> int | str:
         case ["check-data"]:
             return check_data.main()
         case ["prometheus-rules"]:
-            print(alerts.prometheus(alerts.load(os.environ.get("ALERTS_FILE", "")), figures.FIGURES), end="")  # noqa: T201
+            print(
+                alert_rules.prometheus(alert_rules.load(os.environ.get("ALERTS_FILE", "")), figures.FIGURES), end=""
+            )
             return 0
     return "usage: python -m bot [check-data | prometheus-rules]"
 

@@ -18,11 +18,12 @@ from bot.models import Person
 from bot.sending import fitting
 from bot.settings import Settings
 from bot.texts import DEFAULT, Say, Texts
-from generation import alerts, controls, incidents
-from generation.alerts import CALM, Action, Rule, Rules, State
-from generation.database import AWAY, Database, never_passes
 from generation.figures import Snapshot, history
 from generation.models import Alert
+from generation.runtime import operator_switches
+from generation.runtime.database import AWAY, Database, never_passes
+from generation.runtime.monitoring import alert_rules, incidents
+from generation.runtime.monitoring.alert_rules import CALM, Action, Rule, Rules, State
 
 log = structlog.get_logger(__name__)
 
@@ -102,7 +103,7 @@ class Alerting:
     async def _step(self, session: AsyncSession, snapshot: Snapshot) -> list[Alert]:
         known = {(alert.rule, alert.subject): alert for alert in await session.scalars(select(Alert))}
         changed = []
-        paused = await controls.is_on(session, controls.QUEUE_PAUSED)
+        paused = await operator_switches.is_on(session, operator_switches.QUEUE_PAUSED)
         for rule in self.rules.rules.values():
             # Whoever paused the queue wants it to grow, and no GPU to be rented.
             values = {} if paused and rule.action is Action.SCALE_UP else dict(rule.values(snapshot))
@@ -251,7 +252,7 @@ class Alerting:
         for rule in self.rules.rules.values():
             if rule.figure != "database_away":
                 continue
-            before, self._away = self._away, alerts.step(rule, self._away, value, datetime.now(UTC))
+            before, self._away = self._away, alert_rules.step(rule, self._away, value, datetime.now(UTC))
             if (before.fired_at is None) != (self._away.fired_at is None):
                 for admin in self._settings.admin_ids:
                     say = self._texts.in_locale(self._locales.get(admin, DEFAULT))
@@ -272,7 +273,7 @@ async def _move(
         state = CALM
     else:
         state = State(alert.passed_at, alert.fired_at, alert.value) if alert else CALM
-    after = alerts.step(rule, state, value, now)
+    after = alert_rules.step(rule, state, value, now)
     if after.passed_at is None:
         return _calm_down(alert, now)
     began = after.fired_at is not None and state.fired_at is None

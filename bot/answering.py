@@ -17,7 +17,7 @@ from bot.scene import Scene, split_answer
 from bot.sending import send_text
 from bot.standing import NOTHING_CAME
 from bot.turn import Turn
-from generation.telegram import showing
+from generation.runtime.telegram import showing
 from triggers import decide
 
 log = structlog.get_logger(__name__)

@@ -46,11 +46,15 @@ from bot.reading import Reader
 from bot.sending import ObeyTelegram
 from bot.settings import Settings
 from bot.texts import DEFAULT, Say, Texts
-from generation import alerts, controls, doorbell, endpoint, incidents, logs, storage, telegram, workflow
-from generation.alerts import RulesError
-from generation.database import AWAY, Database
+from generation import storage
 from generation.errors import WorkflowError
 from generation.figures import Snapshot
+from generation.orders import notify
+from generation.runtime import logs, operator_switches, telegram
+from generation.runtime.database import AWAY, Database
+from generation.runtime.monitoring import alert_rules, http_server, incidents
+from generation.runtime.monitoring.alert_rules import RulesError
+from generation.workflows import workflow
 
 log = structlog.get_logger(__name__)
 
@@ -186,7 +190,7 @@ async def running(settings: Settings) -> AsyncIterator[Application]:
         ):
             parts.background(work)
         application.endpoint_port = await stack.enter_async_context(
-            endpoint.serving(
+            http_server.serving(
                 settings.metrics_host,
                 METRICS_PORT if settings.metrics_port is None else settings.metrics_port,
                 snapshot=partial(_snapshot, desk),
@@ -202,7 +206,7 @@ async def _parts(settings: Settings, texts: Texts, limit: RateLimit, stack: Asyn
     """Connections, and what answering works with."""
     database = Database(settings.database_url)
     stack.push_async_callback(database.close)
-    redis = doorbell.connect(settings.redis_url, queue=settings.arq_queue, retries=1)
+    redis = notify.connect(settings.redis_url, queue=settings.arq_queue, retries=1)
     stack.push_async_callback(redis.aclose)
     bot = telegram.connect(settings, ObeyTelegram())
     stack.push_async_callback(bot.session.close)
@@ -241,7 +245,7 @@ async def _desk(parts: Parts, texts: Texts, stack: AsyncExitStack) -> Desk:
         bot=parts.bot,
         texts=texts,
         session=await stack.enter_async_context(aiohttp.ClientSession()),
-        rules=alerts.load_or_stop(parts.settings.alerts_file),
+        rules=alert_rules.load_or_stop(parts.settings.alerts_file),
     )
     return Desk(parts.settings, parts.database, parts.redis, parts.bot, texts, parts.cast, alerting)
 
@@ -304,7 +308,7 @@ async def _ready(database: Database) -> dict[str, str]:
     """What keeps this process from answering people."""
     try:
         async with database.unit() as session:
-            await controls.read(session)
+            await operator_switches.read(session)
     except AWAY as error:
         return {"postgresql": type(error).__name__}
     return {}
@@ -316,7 +320,7 @@ async def _follow_reloads(desk: Desk) -> None:
     while True:
         try:
             async with desk.database.unit() as session:
-                wanted = (await controls.read(session)).reload
+                wanted = (await operator_switches.read(session)).reload
             if known not in {None, wanted}:
                 await desk.read_files()
         except (*AWAY, WrongPersona, WorkflowError, RulesError) as error:

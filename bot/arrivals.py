@@ -8,7 +8,7 @@ from aiogram.types import Update
 from sqlalchemy import select
 
 from bot.models import ReceivedUpdate
-from generation.database import Database
+from generation.runtime.database import Database
 
 
 class Arrivals:

@@ -22,9 +22,9 @@ from bot.models import Broadcast, BroadcastStatus, Person
 from bot.sending import keyboard
 from bot.settings import Settings
 from bot.texts import DEFAULT, Texts
-from generation.database import AWAY, Database
-from generation.status import in_seconds
-from generation.telegram import NotTaken, Refused, meaning
+from generation.orders.lifecycle import in_seconds
+from generation.runtime.database import AWAY, Database
+from generation.runtime.telegram import NotTaken, Refused, meaning
 
 log = structlog.get_logger(__name__)
 

@@ -15,7 +15,7 @@ from bot.persona import Persona
 log = structlog.get_logger(__name__)
 
 OWN = "own_"
-TEMPLATE = Path(__file__).parent / "own_persona.toml"
+TEMPLATE = Path(__file__).parent / "personas" / "own_persona.toml"
 #: Characters of a persona's description in the gallery.
 MAX_ABOUT = 160
 

@@ -15,14 +15,14 @@ from bot.persona import Persona, WrongPersona
 from bot.photo_prompt import describe
 from bot.scene import Scene
 from bot.texts import Texts
-from generation import workflow as workflows
-from generation.comfyui import ComfyUI
+from generation.backends.comfyui import ComfyUI
 from generation.errors import ComfyUIError, WorkflowError
-from generation.orders import MAX_PROMPT
+from generation.orders.placing import MAX_PROMPT
 from generation.settings import HttpAddress, load
-from generation.workflow import Workflow
-from generation.workflow_check import ObjectInfo, choice_problem, problems
-from generation.workflow_file import FOLDER
+from generation.workflows import workflow as workflows
+from generation.workflows.compatibility import ObjectInfo, choice_problem, problems
+from generation.workflows.definition import FOLDER
+from generation.workflows.workflow import Workflow
 from triggers.policy import check_prompt
 
 

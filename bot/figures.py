@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.models import Message, Payment, Person, ReceivedUpdate, Role
 from bot.settings import Settings
 from generation import figures as pipeline
-from generation import incidents
 from generation.figures import Figure, Snapshot, Values
+from generation.runtime.monitoring import incidents
 
 DAY = timedelta(days=1)
 #: Seconds in which failed calls are counted: short, so that an alert ends soon after the trouble.

@@ -20,7 +20,7 @@ from bot import metrics, people
 from bot.inbox import Handle, TryAgain, chat_of
 from bot.stopwatch import timing
 from bot.texts import Texts
-from generation.database import Database, never_passes
+from generation.runtime.database import Database, never_passes
 
 log = structlog.get_logger(__name__)
 

@@ -20,8 +20,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
 from bot.models import ReceivedUpdate
-from generation.database import Database, never_passes
-from generation.status import in_seconds
+from generation.orders.lifecycle import in_seconds
+from generation.runtime.database import Database, never_passes
 
 log = structlog.get_logger(__name__)
 

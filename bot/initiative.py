@@ -24,8 +24,8 @@ from bot.scene import split_answer
 from bot.sending import keyboard
 from bot.settings import Settings
 from bot.texts import Texts
-from generation import controls
-from generation.database import AWAY, Database
+from generation.runtime import operator_switches
+from generation.runtime.database import AWAY, Database
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +79,7 @@ class Initiative:
     async def look_around(self, now: datetime | None = None) -> None:
         """One look; `now` is what the clocks show, for the quiet hours."""
         async with self._database.unit() as session:
-            if (await controls.read(session)).maintenance_since:
+            if (await operator_switches.read(session)).maintenance_since:
                 return
         awake = self._is_awake(now or datetime.now(UTC))
         for person in await self._due(_wants_to_hear() & awake):

@@ -13,7 +13,7 @@ from bot.plans import Plan, plan
 from bot.reading import Reader
 from bot.scene import split_answer
 from bot.settings import Settings
-from generation.database import Database
+from generation.runtime.database import Database
 
 log = structlog.get_logger(__name__)
 

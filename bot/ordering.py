@@ -26,9 +26,9 @@ from bot.settings import Settings
 from bot.standing import Standing, pack_balance, standing
 from bot.texts import Say
 from bot.turn import Turn
-from generation import queue
 from generation.errors import QueueFull
 from generation.models import Photo, PhotoStatus
+from generation.orders import queue
 from triggers import PROMISE, Decision, Frequency, Kind, Moment, draw_gap
 
 log = structlog.get_logger(__name__)

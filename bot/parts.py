@@ -14,7 +14,7 @@ from bot.language_model import LanguageModel
 from bot.ordering import Ordering
 from bot.reading import Reader
 from bot.settings import Settings
-from generation.database import Database
+from generation.runtime.database import Database
 
 
 class Background(Protocol):

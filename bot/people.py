@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.models import Person
 from bot.settings import Settings
-from generation import status
+from generation.orders import lifecycle
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ async def blocked(session: AsyncSession, person_id: int) -> None:
     await session.execute(
         update(Person).where(Person.id == person_id).values(blocked_at=func.coalesce(Person.blocked_at, func.now()))
     )
-    dropped = await status.drop_waiting(session, person_id, why="the person blocked the bot", held=True)
+    dropped = await lifecycle.drop_waiting(session, person_id, why="the person blocked the bot", held=True)
     log.info("person.blocked_bot", photos_dropped=len(dropped))
 
 

@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 #: Seeds of one persona's family, which are enough for all her photos to differ.
 SEEDS = 10_000
 
-FOLDER = Path(__file__).parent / "personas"
+FOLDER = Path(__file__).parent / "personas" / "data"
 
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,23}$")]
 #: Never a path: names come from our own files and go into a loader on another machine.

@@ -14,9 +14,9 @@ from bot.photo_prompt import describe
 from bot.scene import Scene
 from bot.settings import Settings
 from bot.texts import Say
-from generation import orders
 from generation.models import Photo, PhotoStatus
-from generation.orders import PhotoOrder, PhotoWords
+from generation.orders import placing
+from generation.orders.placing import PhotoOrder, PhotoWords
 from triggers import PROMISE, Decision, Kind
 
 #: Callback data of the buttons; the photo's id follows.
@@ -82,7 +82,7 @@ async def place(session: AsyncSession, wish: Wish, *, say: Say, settings: Settin
         expires_in=settings.requested_photo_expires if awaited else settings.automatic_photo_expires,
         words=_words(wish, say, rng, owed=awaited),
     )
-    photo = await orders.place(
+    photo = await placing.place(
         session,
         order,
         queue_limit=settings.queue_limit,

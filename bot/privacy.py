@@ -23,9 +23,9 @@ from bot.models import (
     PhotoGrant,
     PhotoMoment,
 )
-from generation import disposal, doorbell, status
-from generation.database import Base, Database
 from generation.models import Photo
+from generation.orders import erasure, lifecycle, notify
+from generation.runtime.database import Base, Database
 
 log = structlog.get_logger(__name__)
 
@@ -66,9 +66,9 @@ async def forget_persona(session: AsyncSession, person_id: int, persona: str) ->
     """Empty all that was said to and shown by one persona; the counts of photos stay, and with them limits."""
     mine = select(Dialogue.id).where(Dialogue.person_id == person_id, Dialogue.persona == persona)
     of_her = select(PhotoMoment.photo_id).where(PhotoMoment.dialogue_id.in_(mine))
-    await status.drop_waiting(session, person_id, Photo.id.in_(of_her), why="the persona was deleted", held=True)
+    await lifecycle.drop_waiting(session, person_id, Photo.id.in_(of_her), why="the persona was deleted", held=True)
     for photo in await session.scalars(select(Photo).where(Photo.id.in_(of_her))):
-        await disposal.discard(session, photo)
+        await erasure.discard(session, photo)
     await session.execute(update(PhotoMoment).where(PhotoMoment.dialogue_id.in_(mine)).values(scene={}))
     await session.execute(delete(Message).where(Message.dialogue_id.in_(mine)))
     await session.execute(delete(Fact).where(Fact.person_id == person_id, Fact.persona == persona))
@@ -80,7 +80,7 @@ async def forget_persona(session: AsyncSession, person_id: int, persona: str) ->
 
 
 async def erase(database: Database, redis: ArqRedis, bot: Bot, person_id: int) -> bool:
-    """Delete everything about a person; the originals follow within a sweep (`generation.disposal`).
+    """Delete everything about a person; the originals follow within a sweep (`generation.orders.placing.erasure`).
 
     The row of the update that is being handled loses the person's number when it is done, as all of them do.
     False when Telegram did not confirm that a running subscription ends: the person must end it there.
@@ -89,9 +89,9 @@ async def erase(database: Database, redis: ArqRedis, bot: Bot, person_id: int) -
         runs, charges = await payments.subscription(session, person_id)
     ended = [await end_subscription(bot, person_id, charge_id) for charge_id in charges]
     async with database.unit() as session:
-        waiting = await disposal.erase(session, person_id)
+        waiting = await erasure.erase(session, person_id)
         await session.execute(delete(Person).where(Person.id == person_id))
-    await doorbell.unring(redis, waiting)
+    await notify.unring(redis, waiting)
     log.info("person.erased", photos_waiting=len(waiting))
     # Telegram knows a subscription by one of its charges.
     return any(ended) or not runs

@@ -9,7 +9,7 @@ from bot.models import Message
 from bot.parts import Parts
 from bot.sending import MAX_TEXT, keyboard, send_text, split, take_buttons_away
 from bot.turn import Turn
-from generation import doorbell, orders
+from generation.orders import notify, placing
 
 #: Callback data of "again" under an answer; the answer's number follows.
 ANSWER_AGAIN = "answer_again"
@@ -38,7 +38,7 @@ class Telling:
             async with self._database.unit() as session:
                 before = await dialogues.mark_sent(session, answer, number)
                 if turn.photo is not None:
-                    await orders.release(session, turn.photo.id)
+                    await placing.release(session, turn.photo.id)
             if before is not None:
                 self._parts.background(take_buttons_away(self._bot, chat_id, before))
         await self._ring(turn)
@@ -58,7 +58,7 @@ class Telling:
             await send_text(self._bot, chat_id, answer.afterword, turn.afterword_buttons)
         if turn.photo is not None:
             async with self._database.unit() as session:
-                await orders.release(session, turn.photo.id)
+                await placing.release(session, turn.photo.id)
             await self._ring(turn)
 
     async def _edited(self, chat_id: int, answer: Message, buttons: InlineKeyboardMarkup) -> bool:
@@ -74,7 +74,7 @@ class Telling:
 
     async def _ring(self, turn: Turn) -> None:
         if turn.photo is not None:
-            await doorbell.ring(self._parts.redis, turn.photo, premium_head_start=self._settings.premium_head_start)
+            await notify.ring(self._parts.redis, turn.photo, premium_head_start=self._settings.premium_head_start)
 
     def _under(self, turn: Turn, answer: Message) -> InlineKeyboardMarkup:
         """`again`; or what helps, where nothing of the answer was left but the words that there is no photo."""

@@ -1,1 +1,4 @@
-"""From an ordered photo to a delivered one. Knows nothing of chats, personas or prices."""
+"""From an ordered photo to a delivered one: queue, ComfyUI, S3, Telegram.
+
+Knows nothing of chats, personas or prices.
+"""

@@ -13,8 +13,9 @@ from prometheus_client.registry import Collector
 from sqlalchemy import ColumnElement, Select, case, func, literal_column, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from generation import controls, fleet
+from generation import worker_registry
 from generation.models import DROPPED_BY_OPERATOR, TOO_LATE, Photo, PhotoStatus, RenderWorker
+from generation.runtime import operator_switches
 
 #: From one time stamp of a photo to the next; between them they are its whole life.
 STAGES: dict[str, tuple[str, str]] = {
@@ -109,7 +110,7 @@ async def read(session: AsyncSession, *, window: float, lease: float) -> Snapsho
         **await _lost(session, timedelta(seconds=window)),
         **await _workers(session, timedelta(seconds=lease)),
     }
-    paused = (await controls.read(session)).queue_paused
+    paused = (await operator_switches.read(session)).queue_paused
     values["silence"] = {"": 0.0 if paused else await _silence(session, timedelta(seconds=window))}
     return Snapshot(queue.now, values)
 
@@ -238,7 +239,7 @@ async def _workers(session: AsyncSession, lease: timedelta) -> dict[str, Values]
         for name, found in values.items():
             value = getattr(worker, name)
             if is_alive and value is not None:
-                found[fleet.place_of(worker.name)] = float(value)
+                found[worker_registry.place_of(worker.name)] = float(value)
     return {"workers": states, "workers_well": {"": states["well"]}, **values}
 
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from generation.database import Base
+from generation.runtime.database import Base
 
 #: The error of a photo whose scene was over before it could be shown.
 TOO_LATE = "its scene is over"
@@ -50,7 +50,7 @@ Timestamp = DateTime(timezone=True)
 
 
 class Photo(Base):
-    """A photo's whole life. Only `generation.status` changes `status`.
+    """A photo's whole life. Only `generation.orders.lifecycle` changes `status`.
 
     `attempt` is a fence: it grows with every claim, and a worker whose attempt is no longer the row's
     has lost it. `failures` counts the attempts that count against the photo. `failed` ends with words for the
@@ -199,7 +199,7 @@ class DiscardedObject(Base):
 
 
 class Control(Base):
-    """A switch or a counter that an operator sets for all processes (`generation.controls`)."""
+    """A switch or a counter that an operator sets for all processes (`generation.runtime.operator_switches`)."""
 
     __tablename__ = "controls"
 

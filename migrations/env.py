@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import bot.models
 import generation.models
-from generation.database import Base
+from generation.runtime.database import Base
 from generation.settings import DatabaseSettings, load
 
 # Importing the two model modules is what fills the metadata.

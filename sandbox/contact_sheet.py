@@ -26,10 +26,10 @@ from bot.models import Dialogue, ReceivedUpdate
 from bot.scene import MARKER
 from bot.settings import Settings
 from generation import storage
-from generation.database import Database
 from generation.models import Photo, PhotoStatus, RenderWorker
+from generation.runtime.database import Database
 from generation.storage import Storage
-from generation.worker import worker_options
+from generation.worker.arq_settings import worker_options
 from sandbox import cluster
 from sandbox.comfyui import ComfyUIServer, Cost
 from sandbox.llm import LanguageModelServer

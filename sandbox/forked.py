@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["bot.app", "generation.worker", "arq.cli"])
+_CONTEXT.set_forkserver_preload(["bot.app", "generation.worker.arq_settings", "arq.cli"])
 
 
 def _run(arguments: list[str], environment: dict[str, str]) -> None:

@@ -11,8 +11,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from bot.settings import Settings as BotSettings
-from generation import workflow
 from generation.settings import load
+from generation.workflows import workflow
 from sandbox.parts import Parts
 from sandbox.servers import end_with_parent
 from sandbox.settings import SandboxSettings

@@ -11,8 +11,8 @@ from bisect import insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from generation.scheduling import Batch, Limits, Loaded, Waiting, choose
-from generation.speeds import Speeds
+from generation.scheduling.batching import Batch, Limits, Loaded, Waiting, choose
+from generation.scheduling.cost_model import Speeds
 
 #: Seconds of 1 to 4 photos on an RTX 3090, as the research says (3 is interpolated), and of a swap of models.
 RESEARCH = (8.5, 12.0, 14.0, 16.0)

@@ -14,11 +14,12 @@ from sqlalchemy import exists, select
 from bot.app import Application, running
 from bot.models import ReceivedUpdate
 from bot.settings import Settings
-from generation import doorbell, storage
-from generation.database import Database
+from generation import storage
 from generation.models import Photo
+from generation.orders import notify
+from generation.runtime.database import Database
 from generation.storage import Storage
-from generation.worker import worker_options
+from generation.worker.arq_settings import worker_options
 from sandbox import cluster
 from sandbox.cluster import Servers
 from sandbox.comfyui import ComfyUIServer, Cost
@@ -131,7 +132,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest_asyncio.fixture
 async def redis(settings: Settings) -> AsyncIterator[ArqRedis]:
-    pool = doorbell.connect(settings.redis_url, queue=settings.arq_queue, retries=1)
+    pool = notify.connect(settings.redis_url, queue=settings.arq_queue, retries=1)
     yield pool
     await pool.aclose()
 

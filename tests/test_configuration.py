@@ -125,7 +125,11 @@ def test_a_wrong_variable_is_named_and_its_value_is_not_shown(
 
 @pytest.mark.parametrize(
     "module",
-    [["bot"], ["arq", "generation.worker.WorkerSettings"], ["alembic", "-c", "../alembic.ini", "upgrade", "head"]],
+    [
+        ["bot"],
+        ["arq", "generation.worker.WorkerSettings"],
+        ["alembic", "-c", "../alembic.ini", "upgrade", "head"],
+    ],
 )
 def test_each_process_stops_with_the_sentence_and_no_trace(module: list[str]) -> None:
     ended = start(module, DATABASE_URL="")

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import bot.models
 import generation.models
-from generation.database import Base
+from generation.runtime.database import Base
 from sandbox.cluster import Servers, alembic_config
 
 MODELS = (bot.models, generation.models)

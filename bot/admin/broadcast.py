@@ -11,7 +11,7 @@ from bot.broadcasting import AUDIENCES
 from bot.models import Broadcast, BroadcastStatus, Person
 from bot.sending import acknowledge, keyboard
 from bot.texts import Say
-from generation.database import Database
+from generation.runtime.database import Database
 
 
 def build_router() -> Router:

@@ -22,8 +22,8 @@ from bot.sending import keyboard, send_text
 from bot.settings import Settings
 from bot.standing import pack_balance, standing
 from bot.texts import Say, Texts
-from generation.database import Database
 from generation.models import Photo, PhotoStatus
+from generation.runtime.database import Database
 
 log = structlog.get_logger(__name__)
 

@@ -21,11 +21,15 @@ from bot.models import AdminAction, Broadcast, BroadcastStatus, Person, PhotoGra
 from bot.persona import Persona, WrongPersona
 from bot.settings import Settings
 from bot.texts import Say, Texts
-from generation import alerts, controls, doorbell, fleet, orders, status, workflow
-from generation.alerts import Rules, RulesError
-from generation.database import Database
+from generation import worker_registry
 from generation.errors import WorkflowError
 from generation.models import Photo
+from generation.orders import lifecycle, notify, placing
+from generation.runtime import operator_switches
+from generation.runtime.database import Database
+from generation.runtime.monitoring import alert_rules
+from generation.runtime.monitoring.alert_rules import Rules, RulesError
+from generation.workflows import workflow
 
 log = structlog.get_logger(__name__)
 
@@ -70,18 +74,18 @@ class Desk:
     # -- the queue -------------------------------------------------------------------------------------
 
     async def pause(self, _target: str, say: Say) -> str:
-        await self._switch(controls.QUEUE_PAUSED, on=True)
+        await self._switch(operator_switches.QUEUE_PAUSED, on=True)
         return say("admin-done")
 
     async def drain(self, _target: str, say: Say) -> str:
-        await self._switch(controls.QUEUE_DRAINING, on=True)
+        await self._switch(operator_switches.QUEUE_DRAINING, on=True)
         return say("admin-done")
 
     async def resume(self, _target: str, say: Say) -> str:
-        await self._switch(controls.QUEUE_PAUSED, on=False)
-        await self._switch(controls.QUEUE_DRAINING, on=False)
+        await self._switch(operator_switches.QUEUE_PAUSED, on=False)
+        await self._switch(operator_switches.QUEUE_DRAINING, on=False)
         async with self.database.unit() as session:
-            head = await orders.head(session)
+            head = await placing.head(session)
         if head is not None:
             await self._ring(head)
         return say("admin-done")
@@ -89,14 +93,14 @@ class Desk:
     async def retry_failed(self, _target: str, say: Say) -> str:
         async with self.database.unit() as session:
             gone = select(Person.id).where(Person.banned_at.is_not(None) | Person.blocked_at.is_not(None))
-            photos = await orders.retry_failed(session, not_of=(await session.scalars(gone)).all())
+            photos = await placing.retry_failed(session, not_of=(await session.scalars(gone)).all())
         for photo in photos:
             await self._ring(photo)
         return say("admin-retried", count=len(photos))
 
     async def drop_waiting(self, _target: str, say: Say) -> str:
         async with self.database.unit() as session:
-            count = await orders.expire_waiting(session)
+            count = await placing.expire_waiting(session)
         return say("admin-dropped", count=count)
 
     # -- one photo -------------------------------------------------------------------------------------
@@ -106,7 +110,7 @@ class Desk:
             photo = await session.get(Photo, number_of(target))
             person = await session.get(Person, photo.owner_id) if photo else None
             is_welcome = person is not None and person.banned_at is None
-            retried = photo is not None and is_welcome and await orders.retry(session, photo)
+            retried = photo is not None and is_welcome and await placing.retry(session, photo)
         if photo is not None and retried:
             await self._ring(photo)
         return say("admin-done" if retried else "admin-not-possible")
@@ -135,7 +139,7 @@ class Desk:
                 return say("admin-not-possible")
             if person.banned_at is None:
                 person.banned_at = func.now()
-            await status.drop_waiting(session, person.id, why="the person was banned", held=True)
+            await lifecycle.drop_waiting(session, person.id, why="the person was banned", held=True)
             _, charges = await payments.subscription(session, person.id)
         for charge_id in charges:
             # Whoever is shut out shall not go on paying.
@@ -190,10 +194,10 @@ class Desk:
     # -- workers, alerts, everything -------------------------------------------------------------------
 
     async def restart_worker(self, target: str, say: Say) -> str:
-        return await self._command(target, fleet.Command.RESTART, say)
+        return await self._command(target, worker_registry.Command.RESTART, say)
 
     async def free_worker(self, target: str, say: Say) -> str:
-        return await self._command(target, fleet.Command.FREE, say)
+        return await self._command(target, worker_registry.Command.FREE, say)
 
     async def silence(self, target: str, say: Say) -> str:
         async with self.database.unit() as session:
@@ -212,11 +216,11 @@ class Desk:
         return say("admin-done" if was_running else "stale-button")
 
     async def maintenance_on(self, _target: str, say: Say) -> str:
-        await self._switch(controls.MAINTENANCE, on=True)
+        await self._switch(operator_switches.MAINTENANCE, on=True)
         return say("admin-done")
 
     async def maintenance_off(self, _target: str, say: Say) -> str:
-        await self._switch(controls.MAINTENANCE, on=False)
+        await self._switch(operator_switches.MAINTENANCE, on=False)
         return say("admin-done")
 
     async def reload(self, _target: str, say: Say) -> str:
@@ -226,7 +230,7 @@ class Desk:
         except (WrongPersona, WorkflowError, RulesError) as error:
             return say("admin-reload-refused", why=str(error))
         async with self.database.unit() as session:
-            await controls.count_up(session, controls.RELOAD)
+            await operator_switches.count_up(session, operator_switches.RELOAD)
         return say("admin-reloaded", personas=len(self.cast.personas), rules=len(self.alerting.rules.rules))
 
     async def read_files(self) -> None:
@@ -237,17 +241,17 @@ class Desk:
 
     def _read(self) -> tuple[dict[str, Persona], Rules]:
         workflows = workflow.load_all(self.settings.workflows_folder)
-        return check_data.load_all_or_stop(workflows, self.texts), alerts.load(self.settings.alerts_file)
+        return check_data.load_all_or_stop(workflows, self.texts), alert_rules.load(self.settings.alerts_file)
 
     # -- steps -----------------------------------------------------------------------------------------
 
     async def _switch(self, name: str, *, on: bool) -> None:
         async with self.database.unit() as session:
-            await controls.switch(session, name, on=on)
+            await operator_switches.switch(session, name, on=on)
 
     async def _ring(self, photo: Photo) -> None:
         head_start = self.settings.premium_head_start
-        await doorbell.ring(self.redis, photo, premium_head_start=head_start, afresh=True)
+        await notify.ring(self.redis, photo, premium_head_start=head_start, afresh=True)
 
     async def _change(self, target: str, say: Say, **values: object) -> str:
         async with self.database.unit() as session:
@@ -257,19 +261,21 @@ class Desk:
             found = changed.scalar_one_or_none() is not None
         return say("admin-done" if found else "admin-not-possible")
 
-    async def _command(self, target: str, command: fleet.Command, say: Say) -> str:
+    async def _command(self, target: str, command: worker_registry.Command, say: Say) -> str:
         async with self.database.unit() as session:
-            workers = await fleet.alive(session, lease=self.settings.lease)
+            workers = await worker_registry.alive(session, lease=self.settings.lease)
             name = next((worker.name for worker, _ in workers if key_of(worker.name) == target), None)
-            ordered = name is not None and await fleet.order(session, name, command)
+            ordered = name is not None and await worker_registry.order(session, name, command)
         return say("admin-commanded" if ordered else "stale-button")
 
     async def words_of(self, action: str, target: str) -> str:
         """What a target is called where a person reads it; buttons hold short keys."""
         async with self.database.unit() as session:
             if action in {"restart_worker", "free_worker"}:
-                workers = await fleet.alive(session, lease=self.settings.lease)
-                return next((fleet.place_of(each.name) for each, _ in workers if key_of(each.name) == target), "")
+                workers = await worker_registry.alive(session, lease=self.settings.lease)
+                return next(
+                    (worker_registry.place_of(each.name) for each, _ in workers if key_of(each.name) == target), ""
+                )
         return target
 
 

@@ -25,9 +25,10 @@ from bot.admin.words import (
 from bot.models import AdminAction, Person
 from bot.sending import MAX_TEXT, acknowledge, fitting, keyboard, replace_text
 from bot.texts import Say
-from generation import controls, fleet
+from generation import worker_registry
 from generation.figures import Snapshot, history
 from generation.models import Photo
+from generation.runtime import operator_switches
 
 log = structlog.get_logger(__name__)
 
@@ -151,11 +152,11 @@ async def reload(message: Message, person: Person, say: Say, desk: Desk) -> None
 # -- pages ---------------------------------------------------------------------------------------------
 
 
-async def _now(desk: Desk, say: Say) -> tuple[Snapshot, controls.Controls, str]:
+async def _now(desk: Desk, say: Say) -> tuple[Snapshot, operator_switches.Controls, str]:
     """The figures, how everything is switched, and both troubles and switches in words."""
     async with desk.database.unit() as session:
         snapshot = await figures.read(session, desk.settings, window=desk.alerting.rules.window)
-        switched = await controls.read(session)
+        switched = await operator_switches.read(session)
         burning = [alert for alert in await alerting.listed(session) if alert.ended_at is None]
     return snapshot, switched, state_words(say, desk.texts, switched, burning)
 
@@ -201,14 +202,14 @@ async def queue_page(desk: Desk, say: Say) -> Page:
 
 async def gpu_page(desk: Desk, say: Say) -> Page:
     async with desk.database.unit() as session:
-        workers = await fleet.alive(session, lease=desk.settings.lease)
+        workers = await worker_registry.alive(session, lease=desk.settings.lease)
     text = "\n\n".join(worker_words(say, worker, alive) for worker, alive in workers) or say("admin-no-worker")
     living = [worker.name for worker, alive in workers if alive]
     rows: list[Row] = []
     for name in living:
         acts = [_act(say, action, key_of(name)) for action in ("restart_worker", "free_worker")]
         # With one worker there is nothing to tell apart.
-        called = f" · {fleet.place_of(name)}" if len(living) > 1 else ""
+        called = f" · {worker_registry.place_of(name)}" if len(living) > 1 else ""
         rows += [[(f"{words}{called}", data)] for words, data in acts] if called else [acts]
     return text, keyboard(*rows, _around(say, "gpu"))
 

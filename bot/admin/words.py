@@ -10,11 +10,11 @@ from bot.admin.buttons import AdminAct, AdminPage
 from bot.models import AdminAction
 from bot.sending import keyboard
 from bot.texts import Say, Texts
-from generation import incidents
-from generation.alerts import Rule
-from generation.controls import Controls
 from generation.figures import STAGES, Snapshot
 from generation.models import Alert, Photo, RenderWorker
+from generation.runtime.monitoring import incidents
+from generation.runtime.monitoring.alert_rules import Rule
+from generation.runtime.operator_switches import Controls
 
 NOTHING = "–"
 #: Titles and labels of the chart.

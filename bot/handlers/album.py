@@ -11,9 +11,9 @@ from bot.handlers.callbacks import AlbumPage, Delete, Original
 from bot.models import Person
 from bot.sending import acknowledge, keyboard
 from bot.texts import Say
-from generation.database import Database
 from generation.errors import ObjectGone, StorageUnavailable
 from generation.models import Photo, PhotoStatus
+from generation.runtime.database import Database
 from generation.storage import Storage
 
 

@@ -20,7 +20,7 @@ from bot.portraits import Portraits
 from bot.sending import acknowledge, fitting, keyboard, send_text
 from bot.settings import Settings
 from bot.texts import Say
-from generation.database import Database
+from generation.runtime.database import Database
 
 #: Personas on one page, two in a row as in its picture.
 ON_A_PAGE = 4

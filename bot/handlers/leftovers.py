@@ -7,7 +7,7 @@ from bot import people
 from bot.models import Person
 from bot.sending import acknowledge
 from bot.texts import Say
-from generation.database import Database
+from generation.runtime.database import Database
 
 
 def build_router() -> Router:

@@ -11,7 +11,7 @@ from bot.handlers.callbacks import ForgetAll, ForgetFact
 from bot.models import Person
 from bot.sending import acknowledge, keyboard, replace_text
 from bot.texts import Say
-from generation.database import Database
+from generation.runtime.database import Database
 
 #: Facts shown at once, newest first; forgetting some brings the others up.
 SHOWN = 12

@@ -17,8 +17,8 @@ from bot.models import Person
 from bot.sending import acknowledge
 from bot.settings import Settings
 from bot.texts import Say, Texts
-from generation import controls
-from generation.database import Database
+from generation.runtime import operator_switches
+from generation.runtime.database import Database
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +105,7 @@ class Maintenance(BaseMiddleware):
         now = time.monotonic()
         if now - self._read_at > self.FRESH:
             async with self._database.unit() as session:
-                self._since = (await controls.read(session)).maintenance_since
+                self._since = (await operator_switches.read(session)).maintenance_since
             self._read_at = now
         return self._since
 

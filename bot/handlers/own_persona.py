@@ -24,7 +24,7 @@ from bot.reading import Reader
 from bot.sending import acknowledge, keyboard, replace_buttons
 from bot.settings import Settings
 from bot.texts import Say
-from generation.database import Database
+from generation.runtime.database import Database
 
 #: Whoever writes after so long a time does not answer the question any more.
 FORGOTTEN_AFTER = timedelta(minutes=30)

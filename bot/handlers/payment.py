@@ -18,8 +18,8 @@ from bot.sending import acknowledge, keyboard, send_text
 from bot.settings import Settings
 from bot.standing import pack_balance
 from bot.texts import Say, Texts
-from generation import incidents
-from generation.database import AWAY, Database
+from generation.runtime.database import AWAY, Database
+from generation.runtime.monitoring import incidents
 
 log = structlog.get_logger(__name__)
 

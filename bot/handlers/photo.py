@@ -25,9 +25,9 @@ from bot.sending import acknowledge, replace_buttons, replace_text
 from bot.settings import Settings
 from bot.standing import notice
 from bot.texts import Say
-from generation import doorbell, orders, queue, status
-from generation.database import Database
 from generation.models import Photo, PhotoStatus
+from generation.orders import lifecycle, notify, placing, queue
+from generation.runtime.database import Database
 from triggers import Decision, Kind
 
 #: Takes of one photo; the day's limit ends it far earlier.
@@ -62,20 +62,20 @@ async def send_again(
         doubtful = photo is not None and photo.status is PhotoStatus.UNCONFIRMED
         # The person wants it now, however old its scene is.
         if photo and not (
-            doubtful and await status.move(session, photo, PhotoStatus.STORED, told_at=None, expires_at=None)
+            doubtful and await lifecycle.move(session, photo, PhotoStatus.STORED, told_at=None, expires_at=None)
         ):
             photo = None
     if photo is None:
         await acknowledge(query, say("stale-button"))
         return
-    await doorbell.ring_delivery(redis, photo)
+    await notify.ring_delivery(redis, photo)
     await acknowledge(query, say("photo-sending-again"))
 
 
 async def cancel(query: CallbackQuery, callback_data: Cancel, person: Person, say: Say, database: Database) -> None:
     """As long as no GPU has begun with it; a cancelled photo counts for nothing."""
     async with database.unit() as session:
-        cancelled = await orders.cancel(session, callback_data.photo_id, owner_id=person.id)
+        cancelled = await placing.cancel(session, callback_data.photo_id, owner_id=person.id)
         photo = await own_photo(session, person, callback_data.photo_id)
     being_made = photo is not None and photo.status in ON_THE_WAY
     otherwise = say("photo-being-made" if being_made else "stale-button")
@@ -136,7 +136,7 @@ async def another(
                 photo, words = await ordering.place(session, wish, say)
     await acknowledge(query, words or say("photo-another-coming"), alert=bool(words))
     if photo is not None:
-        await doorbell.ring(redis, photo, premium_head_start=settings.premium_head_start)
+        await notify.ring(redis, photo, premium_head_start=settings.premium_head_start)
 
 
 async def _another_take(

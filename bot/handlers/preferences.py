@@ -24,7 +24,7 @@ from bot.people import utc_offset
 from bot.sending import acknowledge, keyboard, replace_buttons, replace_text
 from bot.settings import Settings
 from bot.texts import Say, Texts
-from generation.database import Database
+from generation.runtime.database import Database
 from triggers import Frequency
 
 #: Switches by name: the column of a person that each turns.

@@ -11,8 +11,8 @@ from bot.models import Person
 from bot.parts import Background
 from bot.sending import acknowledge, keyboard, replace_buttons, replace_text
 from bot.texts import Say
-from generation import disposal
-from generation.database import Database
+from generation.orders import erasure
+from generation.runtime.database import Database
 from generation.storage import Storage
 
 
@@ -64,7 +64,7 @@ async def erase(
 ) -> None:
     await acknowledge(query)
     ended = await privacy.erase(database, redis, bot, person.id)
-    background(disposal.sweep(database, originals))
+    background(erasure.sweep(database, originals))
     await replace_buttons(query, None)
     await bot.send_message(person.id, say("privacy-erased"))
     if not ended:

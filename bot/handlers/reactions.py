@@ -14,9 +14,9 @@ from bot.parts import Background
 from bot.photos import own_moment, own_photo
 from bot.sending import acknowledge, keyboard, replace_buttons
 from bot.texts import Say
-from generation import disposal
-from generation.database import Database
 from generation.models import Photo
+from generation.orders import erasure
+from generation.runtime.database import Database
 from generation.storage import Storage
 
 
@@ -111,14 +111,14 @@ async def delete(
     if photo is None:
         await acknowledge(query, say("stale-button"))
         return
-    background(disposal.sweep(database, originals))
+    background(erasure.sweep(database, originals))
     in_chat = {photo.telegram_message_id, query.message.message_id if query.message else None} - {None}
     gone = [await _deleted(bot, photo.chat_id, number) for number in in_chat if number]
     await acknowledge(query, say("photo-deleted" if all(gone) else "photo-delete-by-hand"), alert=not all(gone))
 
 
 async def forget_photo(session: AsyncSession, photo: Photo) -> None:
-    await disposal.discard(session, photo)
+    await erasure.discard(session, photo)
     moment = await session.get(PhotoMoment, photo.id)
     if moment is not None:
         moment.scene = {}

@@ -15,7 +15,7 @@ from bot.handlers.gallery import Gallery
 from bot.models import Person
 from bot.sending import acknowledge, keyboard, replace_buttons
 from bot.texts import Say
-from generation.database import Database
+from generation.runtime.database import Database
 
 #: What a link t.me/<bot>?start=... can say: a persona, who invited, or both with a hyphen between.
 _LINK = re.compile(

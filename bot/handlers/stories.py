@@ -12,7 +12,7 @@ from bot.models import Dialogue, Person
 from bot.persona import Persona
 from bot.sending import acknowledge, keyboard
 from bot.texts import Say
-from generation.database import Database
+from generation.runtime.database import Database
 
 
 def build_router() -> Router:

@@ -14,15 +14,15 @@ from typing import Any
 import aiohttp
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from generation import workflow as workflows
+from generation.backends.comfyui import ComfyUI
 from generation.bench_gpu import report
 from generation.bench_gpu.measuring import Card, Row, measure
-from generation.comfyui import ComfyUI
 from generation.errors import ComfyUIError, WorkflowError
 from generation.settings import HttpAddress, load
-from generation.workflow import Workflow
-from generation.workflow_check import ObjectInfo, problems
-from generation.workflow_file import FOLDER, BatchWay, WorkflowFile
+from generation.workflows import workflow as workflows
+from generation.workflows.compatibility import ObjectInfo, problems
+from generation.workflows.definition import FOLDER, BatchWay, WorkflowFile
+from generation.workflows.workflow import Workflow
 
 
 class BenchSettings(BaseSettings):

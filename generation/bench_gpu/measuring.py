@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
-from generation.comfyui import ComfyUI
-from generation.comfyui_history import Rendered
+from generation.backends.comfyui import ComfyUI
+from generation.backends.comfyui_history import Rendered
 from generation.errors import ComfyUIError, GenerationError
 from generation.models import Orientation
-from generation.workflow import Filling, Place, Workflow
+from generation.workflows.workflow import Filling, Place, Workflow
 
 #: Of different lengths, since a batch has to bear that.
 PROMPTS = (

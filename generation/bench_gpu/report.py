@@ -10,7 +10,7 @@ from typing import Any
 import tomlkit
 
 from generation.bench_gpu.measuring import EQUAL, IDENTICAL, Row
-from generation.workflow_file import BatchWay
+from generation.workflows.definition import BatchWay
 
 #: A photo more in the batch pays off when it makes each photo cheaper by so much; less is within the noise.
 PAYS_OFF = 0.95

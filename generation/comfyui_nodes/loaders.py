@@ -11,7 +11,7 @@ from typing import Any
 import folder_paths
 import nodes
 
-from .kept import Kept
+from .model_cache import Kept
 
 #: How many of each kind stay in RAM (checkpoints, diffusion models, text encoders, VAEs).
 KEPT = Kept(int(os.environ.get("VITTE_MODELS_IN_RAM", "3")))

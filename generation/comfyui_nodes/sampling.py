@@ -17,7 +17,7 @@ import comfy.utils
 import latent_preview
 import torch
 
-from .together import Lengths, Text, groups
+from .grouping import Lengths, Text, groups
 
 #: What no row of a real text consists of, and every number format holds exactly.
 FILLING = 1.0

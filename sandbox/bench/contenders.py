@@ -13,9 +13,9 @@ import aiohttp
 from arq import Worker, func
 from arq.connections import RedisSettings, create_pool
 
-from generation.comfyui import ComfyUI
+from generation.backends.comfyui import ComfyUI
 from generation.models import Orientation
-from generation.workflow import Filling, Workflow
+from generation.workflows.workflow import Filling, Workflow
 from sandbox.simulation import Arrival
 
 #: Workflows of the two models of a workload.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from generation import workflow
+from generation.workflows import workflow
 from sandbox.bench.contenders import Client, Contender, DefaultArq, PlainComfyUI, Research
 from sandbox.bench.product import FOLDER, Product, record, services
 from sandbox.cluster import Servers

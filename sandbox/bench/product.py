@@ -14,10 +14,11 @@ import aiohttp
 from sqlalchemy import func, select
 
 from bot.settings import Settings
-from generation import doorbell, orders, storage
-from generation.database import Database
+from generation import storage
 from generation.models import Orientation, Photo, PhotoStatus, RenderWorker
-from generation.orders import PhotoOrder, PhotoWords
+from generation.orders import notify, placing
+from generation.orders.placing import PhotoOrder, PhotoWords
+from generation.runtime.database import Database
 from sandbox.bench.contenders import WORKFLOWS
 from sandbox.bench.services import FIRST_PERSON, PEOPLE
 from sandbox.cluster import ROOT, TEMPLATE, Servers
@@ -94,7 +95,7 @@ class Product:
     async def __aenter__(self) -> "Product":
         await asyncio.to_thread(self._servers.postgres.create_database, self._name, template=TEMPLATE)
         self.database = Database(self.settings.database_url, pool_size=10)
-        self._redis = doorbell.connect(self.settings.redis_url, queue=self._name, retries=1)
+        self._redis = notify.connect(self.settings.redis_url, queue=self._name, retries=1)
         async with storage.opened(self.settings) as opened:
             await opened.create_bucket()
         await self.start_workers(self._gpus)
@@ -135,7 +136,7 @@ class Product:
         )
         settings = self.settings
         async with self.database.unit() as session:
-            photo = await orders.place(
+            photo = await placing.place(
                 session,
                 order,
                 queue_limit=settings.queue_limit,
@@ -148,7 +149,7 @@ class Product:
         return photo, committed
 
     async def ring(self, photo: Photo) -> None:
-        await doorbell.ring(self._redis, photo, premium_head_start=self.settings.premium_head_start)
+        await notify.ring(self._redis, photo, premium_head_start=self.settings.premium_head_start)
 
     async def run(self, arrivals: Sequence[Arrival]) -> list[float]:
         """Serve all arrivals at their times; seconds that each waited from its order to its picture."""

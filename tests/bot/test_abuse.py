@@ -10,7 +10,7 @@ from bot.context import gives_away
 from bot.handlers.middleware import RateLimit
 from bot.models import Message, ReceivedUpdate, Role
 from bot.settings import Settings
-from generation.database import Database
+from generation.runtime.database import Database
 from sandbox.llm import LanguageModelServer
 from sandbox.telegram import TelegramServer
 from tests.conftest import bot_running

@@ -14,9 +14,9 @@ from bot.admin.desk import ACTIONS
 from bot.app import ADMIN_COMMANDS, COMMANDS, Application
 from bot.models import AdminAction, Person, PhotoGrant
 from bot.settings import Settings
-from generation import controls
-from generation.database import Database
 from generation.models import Control, Photo, PhotoStatus, RenderWorker
+from generation.runtime import operator_switches
+from generation.runtime.database import Database
 from sandbox.telegram import TelegramServer
 from tests.conftest import all_handled, bot_running, settled, worker_running
 from tests.player import Player, has_buttons, has_text, says
@@ -144,7 +144,7 @@ async def test_what_cannot_be_taken_back_is_asked_twice(olga: Player, ben: Playe
 async def test_while_draining_nobody_can_order(olga: Player, ben: Player, database: Database) -> None:
     await ben.enter("Alisa")
     async with database.unit() as session:
-        await controls.switch(session, controls.QUEUE_DRAINING, on=True)
+        await operator_switches.switch(session, operator_switches.QUEUE_DRAINING, on=True)
     await ben.say("/photo")
     await all_handled(database)
     async with database.unit() as session:

@@ -15,8 +15,8 @@ from bot.broadcasting import Broadcasting
 from bot.models import Broadcast, BroadcastStatus, Person
 from bot.settings import Settings
 from bot.texts import Texts
-from generation import telegram as api
-from generation.database import Database
+from generation.runtime import telegram as api
+from generation.runtime.database import Database
 from generation.storage import Storage
 from sandbox.telegram import TelegramServer
 from tests.conftest import all_handled, bot_running

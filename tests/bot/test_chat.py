@@ -7,8 +7,8 @@ from sqlalchemy import func, select
 from bot.app import Application
 from bot.models import Dialogue, Message, Person, ReceivedUpdate, Role
 from bot.settings import Settings
-from generation.database import Database
 from generation.models import Photo, PhotoStatus
+from generation.runtime.database import Database
 from sandbox.llm import LanguageModelServer
 from sandbox.telegram import TelegramServer
 from tests.conftest import all_handled, bot_running

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from bot import check_data, persona
-from generation import workflow
-from generation.workflow_check import problems
-from generation.workflow_file import FOLDER
+from generation.workflows import workflow
+from generation.workflows.compatibility import problems
+from generation.workflows.definition import FOLDER
 from sandbox.comfyui import ComfyUIServer
 from sandbox.comfyui.nodes import NODES
 

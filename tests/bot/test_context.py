@@ -7,7 +7,7 @@ from bot import context
 from bot.context import Said
 from bot.persona import load_all
 from bot.scene import Scene
-from generation import workflow
+from generation.workflows import workflow
 
 ALISA = load_all(set(workflow.load_all()))["alisa"]
 STORY = ALISA.story("attic")

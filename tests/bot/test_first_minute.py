@@ -5,7 +5,7 @@ from sqlalchemy import func, select
 
 from bot.app import Application
 from bot.models import Dialogue, Person, PhotoGrant
-from generation.database import Database
+from generation.runtime.database import Database
 from sandbox.llm import LanguageModelServer
 from sandbox.telegram import TelegramServer
 from tests.conftest import all_handled

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from bot.inbox import Inbox, TryAgain, chat_of
 from bot.models import ReceivedUpdate
-from generation.database import Database
+from generation.runtime.database import Database
 
 
 def update(number: int, chat_id: int = 1) -> Update:

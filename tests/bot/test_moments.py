@@ -12,8 +12,8 @@ from bot.camera import framing
 from bot.models import Dialogue, Message, Person, PhotoMoment, Reaction, Role
 from bot.scene import MARKER
 from bot.settings import Settings
-from generation.database import Database
 from generation.models import Photo, PhotoStatus
+from generation.runtime.database import Database
 from sandbox.comfyui import ComfyUIServer
 from sandbox.llm import LanguageModelServer
 from sandbox.telegram import TelegramServer

@@ -10,8 +10,8 @@ from bot.app import Application
 from bot.models import Payment, Person, PhotoGrant
 from bot.settings import Settings
 from bot.standing import pack_balance
-from generation.database import Database
 from generation.models import Photo, PhotoStatus
+from generation.runtime.database import Database
 from sandbox.llm import LanguageModelServer
 from sandbox.telegram import TelegramServer
 from tests.conftest import all_handled, bot_running

@@ -8,8 +8,8 @@ from bot import persona
 from bot.persona import WrongPersona
 from bot.photo_prompt import DECENT, describe
 from bot.scene import Scene
-from generation import workflow
 from generation.models import Orientation
+from generation.workflows import workflow
 
 WORKFLOWS = set(workflow.load_all())
 PERSONAS = persona.load_all(WORKFLOWS)

@@ -9,9 +9,9 @@ from sqlalchemy import func, select
 from bot.app import Application
 from bot.models import DislikeReason, PhotoMoment, Reaction
 from bot.settings import Settings
-from generation.database import Database
 from generation.errors import ObjectGone
 from generation.models import DiscardedObject, Photo, PhotoStatus
+from generation.runtime.database import Database
 from generation.storage import Storage
 from sandbox.comfyui import ComfyUIServer
 from sandbox.telegram import TelegramServer

@@ -12,9 +12,9 @@ from bot.app import Application
 from bot.initiative import is_quiet
 from bot.models import Dialogue, Message, Person, ReceivedUpdate
 from bot.settings import Settings
-from generation.database import Base, Database
 from generation.errors import ObjectGone
 from generation.models import DiscardedObject, Photo, PhotoStatus
+from generation.runtime.database import Base, Database
 from generation.storage import Storage
 from sandbox.comfyui import ComfyUIServer
 from sandbox.llm import LanguageModelServer

@@ -16,9 +16,9 @@ from bot.models import BroadcastStatus, DislikeReason
 from bot.persona import FOLDER as PERSONAS
 from bot.persona import Persona, load
 from bot.texts import FOLDER, Texts
-from generation.alerts import Action
-from generation.alerts import load as load_rules
 from generation.figures import STAGES
+from generation.runtime.monitoring.alert_rules import Action
+from generation.runtime.monitoring.alert_rules import load as load_rules
 from triggers import Frequency
 from triggers.policy import Refusal
 

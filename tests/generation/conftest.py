@@ -10,11 +10,11 @@ import pytest
 import pytest_asyncio
 
 from bot.settings import Settings
-from generation import doorbell, orders
-from generation.comfyui import ComfyUI
-from generation.database import Database
+from generation.backends.comfyui import ComfyUI
 from generation.models import Orientation, Photo
-from generation.orders import PhotoOrder, PhotoWords
+from generation.orders import notify, placing
+from generation.orders.placing import PhotoOrder, PhotoWords
+from generation.runtime.database import Database
 from sandbox.comfyui import ComfyUIServer
 
 WORDS = PhotoWords(failed="It failed.", unconfirmed="Lost?", send_again="Again", send_again_data="photo_again")
@@ -50,7 +50,7 @@ def place(database: Database) -> PlaceOrder:
 
     async def place(**changes: Any) -> Photo:
         async with database.unit() as session:
-            return await orders.place(
+            return await placing.place(
                 session, an_order(**changes), queue_limit=1000, premium_head_start=3600, lease=2
             )
 
@@ -63,7 +63,7 @@ def order(place: PlaceOrder, settings: Settings, redis: Any) -> PlaceOrder:
 
     async def order(**changes: Any) -> Photo:
         photo = await place(**changes)
-        await doorbell.ring(redis, photo, premium_head_start=settings.premium_head_start)
+        await notify.ring(redis, photo, premium_head_start=settings.premium_head_start)
         return photo
 
     return order

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from generation import alerts
-from generation.alerts import CALM, Action, Rule, RulesError, State, Throttle, load, step
 from generation.figures import Snapshot
+from generation.runtime.monitoring import alert_rules
+from generation.runtime.monitoring.alert_rules import CALM, Action, Rule, RulesError, State, Throttle, load, step
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HOT = Rule(name="hot", figure="gpu_temperature", above=85, until=80, hold=10, action=Action.THROTTLE)
@@ -40,7 +40,7 @@ def test_a_value_that_is_gone_ends_it() -> None:
 
 
 def test_a_worker_throttles_by_its_own_card() -> None:
-    throttle = Throttle(alerts.Rules(900, {"hot": HOT, "few": FEW}))
+    throttle = Throttle(alert_rules.Rules(900, {"hot": HOT, "few": FEW}))
     looks = [(86, 0), (86, 10), (82, 20), (80, 30)]
     throttled = [throttle.look({"gpu_temperature": heat}, NOON + timedelta(seconds=at)) for heat, at in looks]
     assert throttled == [False, True, True, False]

@@ -10,13 +10,14 @@ from PIL import Image
 from sqlalchemy import select
 
 from bot.settings import Settings
-from generation import doorbell, workflow
-from generation.database import Database
 from generation.errors import WorkflowError
 from generation.models import Orientation, Photo, PhotoStatus
+from generation.orders import notify
+from generation.runtime.database import Database
 from generation.storage import Storage
-from generation.workflow import Filling
-from generation.workflow_file import BatchWay
+from generation.workflows import workflow
+from generation.workflows.definition import BatchWay
+from generation.workflows.workflow import Filling
 from sandbox.comfyui import ComfyUIServer, Cost
 from sandbox.comfyui.validation import validate
 from sandbox.telegram import TelegramServer
@@ -88,7 +89,7 @@ async def waiting(
         await place(chat_id=1001 + n % 2, seed=n, prompt=f"scene {n}", owner_id=n, **changes) for n in range(count)
     ]
     for photo in photos:
-        await doorbell.ring(redis, photo, premium_head_start=0)
+        await notify.ring(redis, photo, premium_head_start=0)
     return photos
 
 
@@ -185,7 +186,7 @@ async def test_models_are_swapped_seldom_when_two_of_them_are_mixed(
         for n, name in enumerate(["one-pass", "one-pass-sdxl"] * 8)
     ]
     for photo in photos:
-        await doorbell.ring(redis, photo, premium_head_start=0)
+        await notify.ring(redis, photo, premium_head_start=0)
     async with worker_running(settings):
         for photo in photos:
             await settled(database, photo.id, "delivered")

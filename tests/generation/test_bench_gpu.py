@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from generation import workflow
 from generation.bench_gpu import command, report
 from generation.bench_gpu.measuring import IDENTICAL, Row, signal_to_noise
-from generation.workflow_file import FOLDER, BatchWay
+from generation.workflows import workflow
+from generation.workflows.definition import FOLDER, BatchWay
 from sandbox.comfyui import ComfyUIServer, Cost
 
 

@@ -5,8 +5,7 @@ import uuid
 
 import pytest
 
-from generation import workflow
-from generation.comfyui import ComfyUI
+from generation.backends.comfyui import ComfyUI
 from generation.errors import (
     ComfyUIError,
     ComfyUIUnreachable,
@@ -17,8 +16,9 @@ from generation.errors import (
     RenderTimeout,
 )
 from generation.models import Orientation
-from generation.workflow import Filling
-from generation.workflow_file import Graph
+from generation.workflows import workflow
+from generation.workflows.definition import Graph
+from generation.workflows.workflow import Filling
 from sandbox.comfyui import ComfyUIServer
 
 WORKFLOW = workflow.load_all()["z-image-turbo"]

@@ -18,7 +18,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from generation.comfyui import ComfyUI
+from generation.backends.comfyui import ComfyUI
 from generation.errors import GraphRejected, RenderFailed, RenderInterrupted, RenderTimeout
 from sandbox.comfyui import ComfyUIServer, Cost
 
@@ -307,7 +307,7 @@ async def test_system_stats_tell_version_and_memory(server: Server) -> None:
 
 
 async def test_object_info_describes_every_node_of_our_workflows(server: Server) -> None:
-    from generation import workflow  # noqa: PLC0415 - only this test needs it
+    from generation.workflows import workflow  # noqa: PLC0415 - only this test needs it
 
     info = await server.get("/object_info")
     for loaded in workflow.load_all().values():

@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from generation.comfyui_nodes.kept import Kept
-from generation.comfyui_nodes.together import Lengths, Text, groups
+from generation.comfyui_nodes.grouping import Lengths, Text, groups
+from generation.comfyui_nodes.model_cache import Kept
 from sandbox.comfyui import Cost
 from sandbox.comfyui.nodes import NODES
 from tests.generation.test_comfyui_contract import Json, Server, connected, new_colour, plain, sampled

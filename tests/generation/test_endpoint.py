@@ -7,8 +7,8 @@ import aiohttp
 import pytest
 
 from bot.figures import FIGURES
-from generation import endpoint
 from generation.figures import Snapshot
+from generation.runtime.monitoring import http_server
 
 
 async def refused() -> Snapshot:
@@ -28,9 +28,9 @@ async def fine() -> dict[str, str]:
 async def test_without_postgresql_the_process_still_tells_what_it_counts(
     snapshot: Callable[[], Awaitable[Snapshot]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(endpoint, "PATIENCE", 0.1)
+    monkeypatch.setattr(http_server, "PATIENCE", 0.1)
     async with (
-        endpoint.serving("127.0.0.1", 0, snapshot=snapshot, figures=FIGURES, ready=fine) as port,
+        http_server.serving("127.0.0.1", 0, snapshot=snapshot, figures=FIGURES, ready=fine) as port,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session,
         session.get("/metrics") as response,
     ):

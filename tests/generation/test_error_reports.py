@@ -14,7 +14,7 @@ import structlog
 from aiohttp import web
 from pydantic import SecretStr
 
-from generation import logs
+from generation.runtime import logs
 from sandbox.http import HttpServer
 from tests.test_configuration import start
 

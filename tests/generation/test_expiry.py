@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from bot.settings import Settings
-from generation.database import Database
 from generation.models import PhotoStatus
+from generation.runtime.database import Database
 from generation.storage import Storage
 from sandbox.comfyui import ComfyUIServer, Cost
 from sandbox.telegram import TelegramServer

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
-from generation import controls, figures, fleet, orders, status
-from generation.database import Database
+from generation import figures, worker_registry
 from generation.models import Photo, PhotoStatus, RenderWorker
+from generation.orders import lifecycle, placing
+from generation.runtime import operator_switches
+from generation.runtime.database import Database
 
 NAMES = {
     "chat_id": 1, "owner_id": 1, "requested": True, "rule": "r", "reason": "r", "words": {}, "workflow": "w",
@@ -71,7 +73,7 @@ async def test_the_queue_by_priority_and_how_long_nothing_has_arrived(database: 
     # Since the later of the last delivery and the oldest order that is due.
     assert now.of("silence") == pytest.approx(40, abs=5)
     async with database.unit() as session:
-        await controls.switch(session, controls.QUEUE_PAUSED, on=True)
+        await operator_switches.switch(session, operator_switches.QUEUE_PAUSED, on=True)
     assert (await read(database)).of("silence") == 0
 
 
@@ -91,11 +93,11 @@ async def test_photos_of_which_nobody_knows_are_lost_until_somebody_does(databas
     await photos(database, *({"queued_at": now, "status": PhotoStatus.SENDING} for _ in range(5)))
     async with database.unit() as session:
         for photo in await session.scalars(select(Photo)):
-            assert await status.move(session, photo, PhotoStatus.UNCONFIRMED)
+            assert await lifecycle.move(session, photo, PhotoStatus.UNCONFIRMED)
     assert (await read(database)).of("error_ratio") == 1
     async with database.unit() as session:
         for photo in await session.scalars(select(Photo)):
-            assert await status.move(session, photo, PhotoStatus.DELIVERED, telegram_message_id=1)
+            assert await lifecycle.move(session, photo, PhotoStatus.DELIVERED, telegram_message_id=1)
     assert (await read(database)).of("error_ratio") == 0
 
 
@@ -105,7 +107,7 @@ async def test_a_photo_that_is_tried_again_hours_later_does_not_look_slow(databa
     await photos(database, failed)
     async with database.unit() as session:
         (photo,) = await session.scalars(select(Photo))
-        assert await orders.retry(session, photo)
+        assert await placing.retry(session, photo)
     assert (await read(database)).of("oldest_wait") == pytest.approx(0, abs=5)
     async with database.unit() as session:
         (photo,) = await session.scalars(select(Photo))
@@ -113,12 +115,12 @@ async def test_a_photo_that_is_tried_again_hours_later_does_not_look_slow(databa
 
 
 async def test_a_worker_that_was_killed_is_replaced_by_the_next_one_at_its_place(database: Database) -> None:
-    killed, other, new = (fleet.name_of(place) for place in ("host/a:8188", "host/b:8188", "host/a:8188"))
+    killed, other, new = (worker_registry.name_of(place) for place in ("host/a:8188", "host/b:8188", "host/a:8188"))
     async with database.unit() as session:
         for name in (killed, other):
-            await fleet.say_alive(session, name, lease=8, backend="comfyui")
+            await worker_registry.say_alive(session, name, lease=8, backend="comfyui")
         await session.execute(update(RenderWorker).values(seen_at=datetime.now(UTC) - timedelta(minutes=1)))
-        await fleet.say_alive(session, new, lease=8, backend="comfyui", gpu_temperature=50.0)
+        await worker_registry.say_alive(session, new, lease=8, backend="comfyui", gpu_temperature=50.0)
     snapshot = await read(database)
     assert snapshot.values["workers"] == {"well": 1, "sick": 0, "silent": 1}
     # The same series whoever works there.

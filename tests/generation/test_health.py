@@ -3,8 +3,8 @@
 import asyncio
 from pathlib import Path
 
+from generation.backends.watchdog import Watchdog
 from generation.errors import ComfyUISick, ComfyUIUnreachable, GenerationError, StorageUnavailable
-from generation.health import Watchdog
 
 
 class Service:

@@ -8,8 +8,8 @@ import pytest
 import sklearn
 from PIL import Image, ImageDraw, ImageFilter
 
+from generation.delivery.image import develop, jpeg_of
 from generation.errors import BadImage
-from generation.image import develop, jpeg_of
 from sandbox.comfyui.drawing import blots, draw, filled, to_png
 
 GRAPH = {"1": {"class_type": "CLIPTextEncode", "inputs": {"text": "a private wish"}}}

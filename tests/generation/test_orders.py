@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from generation import fleet, orders, queue
-from generation.database import Database
+from generation import worker_registry
 from generation.errors import QueueFull
 from generation.models import Photo, PhotoStatus, RenderWorker
+from generation.orders import placing, queue
+from generation.runtime.database import Database
 from tests.generation.conftest import an_order
 
 LIMITS: dict[str, Any] = {"queue_limit": 5, "premium_head_start": 0, "lease": 10}
@@ -22,7 +23,7 @@ async def test_the_same_cause_orders_once(database: Database) -> None:
     ids = set()
     for _ in range(3):
         async with database.unit() as session:
-            photo = await orders.place(session, an_order(dedup_key="turn:1"), **LIMITS)
+            photo = await placing.place(session, an_order(dedup_key="turn:1"), **LIMITS)
             ids.add(photo.id)
     assert len(ids) == 1
 
@@ -31,7 +32,7 @@ async def test_the_queue_limit_holds_when_many_order_at_once(database: Database)
     async def place() -> bool:
         with suppress(QueueFull):
             async with database.unit() as session:
-                await orders.place(session, an_order(), **LIMITS)
+                await placing.place(session, an_order(), **LIMITS)
             return True
         return False
 
@@ -44,7 +45,7 @@ async def test_the_queue_limit_holds_when_many_order_at_once(database: Database)
 async def test_an_order_that_is_rolled_back_leaves_nothing(database: Database) -> None:
     async def broken() -> None:
         async with database.unit() as session:
-            await orders.place(session, an_order(), **LIMITS)
+            await placing.place(session, an_order(), **LIMITS)
             raise RuntimeError("after the order")
 
     with pytest.raises(RuntimeError, match="after the order"):
@@ -55,15 +56,15 @@ async def test_an_order_that_is_rolled_back_leaves_nothing(database: Database) -
 
 async def test_a_prompt_is_cut_at_its_bound(database: Database) -> None:
     async with database.unit() as session:
-        photo = await orders.place(session, an_order(prompt="x" * 100_000), **LIMITS)
-        assert len(photo.prompt) == orders.MAX_PROMPT
+        photo = await placing.place(session, an_order(prompt="x" * 100_000), **LIMITS)
+        assert len(photo.prompt) == placing.MAX_PROMPT
 
 
 async def test_an_automatic_photo_that_finds_the_queue_full_is_dropped_and_counted(database: Database) -> None:
     async with database.unit() as session:
         for owner in range(5):
-            await orders.place(session, an_order(owner_id=owner), **LIMITS)
-        photo = await orders.place(session, an_order(requested=False, owner_id=7), **LIMITS)
+            await placing.place(session, an_order(owner_id=owner), **LIMITS)
+        photo = await placing.place(session, an_order(requested=False, owner_id=7), **LIMITS)
         assert photo.status is PhotoStatus.DROPPED
         assert photo.error == "QueueFull: 5 photos are waiting"
         assert await queue.waiting_count(session) == 5
@@ -71,10 +72,10 @@ async def test_an_automatic_photo_that_finds_the_queue_full_is_dropped_and_count
 
 async def test_a_person_has_one_automatic_photo_on_the_way_and_may_ask_for_more(database: Database) -> None:
     async with database.unit() as session:
-        first = await orders.place(session, an_order(requested=False), **LIMITS)
-        second = await orders.place(session, an_order(requested=False), **LIMITS)
-        wish = await orders.place(session, an_order(requested=True), **LIMITS)
-        other = await orders.place(session, an_order(requested=False, owner_id=5), **LIMITS)
+        first = await placing.place(session, an_order(requested=False), **LIMITS)
+        second = await placing.place(session, an_order(requested=False), **LIMITS)
+        wish = await placing.place(session, an_order(requested=True), **LIMITS)
+        other = await placing.place(session, an_order(requested=False, owner_id=5), **LIMITS)
     assert [photo.status for photo in (first, second, wish, other)] == [
         PhotoStatus.QUEUED, PhotoStatus.DROPPED, PhotoStatus.QUEUED, PhotoStatus.QUEUED,
     ]  # fmt: skip
@@ -82,7 +83,7 @@ async def test_a_person_has_one_automatic_photo_on_the_way_and_may_ask_for_more(
 
 async def worker(session: AsyncSession, name: str, **changes: Any) -> None:
     state = {"backend": "comfyui", "problem": None, "model": None, "photo_seconds": 8.0, "in_hand": 0}
-    await fleet.say_alive(session, name, lease=10, **{**state, **changes})
+    await worker_registry.say_alive(session, name, lease=10, **{**state, **changes})
 
 
 async def test_the_expected_wait_is_the_work_ahead_over_the_speed_of_the_workers_that_live(
@@ -101,8 +102,8 @@ async def test_the_expected_wait_is_the_work_ahead_over_the_speed_of_the_workers
             .values(seen_at=func.now() - timedelta(seconds=60))
         )
         for owner in range(4):
-            await orders.place(session, an_order(owner_id=owner), **LIMITS)
-        premium = await orders.place(session, an_order(premium=True), **LIMITS | {"premium_head_start": 60})
+            await placing.place(session, an_order(owner_id=owner), **LIMITS)
+        premium = await placing.place(session, an_order(premium=True), **LIMITS | {"premium_head_start": 60})
         # Five ahead for two workers of 8 s a photo, and its own render.
         assert await queue.expected_wait(session, lease=10) == pytest.approx(5 * 8 / 2 + 8)
         assert await queue.expected_wait(session, lease=10, before=premium.rank_at) == pytest.approx(8)
@@ -116,16 +117,16 @@ async def test_a_photo_that_could_not_begin_before_its_scene_is_over_is_not_queu
     async with database.unit() as session:
         await worker(session, "one", photo_seconds=30.0)
         for owner in range(3):
-            await orders.place(session, an_order(owner_id=owner), **LIMITS)
-        dropped = await orders.place(session, an_order(requested=False, owner_id=9, expires_in=60), **LIMITS)
+            await placing.place(session, an_order(owner_id=owner), **LIMITS)
+        dropped = await placing.place(session, an_order(requested=False, owner_id=9, expires_in=60), **LIMITS)
         assert dropped.status is PhotoStatus.DROPPED
         with pytest.raises(QueueFull) as full:
-            await orders.place(session, an_order(expires_in=60), **LIMITS)
+            await placing.place(session, an_order(expires_in=60), **LIMITS)
         assert full.value.wait == pytest.approx(120)
 
 
 async def test_a_worker_that_stops_is_no_longer_counted(database: Database) -> None:
     async with database.unit() as session:
         await worker(session, "one")
-        await fleet.leave(session, "one")
+        await worker_registry.leave(session, "one")
         assert await queue.expected_wait(session, lease=10) is None

@@ -8,11 +8,12 @@ from arq import Worker
 from sqlalchemy import func, update
 
 from bot.settings import Settings
-from generation import doorbell, storage
-from generation.database import Database
+from generation import storage
 from generation.models import Photo, PhotoStatus
-from generation.pipeline import MOST_CLAIMS
+from generation.orders import notify
+from generation.runtime.database import Database
 from generation.storage import Storage
+from generation.worker.pipeline import MOST_CLAIMS
 from sandbox.comfyui import ComfyUIServer
 from sandbox.telegram import TelegramServer
 from tests.conftest import settled, told, worker_running
@@ -310,6 +311,6 @@ async def test_two_workers_share_one_queue_and_make_each_photo_once(
 
 
 async def doorbell_of(settings: Settings, photo: Photo) -> None:
-    redis = doorbell.connect(settings.redis_url, queue=settings.arq_queue, retries=1)
-    await doorbell.ring(redis, photo, premium_head_start=0)
+    redis = notify.connect(settings.redis_url, queue=settings.arq_queue, retries=1)
+    await notify.ring(redis, photo, premium_head_start=0)
     await redis.aclose()

@@ -11,8 +11,8 @@ import yaml
 
 import bot.metrics
 from bot.figures import FIGURES
-from generation import alerts
 from generation.metrics import REGISTRY
+from generation.runtime.monitoring import alert_rules
 
 MONITORING = Path(__file__).parents[2] / "docs" / "monitoring"
 PROMTOOL = shutil.which("promtool")
@@ -67,7 +67,7 @@ UNIT = {
 
 
 def test_the_file_in_docs_is_what_the_rules_say() -> None:
-    assert (MONITORING / "rules.yml").read_text() == alerts.prometheus(alerts.load(), FIGURES)
+    assert (MONITORING / "rules.yml").read_text() == alert_rules.prometheus(alert_rules.load(), FIGURES)
 
 
 @pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed (Debian's package prometheus)")

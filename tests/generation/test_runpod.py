@@ -14,8 +14,8 @@ from pydantic import SecretStr
 from sqlalchemy import func, select
 
 from bot.settings import Settings
-from generation import fleet, workflow
-from generation.database import Database
+from generation import worker_registry
+from generation.backends.runpod import RunPod
 from generation.errors import (
     BadImage,
     ComfyUIUnreachable,
@@ -25,10 +25,11 @@ from generation.errors import (
     RenderTimeout,
 )
 from generation.models import Orientation, Photo, PhotoStatus, RenderWorker
-from generation.runpod import RunPod
+from generation.runtime.database import Database
 from generation.storage import Storage
-from generation.workflow import Filling
-from generation.workflow_file import Graph
+from generation.workflows import workflow
+from generation.workflows.definition import Graph
+from generation.workflows.workflow import Filling
 from sandbox.comfyui import Cost
 from sandbox.http import HttpServer
 from sandbox.runpod import API_KEY, RunPodServer
@@ -139,7 +140,7 @@ async def test_an_image_behind_a_link_is_fetched_whole(runpod: RunPod) -> None:
 async def test_a_job_for_which_runpod_has_no_worker_costs_no_attempt(
     runpod: RunPod, endpoint: RunPodServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("generation.runpod.COLD_START", 0.2)
+    monkeypatch.setattr("generation.backends.runpod.COLD_START", 0.2)
     endpoint.cold_start = 60
     with pytest.raises(ComfyUIUnreachable, match="no worker"):
         await render(runpod, timeout=0.1)
@@ -177,7 +178,7 @@ async def test_the_overflow_takes_free_photos_while_the_queue_is_deep_and_leaves
         rows = [await session.get_one(Photo, photo.id) for photo in [*free, premium]]
     assert [row.status for row in rows] == [PhotoStatus.DELIVERED] * 5 + [PhotoStatus.QUEUED] * 4
     async with database.unit() as session:
-        await fleet.leave(session, "own")
+        await worker_registry.leave(session, "own")
     async with worker_running(settings):
         for photo in [*free, premium]:
             await settled(database, photo.id, "delivered")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generation.scheduling import Batch, Limits, Loaded, Wait, Waiting, best_size, choose
+from generation.scheduling.batching import Batch, Limits, Loaded, Wait, Waiting, best_size, choose
 
 NOW = 10_000.0
 #: Four at once take as long as one: every batch that can be filled is.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from generation.speeds import Speeds
+from generation.scheduling.cost_model import Speeds
 
 
 def test_what_was_measured_counts_and_scales_what_was_not() -> None:

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from generation import queue, status
-from generation.database import Database
 from generation.models import Photo, PhotoStatus
+from generation.orders import lifecycle, queue
+from generation.runtime.database import Database
 from tests.generation.conftest import PlaceOrder
 
 
@@ -63,9 +63,9 @@ async def test_a_worker_that_lost_its_photo_changes_nothing(database: Database, 
     assert second is not None
     assert second.attempt == first.attempt + 1
     async with database.unit() as session:
-        assert not await status.move(session, first, PhotoStatus.STORED, object_key="late")
+        assert not await lifecycle.move(session, first, PhotoStatus.STORED, object_key="late")
     async with database.unit() as session:
-        assert await status.move(session, second, PhotoStatus.STORED, object_key="mine")
+        assert await lifecycle.move(session, second, PhotoStatus.STORED, object_key="mine")
     assert second.object_key == "mine"
 
 
@@ -74,19 +74,19 @@ async def test_a_worker_that_lost_its_photo_changes_nothing(database: Database, 
     [
         pair
         for pair in itertools.product(PhotoStatus, PhotoStatus)
-        if pair[1] not in status.TRANSITIONS.get(pair[0], ())
+        if pair[1] not in lifecycle.TRANSITIONS.get(pair[0], ())
     ],
 )
 async def test_a_transition_that_is_not_in_the_table_is_a_bug(before: PhotoStatus, after: PhotoStatus) -> None:
     photo = Photo(id=1, attempt=1, status=before)
     with pytest.raises(ValueError, match="cannot go"):
-        await status.move(None, photo, after)  # type: ignore[arg-type]
+        await lifecycle.move(None, photo, after)  # type: ignore[arg-type]
 
 
 def test_every_status_can_be_reached_and_every_end_is_an_end() -> None:
-    reached = set().union(*status.TRANSITIONS.values()) | {PhotoStatus.QUEUED}
+    reached = set().union(*lifecycle.TRANSITIONS.values()) | {PhotoStatus.QUEUED}
     assert reached == set(PhotoStatus)
-    assert set(PhotoStatus) - set(status.TRANSITIONS) == {
+    assert set(PhotoStatus) - set(lifecycle.TRANSITIONS) == {
         PhotoStatus.DELIVERED,
         PhotoStatus.DROPPED,
     }
@@ -100,7 +100,7 @@ async def test_only_leases_of_the_own_attempt_are_renewed(database: Database, pl
     assert lost is not None
     async with database.unit() as session:
         await session.execute(update(Photo).values(lease_until=func.now() - timedelta(seconds=5)))
-        await status.keep_alive(session, {mine.id: mine.attempt, lost.id: lost.attempt - 1}, lease=10)
+        await lifecycle.keep_alive(session, {mine.id: mine.attempt, lost.id: lost.attempt - 1}, lease=10)
     async with database.unit() as session:
         rows = (await session.execute(text("SELECT id, lease_until > now() FROM photos ORDER BY id"))).all()
     assert [tuple(row) for row in rows] == [(mine.id, True), (lost.id, False)]
@@ -127,12 +127,12 @@ async def test_a_move_whose_confirmation_got_lost_is_found_done(
     photo = await claim(database)
     assert photo is not None
     forgetful = _ForgetfulDatabase(database_url, pool_size=1)
-    assert await status.move_surely(forgetful, photo, PhotoStatus.STORED, object_key="here")
+    assert await lifecycle.move_surely(forgetful, photo, PhotoStatus.STORED, object_key="here")
     assert (photo.status, photo.object_key) == (PhotoStatus.STORED, "here")
     # But what another worker did meanwhile is respected.
     forgetful.broken = False
     photo.attempt += 1
-    assert not await status.move_surely(forgetful, photo, PhotoStatus.SENDING)
+    assert not await lifecycle.move_surely(forgetful, photo, PhotoStatus.SENDING)
     await forgetful.close()
 
 

@@ -6,10 +6,11 @@ from unittest.mock import Mock
 import pytest
 
 from bot.settings import Settings
-from generation import doorbell, workflow
+from generation.orders import notify
 from generation.settings import WrongSettings
 from generation.storage import Storage
-from generation.warm_up import PROMPT, WarmUp
+from generation.worker.warm_up import PROMPT, WarmUp
+from generation.workflows import workflow
 from sandbox.comfyui import ComfyUIServer, Cost
 from sandbox.telegram import TelegramServer
 from tests.conftest import worker_running
@@ -67,6 +68,6 @@ async def test_a_photo_waits_until_the_card_is_warm_and_is_made_then(
     warm = settings.model_copy(update={"warm_up": ("sdxl",)})
     photo = await place(workflow="sdxl", chat_id=1001)
     async with worker_running(warm) as worker:
-        await doorbell.ring(worker.pool, photo, premium_head_start=0)
+        await notify.ring(worker.pool, photo, premium_head_start=0)
         graphs = await rendered(comfyui, 3)
     assert [PROMPT in graph for graph in graphs] == [True, True, False]

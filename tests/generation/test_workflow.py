@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generation import workflow
 from generation.errors import WorkflowError
 from generation.models import Orientation
-from generation.workflow import Filling, Place, Workflow
-from generation.workflow_file import ALLOWED_NODES, FOLDER, BatchWay, Graph, WorkflowFile
+from generation.workflows import workflow
+from generation.workflows.definition import ALLOWED_NODES, FOLDER, BatchWay, Graph, WorkflowFile
+from generation.workflows.workflow import Filling, Place, Workflow
 
 WORKFLOWS = workflow.load_all()
 

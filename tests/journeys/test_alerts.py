@@ -15,8 +15,8 @@ from sqlalchemy import select
 from bot.app import Application
 from bot.settings import Settings
 from generation import metrics
-from generation.database import Database
 from generation.models import Alert, Photo, PhotoStatus, RenderWorker
+from generation.runtime.database import Database
 from generation.storage import Storage
 from sandbox.comfyui import ComfyUIServer
 from sandbox.http import HttpServer

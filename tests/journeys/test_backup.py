@@ -10,8 +10,8 @@ from sqlalchemy.engine import make_url
 from bot.models import Message
 from bot.settings import Settings
 from generation import storage
-from generation.database import Database
 from generation.models import Photo, PhotoStatus
+from generation.runtime.database import Database
 from generation.storage import Storage
 from sandbox.cluster import Servers
 from sandbox.servers import S3

@@ -16,9 +16,10 @@ import pytest_asyncio
 from arq import ArqRedis
 
 from bot.settings import Settings
-from generation import doorbell, orders, storage
-from generation.database import Database
+from generation import storage
 from generation.models import Photo, PhotoStatus
+from generation.orders import notify, placing
+from generation.runtime.database import Database
 from generation.storage import Storage
 from sandbox.cluster import make_template
 from sandbox.comfyui import ComfyUIServer, Cost
@@ -44,12 +45,12 @@ class Orders:
 
     async def place(self, count: int, *, ring: bool = True) -> None:
         """Order so many photos, alternating between the two, each with a caption of its own."""
-        redis = doorbell.connect(self._settings.redis_url, queue=self._settings.arq_queue, retries=1)
+        redis = notify.connect(self._settings.redis_url, queue=self._settings.arq_queue, retries=1)
         for _ in range(count):
             number = len(self._placed)
             words = replace(WORDS, caption=f"photo {number}")
             async with self._database.unit() as session:
-                photo = await orders.place(
+                photo = await placing.place(
                     session,
                     an_order(chat_id=self._players[number % 2].id, owner_id=number, seed=number, words=words),
                     queue_limit=1000,
@@ -58,7 +59,7 @@ class Orders:
                 )
             self._placed.append(photo.id)
             if ring:
-                await doorbell.ring(redis, photo, premium_head_start=3600)
+                await notify.ring(redis, photo, premium_head_start=3600)
         await redis.aclose()
 
     async def reach(self, *statuses: PhotoStatus, timeout: float = 45) -> list[Photo]:
@@ -228,7 +229,7 @@ async def test_the_same_job_many_times(
     await ordered.place(2)
     for row in await ordered.rows():
         for _ in range(10):
-            await doorbell.ring(redis, row, premium_head_start=0, afresh=True)
+            await notify.ring(redis, row, premium_head_start=0, afresh=True)
     async with worker_running(settings), worker_running(settings):
         assert await ordered.settle() == [DELIVERED] * 2
 
@@ -268,7 +269,7 @@ async def is_full(valkey: Valkey) -> None:
 
 
 async def command(valkey: Valkey, *words: str) -> None:
-    redis = doorbell.connect(valkey.url, queue="", retries=1)
+    redis = notify.connect(valkey.url, queue="", retries=1)
     await redis.execute_command(*words)  # type: ignore[no-untyped-call]
     await redis.aclose()
 

@@ -3,7 +3,7 @@
 from arq import Worker
 
 from bot.app import Application
-from generation.database import Database
+from generation.runtime.database import Database
 from generation.storage import Storage
 from sandbox.telegram import TelegramServer
 from tests.conftest import settled

@@ -6,8 +6,8 @@ from sqlalchemy import select
 
 from bot.models import Person
 from bot.settings import Settings
-from generation.database import Database
 from generation.models import Photo, PhotoStatus
+from generation.runtime.database import Database
 from generation.storage import Storage
 from sandbox.telegram import TelegramServer
 from tests.conftest import bot_running, settled, worker_running

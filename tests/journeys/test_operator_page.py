@@ -8,7 +8,7 @@ from pathlib import Path
 from playwright.async_api import Page, expect
 
 from bot.settings import Settings
-from generation.database import Database
+from generation.runtime.database import Database
 from generation.storage import Storage
 from sandbox.comfyui import ComfyUIServer
 from tests.conftest import bot_running, worker_running

@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from bot.app import Application
 from bot.models import Dialogue
-from generation.database import Database
+from generation.runtime.database import Database
 from tests.bot.test_talk import facts
 from tests.journeys.test_page import CHROMIUM, page
 

@@ -7,7 +7,7 @@ from openai import AsyncOpenAI
 from bot import context
 from bot.persona import load_all
 from bot.scene import split_answer
-from generation import workflow
+from generation.workflows import workflow
 from sandbox.llm import LanguageModelServer
 from sandbox.llm.server import API_KEY, MODEL
 

@@ -1,0 +1,53 @@
+"""What renders graphs: a ComfyUI of the worker's own, or RunPod's serverless one."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from generation.backends.comfyui_history import ImageFile, Rendered
+from generation.backends.gpu import GpuReport
+from generation.workflows.definition import Graph
+
+
+class Backend(Protocol):
+    """Both implementations run the same graphs and raise the same errors (`generation.errors`)."""
+
+    name: str
+    #: Graphs in its hands at once.
+    at_once: int
+    #: A GPU of our own, which renders one graph after another; False where graphs run side by side.
+    one_after_another: bool
+
+    async def render(
+        self,
+        graph: Graph,
+        *,
+        prompt_id: str,
+        timeout: float,
+        stall: float | None = None,
+        submitted: Callable[[], Any] = ...,
+    ) -> Rendered:
+        """Run a graph; raise a ComfyUIError when it does not succeed within `timeout` seconds of running.
+
+        `stall`: seconds that it may run without a sign of progress, where other than usual.
+        """
+
+    async def view(self, image: ImageFile) -> bytes:
+        """The bytes of an image that a graph made."""
+
+    async def check(self) -> None:
+        """Raise ComfyUIError while it cannot take graphs."""
+
+    async def report(self) -> GpuReport:
+        """What it tells of its card; never raises."""
+
+    async def free(self) -> None:
+        """Unload models and give memory back. Raises ComfyUIError."""
+
+    async def restart(self) -> None:
+        """Start it anew, where it can do so itself. Raises ComfyUIError."""
+
+    async def close(self) -> None:
+        """Finish what must be finished before the connection is closed."""
+
+    async def listen(self) -> None:
+        """Whatever must run beside it, for ever."""

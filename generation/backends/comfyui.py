@@ -1,0 +1,339 @@
+"""A client of one ComfyUI server.
+
+The WebSocket is a hint that something ended; `/history` is the truth. ComfyUI's sockets are known to stop
+without an error, and a socket that reconnects under the same clientId while the old one is still open
+never hears anything again (its server.py, `sockets.pop(sid)`), so every connection takes a new clientId.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import structlog
+
+from generation.backends.comfyui_history import ImageFile, Rendered, rendered
+from generation.backends.gpu import GpuReport
+from generation.errors import (
+    ComfyUIError,
+    ComfyUISick,
+    ComfyUIUnreachable,
+    GraphRejected,
+    PromptLost,
+    RenderStalled,
+    RenderTimeout,
+)
+from generation.workflows.definition import Graph
+
+log = structlog.get_logger(__name__)
+
+#: No picture of a sane size comes near it; a wrong server could send anything.
+MAX_IMAGE_BYTES = 64 * 1024 * 1024
+
+_ENDED = frozenset({"execution_error", "execution_interrupted"})
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A graph of ours on its way through ComfyUI."""
+
+    ended: asyncio.Event
+    #: The connection that hears of it; none, or another one by now, and silence means nothing.
+    client_id: str | None
+    heard_at: float
+    stall: float
+
+
+class ComfyUI:
+    """One per worker process, built and closed by the worker; `listen` runs beside it.
+
+    `poll` is the pause in seconds between two looks at `/history` when the WebSocket says nothing; `stall` the
+    seconds after which a running graph that says nothing over an open WebSocket counts as stuck.
+    """
+
+    #: Graphs in ComfyUI's hands at once: one renders, one is handed over behind it.
+    at_once = 2
+    one_after_another = True
+    name = "comfyui"
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, *, poll: float = 1.0, stall: float = 120) -> None:
+        self._session = session
+        self._url = url
+        self._poll = poll
+        self._stall = stall
+        self._client_id: str | None = None
+        self._stats: dict[str, Any] = {}
+        self._has_gpu_node = True
+        self._watched: dict[str, _Watched] = {}
+        self._abandoned: set[str] = set()
+        self._stopping: set[asyncio.Task[None]] = set()
+
+    # -- rendering -------------------------------------------------------------------------------------
+
+    async def render(
+        self,
+        graph: Graph,
+        *,
+        prompt_id: str,
+        timeout: float,
+        stall: float | None = None,
+        submitted: Callable[[], Any] = lambda: None,
+    ) -> Rendered:
+        """Run a graph to its end and return the image files of each output node.
+
+        `timeout` is in seconds from the moment it runs; past it the graph is stopped. `stall`, instead of the
+        client's own, is for graphs that compile.
+        Raises GraphRejected, RenderFailed, RenderInterrupted, RenderTimeout, RenderStalled, PromptLost,
+        ComfyUIUnreachable.
+        """
+        loop = asyncio.get_running_loop()
+        watched = self._watched[prompt_id] = _Watched(
+            asyncio.Event(), self._client_id, loop.time(), stall or self._stall
+        )
+        try:
+            # The graph in front of it may take its own time limit first.
+            async with asyncio.timeout(2 * timeout + 10):
+                await self.submit(graph, prompt_id=prompt_id)
+                submitted()
+                return rendered(await self._wait(prompt_id, watched, timeout))
+        except TimeoutError:
+            self._abandon(prompt_id)
+            raise RenderTimeout(f"no result within {timeout:g} s") from None
+        except (ComfyUIUnreachable, RenderTimeout, RenderStalled, asyncio.CancelledError):
+            # It may have taken the graph all the same, and would render for nobody.
+            self._abandon(prompt_id)
+            raise
+        finally:
+            del self._watched[prompt_id]
+
+    async def submit(self, graph: Graph, *, prompt_id: str) -> None:
+        """Hand a graph over under an id of our own, so that it can be found again whatever happens."""
+        body: dict[str, Any] = {"prompt": graph, "prompt_id": prompt_id}
+        if self._client_id:
+            body["client_id"] = self._client_id
+        async with self._request("POST", "/prompt", json=body) as response:
+            if response.status == 400:
+                answer = await response.json()
+                error = answer.get("error") or {}
+                message = f"{error.get('message', 'rejected')} {error.get('details', '')}".strip()
+                raise GraphRejected(message, answer.get("node_errors") or {})
+            if response.status != 200:
+                raise ComfyUIUnreachable(f"/prompt answered {response.status}")
+            # With several outputs ComfyUI drops a bad one and answers 200 all the same.
+            if node_errors := (await response.json()).get("node_errors"):
+                raise GraphRejected("some outputs were dropped", node_errors)
+
+    async def _wait(self, prompt_id: str, watched: _Watched, timeout: float) -> dict[str, Any]:
+        loop = asyncio.get_running_loop()
+        unreachable = 0
+        runs_since: float | None = None
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._poll):
+                    await watched.ended.wait()
+                watched.ended.clear()
+            try:
+                found = await self._look(prompt_id)
+                unreachable = 0
+            except ComfyUIUnreachable:
+                # A busy or restarting server may miss a request; one that stays away has lost the graph.
+                unreachable += 1
+                if unreachable >= 5:
+                    raise
+                continue
+            if isinstance(found, dict):
+                return found
+            if found:
+                runs_since = runs_since or loop.time()
+                self._check_time(watched, runs_since, timeout)
+
+    def _check_time(self, watched: _Watched, runs_since: float, timeout: float) -> None:
+        now = asyncio.get_running_loop().time()
+        if now > runs_since + timeout:
+            raise RenderTimeout(f"no result within {timeout:g} s")
+        listening = watched.client_id is not None and watched.client_id == self._client_id
+        if listening and now > max(runs_since, watched.heard_at) + watched.stall:
+            raise RenderStalled(f"no progress for {watched.stall:g} s")
+
+    async def _look(self, prompt_id: str) -> dict[str, Any] | bool:
+        """The history entry of a graph that has ended, else whether it runs yet. Raises PromptLost."""
+        if entry := await self.history(prompt_id):
+            return entry
+        queue = await self._get("/queue")
+        for runs, items in ((True, queue["queue_running"]), (False, queue["queue_pending"])):
+            if any(item[1] == prompt_id for item in items):
+                return runs
+        # It may have ended between the two questions.
+        if entry := await self.history(prompt_id):
+            return entry
+        raise PromptLost("neither in the queue nor in the history")
+
+    def _abandon(self, prompt_id: str) -> None:
+        """Take the graph out of ComfyUI's hands, while its photos go on to another worker: nobody waits for it."""
+        self._abandoned.add(prompt_id)
+        task = asyncio.create_task(self._stop(prompt_id))
+        self._stopping.add(task)
+        task.add_done_callback(self._stopping.discard)
+
+    async def close(self) -> None:
+        """Wait until graphs that were taken back are stopped, as far as ComfyUI still answers."""
+        await asyncio.gather(*self._stopping)
+
+    async def _stop(self, prompt_id: str) -> None:
+        for path, body in (("/queue", {"delete": [prompt_id]}), ("/interrupt", {"prompt_id": prompt_id})):
+            try:
+                async with self._request("POST", path, json=body, timeout=3):
+                    pass
+            except ComfyUIError as error:
+                log.warning("comfyui.abandon_failed", prompt_id=prompt_id, error=str(error))
+
+    # -- single calls ----------------------------------------------------------------------------------
+
+    async def history(self, prompt_id: str) -> dict[str, Any] | None:
+        """The entry of a graph that has ended, or None."""
+        entry: dict[str, Any] | None = (await self._get(f"/history/{prompt_id}")).get(prompt_id)
+        return entry
+
+    async def system_stats(self) -> dict[str, Any]:
+        """Version, memory and devices; also the cheapest proof of life."""
+        return await self._get("/system_stats", timeout=5)
+
+    async def check(self) -> None:
+        """Raise ComfyUIError unless it answers and is not stuck in a graph that it was told to stop."""
+        self._stats = await self.system_stats()
+        running = {item[1] for item in (await self._get("/queue", timeout=5))["queue_running"]}
+        # Once it is gone from the queue it cannot come back.
+        self._abandoned &= running
+        if self._abandoned:
+            raise ComfyUISick("it does not stop a graph that was taken back")
+
+    async def report(self) -> GpuReport:
+        """Of the last check: the card's memory; load and temperature where the node of `comfyui_nodes` is."""
+        try:
+            device = (self._stats.get("devices") or [{}])[0]
+            node = await self._gpu_node()
+            total, free = device.get("vram_total"), device.get("vram_free")
+            used = total - free if total and free is not None else None
+            return GpuReport(
+                device.get("name"), used, total, node.get("load"), node.get("temperature"), node.get("models") or {}
+            )
+        except (AttributeError, TypeError, IndexError) as error:
+            log.warning("comfyui.unreadable_stats", error=repr(error))
+            return GpuReport()
+
+    async def _gpu_node(self) -> dict[str, Any]:
+        if not self._has_gpu_node:
+            return {}
+        try:
+            async with self._request("GET", "/vitte/gpu", timeout=2) as response:
+                # One that does not have it now gets it with a restart, and this connection breaks then.
+                self._has_gpu_node = response.status != 404
+                return await response.json() if response.status == 200 else {}
+        except ComfyUIUnreachable:
+            return {}
+
+    async def free(self) -> None:
+        """Have it unload its models and give memory back; those that `comfyui_nodes` keeps in RAM as well."""
+        async with self._request("POST", "/free", json={"unload_models": True, "free_memory": True}) as response:
+            if response.status != 200:
+                raise ComfyUIUnreachable(f"/free answered {response.status}")
+        async with self._request("DELETE", "/vitte/models"):
+            pass  # 404 and 405: there is no such node
+
+    async def restart(self) -> None:
+        """Have `comfyui_nodes` end the process, for whoever keeps it running to start it anew."""
+        async with self._request("POST", "/vitte/restart") as response:
+            if response.status != 200:
+                raise ComfyUIError("COMFYUI_RESTART_COMMAND is not set, and comfyui_nodes is not installed")
+
+    async def vram_peak(self, *, forget: bool = False) -> int | None:
+        """Most bytes of VRAM that were in use since the last `forget`; None without `comfyui_nodes`."""
+        if forget:
+            async with self._request("POST", "/vitte/gpu/forget_peak"):
+                return None
+        return (await self._gpu_node()).get("vram_peak")
+
+    async def object_info(self) -> dict[str, Any]:
+        """Every node class that this server has, with its inputs."""
+        return await self._get("/object_info", timeout=60)
+
+    async def view(self, image: ImageFile) -> bytes:
+        """The bytes of an image file. Raises ComfyUIError when it is gone or larger than MAX_IMAGE_BYTES."""
+        params = {"filename": image.filename, "subfolder": image.subfolder, "type": image.type}
+        async with self._request("GET", "/view", params=params, timeout=60) as response:
+            if response.status != 200:
+                raise ComfyUIError(f"/view answered {response.status}")
+            return await read_image(response)
+
+    async def _get(self, path: str, *, timeout: float = 10) -> dict[str, Any]:
+        async with self._request("GET", path, timeout=timeout) as response:
+            if response.status != 200:
+                raise ComfyUIUnreachable(f"{path} answered {response.status}")
+            answer: dict[str, Any] = await response.json()
+            return answer
+
+    @asynccontextmanager
+    async def _request(self, method: str, path: str, *, timeout: float = 10, **options: Any) -> Any:
+        """The one door to the server: every call has a time limit and every foreign error becomes ours."""
+        limit = aiohttp.ClientTimeout(total=timeout)
+        try:
+            async with self._session.request(method, self._url + path, timeout=limit, **options) as response:
+                yield response
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            refused = isinstance(error, aiohttp.ClientConnectorError)
+            message = f"{method} {path}: {type(error).__name__} {error}".strip()
+            raise ComfyUIUnreachable(message, refused=refused) from error
+
+    # -- events ----------------------------------------------------------------------------------------
+
+    async def listen(self) -> None:
+        """Follow the WebSocket for ever, reconnecting with a new clientId after every break."""
+        while True:
+            try:
+                await self._follow()
+            except Exception as error:  # whatever a server or a custom node sends, listening goes on
+                log.debug("comfyui.socket_lost", error=repr(error))
+            self._client_id = None
+            await asyncio.sleep(self._poll)
+
+    async def _follow(self) -> None:
+        client_id = uuid.uuid4().hex
+        self._has_gpu_node = True
+        async with self._session.ws_connect(
+            f"{self._url}/ws",
+            params={"clientId": client_id},
+            heartbeat=20,
+            max_msg_size=MAX_IMAGE_BYTES,
+            timeout=aiohttp.ClientWSTimeout(ws_close=5),
+        ) as socket:
+            self._client_id = client_id
+            async for message in socket:
+                if message.type is aiohttp.WSMsgType.TEXT:
+                    self._heard(message.json())
+
+    def _heard(self, event: dict[str, Any]) -> None:
+        data = event.get("data")
+        if not isinstance(data, dict):
+            return
+        watched = self._watched.get(str(data.get("prompt_id")))
+        if watched is None:
+            return
+        watched.heard_at = asyncio.get_running_loop().time()
+        # execution_success comes before the history entry; `executing {node: null}` always after it.
+        if event.get("type") in _ENDED or (event.get("type") == "executing" and data.get("node") is None):
+            watched.ended.set()
+
+
+async def read_image(response: aiohttp.ClientResponse) -> bytes:
+    """The whole body. Raises ComfyUIError when it is larger than MAX_IMAGE_BYTES."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > MAX_IMAGE_BYTES:
+            raise ComfyUIError(f"more than {MAX_IMAGE_BYTES} bytes for one image")
+    return b"".join(parts)

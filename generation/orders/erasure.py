@@ -1,0 +1,79 @@
+"""Photos that nobody may see any more: the row forgets them at once, every worker deletes originals in S3."""
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from generation.errors import StorageUnavailable
+from generation.models import DiscardedObject, Photo, PhotoStatus
+from generation.orders import lifecycle
+from generation.runtime.database import Database
+from generation.storage import Storage, object_key
+
+log = structlog.get_logger(__name__)
+
+#: Originals deleted in one sweep.
+BATCH = 100
+_ENDED = (PhotoStatus.DELIVERED, PhotoStatus.FAILED, PhotoStatus.DROPPED)
+#: For so long a worker may still be storing a photo whose row is gone.
+STILL_STORED = timedelta(minutes=10)
+
+
+async def discard(session: AsyncSession, photo: Photo) -> None:
+    """Forget what a photo shows; that there was one stays, for limits and counts."""
+    if photo.object_key or photo.claimed_at:
+        in_hand = photo.status is not PhotoStatus.DELIVERED and photo.object_key is None
+        key = photo.object_key or object_key(photo.key, photo.queued_at)
+        await discard_object(session, key, until=STILL_STORED if in_hand else timedelta())
+    photo.object_key = photo.file_id = None
+    photo.prompt = photo.negative_prompt = ""
+
+
+async def erase(session: AsyncSession, owner_id: int) -> list[Photo]:
+    """Delete all rows of a person's photos, those on their way included; the photos that waited for a GPU."""
+    photos = (await session.scalars(select(Photo).where(Photo.owner_id == owner_id).with_for_update())).all()
+    now = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    for photo in photos:
+        if photo.object_key or photo.attempt:
+            # One that was dropped in a worker's hands may be stored all the same.
+            in_hand = photo.claimed_at is not None and now - photo.claimed_at < STILL_STORED
+            ended = photo.status in _ENDED and not (photo.status is PhotoStatus.DROPPED and in_hand)
+            key = photo.object_key or object_key(photo.key, photo.queued_at)
+            await discard_object(session, key, until=timedelta() if ended else STILL_STORED)
+    await session.execute(delete(Photo).where(Photo.owner_id == owner_id))
+    return [photo for photo in photos if photo.status is PhotoStatus.QUEUED]
+
+
+async def keep_sweeping(database: Database, storage: Storage, *, every: float) -> None:
+    """Sweep for ever, on each worker; any number may."""
+    while True:
+        await sweep(database, storage)
+        await asyncio.sleep(every)
+
+
+async def sweep(database: Database, storage: Storage) -> None:
+    """Delete originals that were discarded. S3 that is away leaves them to the next sweep."""
+    more = True
+    while more:
+        async with database.unit() as session:
+            oldest = select(DiscardedObject.object_key).order_by(DiscardedObject.until).limit(BATCH)
+            keys = list(await session.scalars(oldest))
+        try:
+            for key in keys:
+                await storage.delete(key)
+        except StorageUnavailable as error:
+            log.warning("original.not_deleted", error=str(error))
+            return
+        async with database.unit() as session:
+            done = DiscardedObject.object_key.in_(keys) & (DiscardedObject.until <= func.clock_timestamp())
+            gone = await session.scalars(delete(DiscardedObject).where(done).returning(DiscardedObject.object_key))
+            more = len(list(gone)) == BATCH
+
+
+async def discard_object(session: AsyncSession, key: str, *, until: timedelta = timedelta()) -> None:
+    values = {"object_key": key, "until": lifecycle.in_seconds(until.total_seconds())}
+    await session.execute(insert(DiscardedObject).values(**values).on_conflict_do_nothing())

@@ -1,0 +1,165 @@
+"""What waits for a GPU: read in order, claimed in batches, counted, and how long it will take."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import structlog
+from sqlalchemy import ColumnElement, exists, func, select, text, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from generation.models import Alert, Photo, PhotoStatus, RenderWorker
+from generation.orders.lifecycle import in_seconds
+from generation.runtime import operator_switches
+from generation.workflows.workflow import UNMEASURED
+
+log = structlog.get_logger(__name__)
+
+#: Any two numbers that no other advisory lock of this database uses.
+ORDERS_LOCK = 7_041_970
+CLAIMS_LOCK = 7_041_971
+
+#: Milliseconds that a worker waits for its turn to choose; a choice takes a few.
+LONGEST_CHOICE = 1000
+#: Photos at the head of the queue among which a batch is chosen.
+CANDIDATES = 100
+
+# Spelled as text so that the planner sees the constants of the partial indexes.
+_IS_QUEUED = text(f"status = '{PhotoStatus.QUEUED.value}'")
+_IS_RENDERING = text(f"status = '{PhotoStatus.RENDERING.value}'")
+
+
+async def candidates(session: AsyncSession, *, free_only: bool = False) -> Sequence[Any]:
+    """The photos whose turn it could be, in order of rank and locked until the unit of work ends.
+
+    Rows of id, workflow, orientation, inputs, premium, alone; rank, since (waiting for a GPU) and now in seconds.
+
+    One worker chooses at a time, so that two never share the head of the queue between them by accident. A worker
+    that froze while it chose is not waited for: SKIP LOCKED passes over the rows that it holds.
+    """
+    if await operator_switches.is_on(session, operator_switches.QUEUE_PAUSED):
+        return []
+    await _turn_to_choose(session)
+    waiting = (
+        select(
+            Photo.id,
+            Photo.workflow,
+            Photo.orientation,
+            Photo.inputs,
+            Photo.premium,
+            Photo.alone,
+            func.extract("epoch", Photo.rank_at).label("rank"),
+            func.extract("epoch", func.greatest(Photo.queued_at, Photo.not_before)).label("since"),
+            func.extract("epoch", func.clock_timestamp()).label("now"),
+        )
+        .where(_IS_QUEUED, Photo.not_before <= func.clock_timestamp(), _is_fresh())
+        .order_by(Photo.rank_at, Photo.id)
+        .limit(CANDIDATES)
+        .with_for_update(skip_locked=True)
+    )
+    if free_only:
+        waiting = waiting.where(Photo.premium.is_(False))
+    return (await session.execute(waiting)).all()
+
+
+async def _turn_to_choose(session: AsyncSession) -> None:
+    if await session.scalar(select(func.pg_try_advisory_xact_lock(CLAIMS_LOCK))):
+        return
+    try:
+        async with session.begin_nested():
+            wait = func.set_config("lock_timeout", str(LONGEST_CHOICE), True)
+            await session.execute(select(wait, func.pg_advisory_xact_lock(CLAIMS_LOCK)))
+    except DBAPIError:
+        log.warning("queue.claimed_out_of_turn")
+
+
+async def claim(session: AsyncSession, photo_ids: Iterable[int], *, worker: str, lease: float) -> list[Photo]:
+    """Take these photos, in the order given; those that are no longer waiting are left out."""
+    ids = list(photo_ids)
+    claimed = await session.scalars(
+        update(Photo)
+        .where(Photo.id.in_(ids), Photo.status == PhotoStatus.QUEUED)
+        .values(
+            status=PhotoStatus.RENDERING,
+            attempt=Photo.attempt + 1,
+            worker=worker,
+            lease_until=in_seconds(lease),
+            claimed_at=func.clock_timestamp(),
+            submitted_at=None,
+            rendered_at=None,
+            error=None,
+            batch_size=len(ids),
+        )
+        .returning(Photo)
+    )
+    by_id = {photo.id: photo for photo in claimed}
+    return [by_id[photo_id] for photo_id in ids if photo_id in by_id]
+
+
+async def waiting_count(session: AsyncSession, *, before: datetime | None = None, free_only: bool = False) -> int:
+    """How many photos wait for a GPU; `before` counts those whose rank is earlier."""
+    counting = select(func.count()).select_from(Photo).where(_IS_QUEUED)
+    if before is not None:
+        counting = counting.where(Photo.rank_at < before)
+    if free_only:
+        counting = counting.where(Photo.premium.is_(False))
+    return await session.scalar(counting) or 0
+
+
+async def ahead(session: AsyncSession, photo: Photo) -> int:
+    """How many photos wait before this one."""
+    earlier = (Photo.rank_at < photo.rank_at) | ((Photo.rank_at == photo.rank_at) & (Photo.id < photo.id))
+    return await session.scalar(select(func.count()).select_from(Photo).where(_IS_QUEUED, earlier)) or 0
+
+
+async def overflow(session: AsyncSession, *, depth: int, lease: float) -> Literal["nothing", "free", "everything"]:
+    """What an overflow worker may take: nothing, while no more than `depth` photos wait and no alert wants it.
+
+    Premium photos are made by the GPUs of our own, as long as one of them is there and well.
+    """
+    own = await session.scalar(select(func.count()).select_from(RenderWorker).where(*_well(lease)))
+    is_deep = depth > 0 and await waiting_count(session, free_only=bool(own)) > depth
+    if not is_deep and not await _is_scaled_up(session):
+        return "nothing"
+    return "free" if own else "everything"
+
+
+async def _is_scaled_up(session: AsyncSession) -> bool:
+    """Whether an alert wants the overflow to help, however few photos wait by now."""
+    fires = exists().where(Alert.action == "scale_up", Alert.fired_at.is_not(None), Alert.ended_at.is_(None))
+    return bool(await session.scalar(select(fires)))
+
+
+async def expected_wait(session: AsyncSession, *, lease: float, before: datetime | None = None) -> float | None:
+    """Seconds until a photo of rank `before` (without one: a new one at the end of the queue) is rendered.
+
+    The work ahead over the measured speed of all workers, and its own render. What a worker has not measured since
+    its start is taken from the photos of late. None when nobody knows: no worker is there that could begin, or an
+    operator has paused the queue.
+    """
+    if await operator_switches.is_on(session, operator_switches.QUEUE_PAUSED):
+        return None
+    latest = select(Photo.render_seconds / Photo.batch_size).order_by(Photo.id.desc()).limit(50)
+    lately = select(func.avg(latest.subquery().c[0])).scalar_subquery()
+    seconds = func.coalesce(RenderWorker.photo_seconds, lately, UNMEASURED)
+    speeds = await session.execute(select(func.count(), func.sum(1 / seconds)).where(*_well(lease)))
+    workers, speed = speeds.one()
+    if not workers:
+        return None
+    rendering = await session.scalar(select(func.count()).select_from(Photo).where(_IS_RENDERING)) or 0
+    # Of what each GPU has in its hands, what renders is half done on average.
+    ahead = await waiting_count(session, before=before) + max(rendering - workers / 2, 0)
+    return (ahead + workers) / float(speed)
+
+
+def _well(lease: float) -> tuple[ColumnElement[bool], ...]:
+    return (
+        RenderWorker.seen_at > func.clock_timestamp() - timedelta(seconds=lease),
+        RenderWorker.problem.is_(None),
+        RenderWorker.backend == "comfyui",
+    )
+
+
+def _is_fresh() -> ColumnElement[bool]:
+    return Photo.expires_at.is_(None) | (Photo.expires_at > func.clock_timestamp())

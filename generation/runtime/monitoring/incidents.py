@@ -1,0 +1,42 @@
+"""What failed and no other row tells of: calls of the language model, answers to payments. Kept for a week."""
+
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from generation.models import Incident
+from generation.runtime.database import AWAY, Database
+
+log = structlog.get_logger(__name__)
+
+KEPT = timedelta(days=7)
+
+
+async def note(database: Database, kind: str, detail: str) -> None:
+    """Write one down; while PostgreSQL is away the log has to do. `detail` never holds what people wrote."""
+    try:
+        async with database.unit() as session:
+            session.add(Incident(kind=kind, detail=detail[:200]))
+    except AWAY as error:
+        log.warning("incident.not_noted", kind=kind, error=type(error).__name__)
+
+
+async def counts(session: AsyncSession, *, window: float) -> dict[str, int]:
+    """How many of each kind in the last `window` seconds."""
+    rows = await session.execute(
+        select(Incident.kind, func.count().label("incidents"))
+        .where(Incident.at > func.now() - timedelta(seconds=window))
+        .group_by(Incident.kind)
+    )
+    return {row.kind: row.incidents for row in rows}
+
+
+async def latest(session: AsyncSession, *, count: int) -> list[Incident]:
+    """Newest first."""
+    return list(await session.scalars(select(Incident).order_by(Incident.at.desc()).limit(count)))
+
+
+async def forget_old(session: AsyncSession) -> None:
+    await session.execute(delete(Incident).where(Incident.at < func.now() - KEPT))

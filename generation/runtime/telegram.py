@@ -1,0 +1,193 @@
+"""Sending to Telegram: which answer means what for a photo, and the `upload_photo` shown meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Literal
+
+import aiohttp
+from aiogram import Bot
+from aiogram.client.session.aiohttp import AiohttpSession
+from aiogram.client.session.middlewares.base import BaseRequestMiddleware, NextRequestMiddlewareType
+from aiogram.client.telegram import TelegramAPIServer
+from aiogram.exceptions import (
+    ClientDecodeError,
+    TelegramAPIError,
+    TelegramBadRequest,
+    TelegramEntityTooLarge,
+    TelegramForbiddenError,
+    TelegramNetworkError,
+    TelegramNotFound,
+    TelegramRetryAfter,
+    TelegramUnauthorizedError,
+)
+from aiogram.methods import Response, TelegramMethod
+from aiogram.methods.base import TelegramType
+from aiogram.types import (
+    BufferedInputFile,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    Message,
+    ReplyParameters,
+)
+
+from generation import metrics
+from generation.models import Photo
+from generation.orders.placing import PhotoWords
+from generation.settings import Settings
+
+#: Seconds for one request, the upload of a photo included.
+REQUEST_TIMEOUT = 30
+#: A chat action lasts about 5 s in the client.
+CHAT_ACTION_INTERVAL = 4.5
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    message_id: int
+    file_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotTaken:
+    """Telegram surely did not take it; the same request may be sent again after `pause` seconds."""
+
+    pause: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It will never take it. `reachable` is False when nothing at all can be said to this person."""
+
+    why: str
+    reachable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """No answer came: it may be in the chat or not."""
+
+    why: str
+
+
+Outcome = Sent | NotTaken | Refused | Unknown
+
+
+def connect(settings: Settings, *middlewares: BaseRequestMiddleware) -> Bot:
+    """A Bot for the life of a process; its session must be closed by whoever built it."""
+    server = TelegramAPIServer.from_base(settings.telegram_api_url)
+    session = AiohttpSession(api=server, timeout=REQUEST_TIMEOUT)
+    for middleware in middlewares:
+        session.middleware(middleware)
+    session.middleware(count_floods)
+    return Bot(settings.bot_token.get_secret_value(), session=session)
+
+
+async def count_floods(
+    make_request: NextRequestMiddlewareType[TelegramType], bot: Bot, method: TelegramMethod[TelegramType]
+) -> Response[TelegramType]:
+    """Every 429 is counted, whatever becomes of the request: next to the network, behind those that try again."""
+    try:
+        return await make_request(bot, method)
+    except TelegramRetryAfter:
+        metrics.FLOODS.labels(method.__api_method__).inc()
+        raise
+
+
+async def send_photo(bot: Bot, photo: Photo, jpeg: bytes) -> Outcome:
+    """Send the photo as a reply, once. Never raises for anything that Telegram or the network does."""
+    words = PhotoWords.of(photo.words)
+    try:
+        message = await bot.send_photo(
+            photo.chat_id,
+            BufferedInputFile(jpeg, "photo.jpg"),
+            caption=words.caption or None,
+            has_spoiler=words.spoiler or None,
+            disable_notification=words.silent or None,
+            reply_parameters=_reply_to(photo),
+            reply_markup=_buttons(photo, words.buttons),
+        )
+    except (TelegramAPIError, ClientDecodeError) as error:
+        return meaning(error)
+    return Sent(message.message_id, _largest_file_id(message))
+
+
+async def tell(bot: Bot, photo: Photo, text: str, *, button: tuple[str, str] | None = None) -> Outcome:
+    """Say something about a photo in its chat; `button` is its text and callback data, the photo's id follows."""
+    markup = _buttons(photo, [[button]] if button else [])
+    try:
+        message = await bot.send_message(
+            photo.chat_id, text, reply_parameters=_reply_to(photo), reply_markup=markup, request_timeout=10
+        )
+    except (TelegramAPIError, ClientDecodeError) as error:
+        return meaning(error)
+    return Sent(message.message_id, "")
+
+
+@asynccontextmanager
+async def showing(bot: Bot, chat_id: int, action: Literal["typing", "upload_photo"]) -> AsyncIterator[None]:
+    """Show a chat action while the block runs. A chat action that fails is nobody's trouble.
+
+    aiogram's ChatActionSender waits for a hanging request at its end; this one breaks it off.
+    """
+
+    async def repeat() -> None:
+        while True:
+            with suppress(TelegramAPIError, ClientDecodeError):
+                await bot.send_chat_action(chat_id, action, request_timeout=5)
+            await asyncio.sleep(CHAT_ACTION_INTERVAL)
+
+    task = asyncio.create_task(repeat())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def meaning(error: Exception) -> NotTaken | Refused | Unknown:
+    """What an error of a request says about whether Telegram carried it out."""
+    if isinstance(error, ClientDecodeError):
+        # A page of some proxy, or a yes that aiogram does not understand: it may be in the chat.
+        # Only the kind is told, because the text of this error repeats what was sent.
+        return Unknown(type(error).__name__)
+    why = f"{type(error).__name__}: {error}"
+    reached = not isinstance(error.__cause__, aiohttp.ClientConnectorError)
+    match error:
+        case TelegramRetryAfter():
+            outcome: NotTaken | Refused | Unknown = NotTaken(error.retry_after, why)
+        case TelegramForbiddenError():
+            outcome = Refused(why, reachable=False)
+        case TelegramNotFound() | TelegramUnauthorizedError():
+            # The token is wrong or was changed: photos wait for the operator.
+            outcome = NotTaken(30, why)
+        case TelegramBadRequest():
+            outcome = Refused(why, reachable="chat not found" not in str(error))
+        case TelegramEntityTooLarge():
+            outcome = Refused(why, reachable=True)
+        case TelegramNetworkError() if reached:
+            outcome = Unknown(why)
+        case _:
+            # A refused connection, or Telegram's own word that it failed: the request was not carried out.
+            outcome = NotTaken(2, why)
+    return outcome
+
+
+def _buttons(photo: Photo, buttons: Sequence[Sequence[tuple[str, str]]]) -> InlineKeyboardMarkup | None:
+    rows = [
+        [InlineKeyboardButton(text=text, callback_data=f"{data}:{photo.id}") for text, data in row]
+        for row in buttons
+    ]
+    return InlineKeyboardMarkup(inline_keyboard=rows) if rows else None
+
+
+def _reply_to(photo: Photo) -> ReplyParameters | None:
+    if photo.reply_to_message_id is None:
+        return None
+    return ReplyParameters(message_id=photo.reply_to_message_id, allow_sending_without_reply=True)
+
+
+def _largest_file_id(message: Message) -> str:
+    return message.photo[-1].file_id if message.photo else ""

@@ -1,0 +1,151 @@
+"""What a worker says of itself while it lives: leases, its card, its state; and what operators want of it."""
+
+import asyncio
+import dataclasses
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from generation import metrics, worker_registry
+from generation.backends.base import Backend
+from generation.backends.gpu import Nvml, disk_free
+from generation.backends.watchdog import Watchdog
+from generation.errors import GenerationError, WorkflowError
+from generation.orders import lifecycle
+from generation.runtime import operator_switches
+from generation.runtime.database import AWAY, Database
+from generation.runtime.monitoring import alert_rules
+from generation.settings import Settings
+from generation.worker.pipeline import Pipeline
+from generation.worker.renderer import Renderer
+from generation.workflows import workflow
+
+log = structlog.get_logger(__name__)
+
+
+class SignsOfLife:
+    """Renews the leases of the photos in hand, writes the worker's row, and obeys what is written there.
+
+    One per worker process, built by `generation.worker.app`.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        worker: str,
+        database: Database,
+        backend: Backend,
+        watchdog: Watchdog,
+        pipeline: Pipeline,
+        renderer: Renderer,
+    ) -> None:
+        self._settings = settings
+        self._worker = worker
+        self._database = database
+        self._backend = backend
+        self._watchdog = watchdog
+        self._pipeline = pipeline
+        self._renderer = renderer
+        self.rules = alert_rules.load_or_stop(settings.alerts_file)
+        self._throttle = alert_rules.Throttle(self.rules)
+        self._nvml = Nvml(settings.comfyui_url, settings.gpu_index)
+        self._read_files: int | None = None
+        self._obeying: asyncio.Task[None] | None = None
+
+    def stop(self) -> None:
+        """Obey no longer; leases are still renewed while photos are on their way."""
+        if self._obeying:
+            self._obeying.cancel()
+
+    async def give(self) -> None:
+        """For ever, three times a lease."""
+        while True:
+            try:
+                # First and alone: the card may take its time to answer, and the leases do not wait for it.
+                if self._pipeline.held:
+                    async with self._database.unit() as session:
+                        await lifecycle.keep_alive(session, self._pipeline.held, lease=self._settings.lease)
+                state = await self._state()
+                # Asked before the row is read: a command that was done in between would be obeyed twice.
+                is_free = self._obeying is None or self._obeying.done()
+                async with self._database.unit() as session:
+                    command = await worker_registry.say_alive(
+                        session, self._worker, lease=self._settings.lease, backend=self._backend.name, **state
+                    )
+                    wanted = await operator_switches.read(session)
+                self._read_files = self._read_again(wanted.reload)
+                if command and is_free:
+                    # Beside the signs of life: a ComfyUI that hangs takes its time to refuse.
+                    self._obeying = asyncio.create_task(self._obey(command))
+            except AWAY as error:  # a lease that runs out is legal
+                log.warning("worker.leases_not_renewed", error=type(error).__name__)
+            await asyncio.sleep(self._settings.lease / 3)
+
+    async def _state(self) -> dict[str, Any]:
+        """What `fleet` writes down of this worker. Looks at the card as well, and throttles when it must."""
+        card = await self._backend.report()
+        if (told := await self._nvml.read()) is not None:
+            card = dataclasses.replace(card, load=told[0], temperature=told[1])
+        for name, gauge in metrics.MODEL_CACHE.items():
+            gauge.set(card.models.get(name, 0))
+        hot = {"gpu_temperature": card.temperature, "gpu_load": card.load, "vram_used": card.vram_used}
+        throttled = self._throttle.look(hot, datetime.now(UTC))
+        if throttled != self._renderer.throttled:
+            log.warning("worker.throttled" if throttled else "worker.cooled_down", temperature=card.temperature)
+            self._renderer.throttled = throttled
+        return {
+            "problem": self._watchdog.problem,
+            "model": self._renderer.model,
+            "photo_seconds": self._renderer.photo_seconds,
+            "in_hand": len(self._pipeline.held),
+            "batch_size": self._renderer.batch_size,
+            "gpu_name": card.name,
+            "vram_used": card.vram_used,
+            "vram_total": card.vram_total,
+            "gpu_load": card.load,
+            "gpu_temperature": card.temperature,
+            "disk_free": disk_free(),
+            "throttled": throttled,
+            "last_error": self._pipeline.last_error,
+            "last_error_at": self._pipeline.last_error_at,
+        }
+
+    async def _obey(self, command: str) -> None:
+        """What an operator wants of this worker; the answer is in its row."""
+        log.warning("worker.commanded", command=command)
+        try:
+            if command != worker_registry.Command.RESTART:
+                await self._backend.free()
+                result = "freed"
+            elif self._watchdog.restart():
+                result = await self._watchdog.restarted()
+            else:
+                await self._backend.restart()
+                result = "restarted by its node"
+        except GenerationError as error:
+            result = str(error)
+        with suppress(*AWAY):
+            async with self._database.unit() as session:
+                await worker_registry.done(session, self._worker, result)
+
+    def _read_again(self, wanted: int) -> int:
+        """Workflows and rules from their files, when an operator wants it; what is wrong changes nothing."""
+        if self._read_files in {None, wanted}:
+            return wanted
+        try:
+            workflows = workflow.load_all(self._settings.workflows_folder, own_nodes=self._settings.has_own_nodes)
+            rules = alert_rules.load(self._settings.alerts_file)
+        except (WorkflowError, alert_rules.RulesError) as error:
+            log.error("worker.files_refused", error=str(error))
+            self._pipeline.last_error, self._pipeline.last_error_at = (
+                f"reload refused: {error}"[:300],
+                datetime.now(UTC),
+            )
+            return wanted
+        self._renderer.use(workflows)
+        self.rules, self._throttle = rules, alert_rules.Throttle(rules)
+        log.info("worker.files_read_again", workflows=len(workflows), rules=len(rules.rules))
+        return wanted

@@ -1,0 +1,89 @@
+"""Renders each named workflow once as soon as ComfyUI is well, so that no person pays for loading and compiling."""
+
+import asyncio
+import random
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+
+import structlog
+
+from generation.backends.base import Backend
+from generation.backends.watchdog import Watchdog
+from generation.errors import GenerationError
+from generation.models import Orientation
+from generation.settings import WrongSettings
+from generation.workflows.workflow import Filling, Workflow
+
+log = structlog.get_logger(__name__)
+
+#: Seconds; torch.compile takes minutes and says nothing meanwhile.
+LONGEST = 900
+#: Seconds between two looks whether ComfyUI was away.
+LOOK_EVERY = 1.0
+PROMPT = "a lighthouse on a cliff at dawn"
+
+
+class WarmUp:
+    """One per worker. The first name is rendered last, so that its model stays loaded.
+
+    `workflows` gives those that are in use: `/reload` may bring others. While `done` is not set, no photo should be
+    claimed: it would wait behind a graph that takes minutes.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        workflows: Callable[[], Mapping[str, Workflow]],
+        names: Sequence[str],
+        watchdog: Watchdog,
+    ) -> None:
+        if unknown := sorted(set(names) - workflows().keys()):
+            raise WrongSettings(f"WARM_UP is wrong: there is no workflow {', '.join(unknown)}.")
+        self._backend = backend
+        self._workflows = workflows
+        # A card of our own stays warm; a serverless one ends.
+        self._names = tuple(reversed(names)) if backend.one_after_another else ()
+        self._watchdog = watchdog
+        self.done = asyncio.Event()
+        if not self._names:
+            self.done.set()
+
+    async def keep(self) -> None:
+        """Again whenever ComfyUI was away, or the workflows are others."""
+        losses, known = -1, None
+        while self._names:
+            await self._watchdog.healthy()
+            if self._watchdog.losses != losses or self._workflows() is not known:
+                losses, known = self._watchdog.losses, self._workflows()
+                await self._render_all(known)
+            self.done.set()
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def _render_all(self, workflows: Mapping[str, Workflow]) -> None:
+        for workflow in (workflows[name] for name in self._names if name in workflows):
+            # Each size is compiled by itself, of pictures and of batches.
+            for count in sorted({1, len(workflow.seconds())}):
+                for orientation in Orientation:
+                    await self._render(workflow, orientation, count)
+
+    async def _render(self, workflow: Workflow, orientation: Orientation, count: int) -> None:
+        fillings = [
+            Filling(
+                prompt=PROMPT,
+                negative_prompt="",
+                # A new one: ComfyUI would answer a known graph from its cache and load nothing.
+                seed=random.getrandbits(32),
+                orientation=orientation,
+                filename_prefix="vitte/warm-up",
+            )
+            for _ in range(count)
+        ]
+        try:
+            graph, _ = workflow.fill(fillings)
+            rendered = await self._backend.render(
+                graph, prompt_id=str(uuid.uuid4()), timeout=LONGEST, stall=LONGEST
+            )
+        except GenerationError as error:
+            log.warning("warm_up.failed", workflow=workflow.name, error=f"{type(error).__name__}: {error}")
+        else:
+            log.info("warm_up.done", workflow=workflow.name, photos=count, seconds=rendered.seconds)
