@@ -29,7 +29,7 @@ soak: $(VENV)/.dev ## 500 people chat at once for five minutes
 tour: $(VENV)/.dev ## take the screenshots of docs/tour.md and operations.md anew (needs Chromium)
 	TOUR=docs $(BIN)/python -m pytest -n 0 tests/journeys/test_tour.py tests/journeys/test_operator_page.py
 
-train: $(VENV)/.dev ## make the detectors' weights anew from triggers/data
+train: $(VENV)/.dev ## make the detectors' weights anew from triggers/detection/data
 	$(BIN)/python -m triggers train
 
 eval: $(VENV)/.dev ## how good the detectors are, by cross-validation

@@ -1,31 +1,40 @@
-"""`python -m bot` runs the bot; `python -m bot check-data` validates personas, stories and workflows.
+"""`python -m bot` runs the bot; `python -m bot --help` lists the other commands."""
 
-`python -m bot prometheus-rules` prints the alert rules as a rule file of Prometheus.
-"""
-
+import argparse
 import asyncio
 import os
 import sys
 
-from bot import app, check_data, figures
+from bot import app, check_data
+from bot.monitoring import figures
 from bot.settings import Settings
 from generation.runtime.monitoring import alert_rules
 from generation.settings import load
 
 
-def main(arguments: list[str]) -> int | str:
-    match arguments:
-        case []:
-            asyncio.run(app.main(load(Settings)))
-            return 0
-        case ["check-data"]:
+def main(arguments: list[str]) -> int:
+    """Run the command that `arguments` name; the exit status."""
+    match _parser().parse_args(arguments).command:
+        case "check-data":
             return check_data.main()
-        case ["prometheus-rules"]:
-            print(
-                alert_rules.prometheus(alert_rules.load(os.environ.get("ALERTS_FILE", "")), figures.FIGURES), end=""
-            )
-            return 0
-    return "usage: python -m bot [check-data | prometheus-rules]"
+        case "prometheus-rules":
+            rules = alert_rules.load(os.environ.get("ALERTS_FILE", ""))
+            sys.stdout.write(alert_rules.prometheus(rules, figures.FIGURES))
+        case _:
+            asyncio.run(app.main(load(Settings)))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bot", description="The Telegram bot. Without a command it runs."
+    )
+    commands = parser.add_subparsers(dest="command", title="commands")
+    commands.add_parser(
+        "check-data", help="validate personas, stories and workflows, also against the ComfyUI at COMFYUI_URL"
+    )
+    commands.add_parser("prometheus-rules", help="print the alert rules as a rule file of Prometheus")
+    return parser
 
 
 if __name__ == "__main__":

@@ -22,30 +22,33 @@ from aiogram.exceptions import (
 )
 from aiogram.types import BotCommand, BotCommandScopeAllPrivateChats, BotCommandScopeChat, Update
 
-from bot import check_data, figures, receivers, stopwatch
-from bot.admin.desk import Desk
-from bot.alerting import Alerting
-from bot.arrivals import Arrivals
-from bot.broadcasting import Broadcasting
-from bot.cast import Cast
-from bot.conversation import Conversation
-from bot.drafts import Drafts
+from bot import check_data
+from bot.admin.actions import Desk
+from bot.admin.broadcast_sender import Broadcasting
+from bot.chat.conversation import Conversation
+from bot.chat.drafts import Drafts
+from bot.chat.proactive import Initiative
 from bot.handlers import build_router
-from bot.handlers.gallery import Gallery
-from bot.handlers.middleware import Maintenance, RateLimit, WhoIsIt
-from bot.handlers.payment import answer_checkout
-from bot.handling import handler
-from bot.inbox import Inbox
-from bot.initiative import Initiative
-from bot.language_model import LanguageModel
-from bot.ordering import Ordering
+from bot.handlers.account.payment import answer_checkout
+from bot.handlers.personas.gallery import Gallery
+from bot.llm.client import LanguageModel
+from bot.llm.text_analysis import Reader
+from bot.monitoring import figures
+from bot.monitoring.alerting import Alerting
 from bot.parts import Parts
-from bot.persona import WrongPersona
-from bot.portraits import Portraits
-from bot.reading import Reader
-from bot.sending import ObeyTelegram
+from bot.personas.catalog import Cast
+from bot.personas.persona import WrongPersona
+from bot.personas.portraits import Portraits
+from bot.photos.service import Ordering
 from bot.settings import Settings
+from bot.telegram import own_time
+from bot.telegram.messages import ObeyTelegram
 from bot.texts import DEFAULT, Say, Texts
+from bot.updates import polling
+from bot.updates.dispatch import handler
+from bot.updates.follow_ups import Arrivals
+from bot.updates.inbox import Inbox
+from bot.updates.middlewares import Maintenance, RateLimit, WhoIsIt
 from generation import storage
 from generation.errors import WorkflowError
 from generation.figures import Snapshot
@@ -100,7 +103,7 @@ class BackgroundTasks:
 
 
 def _start(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    stopwatch.forget()
+    own_time.forget()
     return asyncio.create_task(work)
 
 
@@ -121,9 +124,9 @@ class Application:
         """Take updates until cancelled."""
         if self.settings.webhook_url is None:
             log.info("bot.started", updates="polling", bot_id=self.bot.id)
-            await receivers.poll(self.bot, self.inbox, self._kinds)
+            await polling.poll(self.bot, self.inbox, self._kinds)
         else:
-            async with receivers.webhook(self.bot, self.inbox, self._kinds, self.settings) as port:
+            async with polling.webhook(self.bot, self.inbox, self._kinds, self.settings) as port:
                 log.info("bot.started", updates="webhook", port=port, bot_id=self.bot.id)
                 await asyncio.Event().wait()
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import aiohttp
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from bot import persona as personas
-from bot.camera import TAKES
-from bot.cast import Cast
-from bot.persona import Persona, WrongPersona
-from bot.photo_prompt import describe
-from bot.scene import Scene
+from bot.personas import persona as personas
+from bot.personas.camera import TAKES
+from bot.personas.catalog import Cast
+from bot.personas.persona import Persona, WrongPersona
+from bot.personas.scene import Scene
+from bot.photos.prompt import describe
 from bot.texts import Texts
 from generation.backends.comfyui import ComfyUI
 from generation.errors import ComfyUIError, WorkflowError
@@ -23,7 +23,7 @@ from generation.workflows import workflow as workflows
 from generation.workflows.compatibility import ObjectInfo, choice_problem, problems
 from generation.workflows.definition import FOLDER
 from generation.workflows.workflow import Workflow
-from triggers.policy import check_prompt
+from triggers.policy.policy import check_prompt
 
 
 class DataSettings(BaseSettings):

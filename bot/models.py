@@ -36,7 +36,7 @@ class Person(Base):
 
     __tablename__ = "people"
     __table_args__ = (
-        # What `bot.initiative` looks for once a minute, among however many people.
+        # What `bot.chat.proactive` looks for once a minute, among however many people.
         Index("ix_people_writes_first", "wrote_first_at", postgresql_where=sql("writes_first")),
         Index("ix_people_premium_until", "premium_until", postgresql_where=sql("premium_until IS NOT NULL")),
     )

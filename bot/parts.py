@@ -7,13 +7,13 @@ from typing import Any, Protocol
 from aiogram import Bot
 from arq import ArqRedis
 
-from bot.arrivals import Arrivals
-from bot.cast import Cast
-from bot.drafts import Drafts
-from bot.language_model import LanguageModel
-from bot.ordering import Ordering
-from bot.reading import Reader
+from bot.chat.drafts import Drafts
+from bot.llm.client import LanguageModel
+from bot.llm.text_analysis import Reader
+from bot.personas.catalog import Cast
+from bot.photos.service import Ordering
 from bot.settings import Settings
+from bot.updates.follow_ups import Arrivals
 from generation.runtime.database import Database
 
 

@@ -1,9 +1,6 @@
-"""Commands of an engineer.
+"""`python -m generation --help` lists the commands of an engineer; the worker itself is started by arq."""
 
-`python -m generation create-bucket` makes the S3 bucket if it is not there.
-`python -m generation bench-gpu --help` measures workflows, batches and switches on the card of a real ComfyUI.
-"""
-
+import argparse
 import asyncio
 import sys
 
@@ -12,25 +9,38 @@ from generation.errors import StorageUnavailable
 from generation.settings import Settings, load
 
 
-async def create_bucket(settings: Settings) -> None:
+def main(arguments: list[str]) -> int | str:
+    """Run the command that `arguments` name; the exit status, or a sentence on what went wrong."""
+    if arguments[:1] == ["bench-gpu"]:
+        # It has a parser of its own, and imports what no other command needs.
+        from generation.bench_gpu import command  # noqa: PLC0415
+
+        return command.main(arguments[1:])
+    _parser().parse_args(arguments)
+    settings = load(Settings)
+    try:
+        asyncio.run(_create_bucket(settings))
+    except StorageUnavailable as error:
+        return f"The bucket {settings.s3_bucket} cannot be made: {error}"
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m generation",
+        description="Commands of an engineer. A worker is started by `arq generation.worker.WorkerSettings`.",
+    )
+    commands = parser.add_subparsers(dest="command", title="commands", required=True)
+    commands.add_parser("create-bucket", help="make the S3 bucket if it is not there")
+    commands.add_parser(
+        "bench-gpu", help="measure workflows, batches and switches on the card of a real ComfyUI", add_help=False
+    )
+    return parser
+
+
+async def _create_bucket(settings: Settings) -> None:
     async with storage.opened(settings) as opened:
         await opened.create_bucket()
-
-
-def main(arguments: list[str]) -> int | str:
-    match arguments:
-        case ["create-bucket"]:
-            settings = load(Settings)
-            try:
-                asyncio.run(create_bucket(settings))
-            except StorageUnavailable as error:
-                return f"The bucket {settings.s3_bucket} cannot be made: {error}"
-            return 0
-        case ["bench-gpu", *options]:
-            from generation.bench_gpu import command  # noqa: PLC0415 - of this command alone
-
-            return command.main(options)
-    return "usage: python -m generation [create-bucket | bench-gpu]"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What one process counts by itself, for Prometheus. What rows tell is in `generation.figures`.
 
-Labels never name a person. Everything is in one registry of the product's own, which `generation.runtime.monitoring.http_server` serves.
+Labels never name a person. Everything is in one registry of the product's own, which
+`generation.runtime.monitoring.http_server` serves.
 """
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector

@@ -23,7 +23,7 @@ from sqlalchemy import select
 
 from bot.app import running
 from bot.models import Dialogue, ReceivedUpdate
-from bot.scene import MARKER
+from bot.personas.scene import MARKER
 from bot.settings import Settings
 from generation import storage
 from generation.models import Photo, PhotoStatus, RenderWorker

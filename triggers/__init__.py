@@ -1,8 +1,8 @@
 """Does this turn deserve a photo, which kind, and why. Pure: values in, values out."""
 
-from triggers.moment import Decision, Kind, Moment
-from triggers.pace import FREE_GAP, PREMIUM_GAP, Frequency, Gap, draw_gap
-from triggers.rules import PROMISE, decide
+from triggers.decision.moment import Decision, Kind, Moment
+from triggers.decision.pace import FREE_GAP, PREMIUM_GAP, Frequency, Gap, draw_gap
+from triggers.decision.rules import PROMISE, decide
 
 __all__ = [
     "FREE_GAP",

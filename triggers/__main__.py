@@ -5,8 +5,8 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-from triggers import evaluation, rows
-from triggers.detectors import WEIGHTS, Detectors, Task, save_heads
+from triggers.detection import evaluation, rows
+from triggers.detection.detectors import WEIGHTS, Detectors, Task, save_heads
 
 #: The customer's rows.
 GIVEN = "given"
@@ -80,7 +80,7 @@ def _cross_validate(folder: Path, *, as_json: bool) -> int:
 
 
 def _train(folder: Path) -> int:
-    from triggers.training import features_of, train  # noqa: PLC0415 - scikit-learn is a development tool
+    from triggers.detection.training import features_of, train  # noqa: PLC0415 - scikit-learn is a development tool
 
     every = rows.read_all(folder)
     detectors = Detectors(heads={})

@@ -1,1 +1,4 @@
-"""What operators (ADMIN_IDS) see and do in the chat."""
+"""What operators see and do in the chat: panel, details, actions, broadcasts.
+
+Figures and alerts themselves are `bot.monitoring`.
+"""

@@ -1,15 +1,15 @@
-"""/broadcast: what, to whom, how many; then it runs by itself (`bot.broadcasting`)."""
+"""/broadcast: what, to whom, how many; then it runs by itself (`bot.admin.broadcast_sender`)."""
 
 from aiogram import Bot, Router
 from aiogram.filters import Command, CommandObject
 from aiogram.types import CallbackQuery, Message
 
-from bot import broadcasting
+from bot.admin import broadcast_sender
+from bot.admin.actions import Desk
+from bot.admin.broadcast_sender import AUDIENCES
 from bot.admin.buttons import BroadcastTo
-from bot.admin.desk import Desk
-from bot.broadcasting import AUDIENCES
 from bot.models import Broadcast, BroadcastStatus, Person
-from bot.sending import acknowledge, keyboard
+from bot.telegram.messages import acknowledge, keyboard
 from bot.texts import Say
 from generation.runtime.database import Database
 
@@ -40,7 +40,7 @@ async def compose(message: Message, command: CommandObject, person: Person, say:
         )
         session.add(draft)
         await session.flush()
-        sizes = {name: await broadcasting.size(session, name, desk.settings) for name in AUDIENCES}
+        sizes = {name: await broadcast_sender.size(session, name, desk.settings) for name in AUDIENCES}
     buttons = [
         [(f"{say(f'audience-{name}')}: {sizes[name]}", BroadcastTo(broadcast_id=draft.id, audience=name).pack())]
         for name in AUDIENCES
@@ -59,7 +59,7 @@ async def choose(
         if draft is None or not valid or not isinstance(query.message, Message):
             await acknowledge(query, say("stale-button"))
             return
-        total = await broadcasting.size(session, name, desk.settings)
+        total = await broadcast_sender.size(session, name, desk.settings)
         if callback_data.sure:
             draft.audience, draft.total, draft.status = name, total, BroadcastStatus.RUNNING
             draft.progress_message_id = query.message.message_id

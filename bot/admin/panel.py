@@ -9,10 +9,9 @@ from aiogram.filters import Command, CommandObject
 from aiogram.types import BufferedInputFile, CallbackQuery, InlineKeyboardMarkup, Message
 from sqlalchemy import func, select, text
 
-from bot import alerting, chart, figures
+from bot.admin.actions import DANGEROUS, Desk, key_of
 from bot.admin.buttons import AdminAct, AdminPage
-from bot.admin.desk import DANGEROUS, Desk, key_of
-from bot.admin.words import (
+from bot.admin.formatting import (
     alert_name,
     alerts_words,
     chart_words,
@@ -23,7 +22,8 @@ from bot.admin.words import (
     worker_words,
 )
 from bot.models import AdminAction, Person
-from bot.sending import MAX_TEXT, acknowledge, fitting, keyboard, replace_text
+from bot.monitoring import alerting, chart, figures
+from bot.telegram.messages import MAX_TEXT, acknowledge, fitting, keyboard, replace_text
 from bot.texts import Say
 from generation import worker_registry
 from generation.figures import Snapshot, history

@@ -2,13 +2,13 @@
 
 from aiogram import Router
 
-from bot.admin import broadcast, cards, panel
-from bot.handlers.filters import Admin
+from bot.admin import broadcast, details, panel
+from bot.updates.filters import Admin
 
 
 def build_router() -> Router:
     router = Router(name="admin")
     router.message.filter(Admin())
     router.callback_query.filter(Admin())
-    router.include_routers(panel.build_router(), cards.build_router(), broadcast.build_router())
+    router.include_routers(panel.build_router(), details.build_router(), broadcast.build_router())
     return router

@@ -1,24 +1,16 @@
-"""Everything a person can do in the chat. Routers are built by functions: importing has no effect."""
+"""What a person's commands, buttons and messages do: thin functions over the domain packages.
+
+Rules, rows and pacing live with the domain; operators have `bot.admin`.
+"""
 
 from aiogram import F, Router
 
 from bot.admin import router as admin
-from bot.handlers import (
-    album,
-    chat,
-    gallery,
-    leftovers,
-    memory,
-    own_persona,
-    payment,
-    photo,
-    preferences,
-    privacy,
-    reactions,
-    start,
-    stories,
-)
-from bot.handlers.filters import Adult
+from bot.handlers import chat, fallback
+from bot.handlers.account import payment, preferences, privacy, start
+from bot.handlers.personas import gallery, memory, own_persona, stories
+from bot.handlers.photos import album, in_progress, reactions
+from bot.updates.filters import Adult
 
 
 def build_router() -> Router:
@@ -37,7 +29,7 @@ def build_router() -> Router:
         memory.build_router(),
         album.build_router(),
         payment.build_router(),
-        photo.build_router(),
+        in_progress.build_router(),
         reactions.build_router(),
         chat.build_router(),
     )
@@ -49,8 +41,8 @@ def build_router() -> Router:
         # Before the question of age: an operator in the middle of the night may never have talked with a persona.
         admin.build_router(),
         grown_up,
-        leftovers.build_router(),
+        fallback.build_router(),
     )
     root = Router(name="root")
-    root.include_routers(private, leftovers.group_router())
+    root.include_routers(private, fallback.group_router())
     return root

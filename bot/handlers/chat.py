@@ -6,15 +6,15 @@ from aiogram.exceptions import TelegramBadRequest
 from aiogram.filters import Command, CommandObject
 from aiogram.types import CallbackQuery, Message, PhotoSize, Update, Voice
 
-from bot.conversation import Conversation
-from bot.handlers.callbacks import AnswerAgain
-from bot.handlers.gallery import Gallery
-from bot.language_model import LanguageModel, LanguageModelUnavailable
+from bot.chat.conversation import Conversation
+from bot.chat.turn import Incoming
+from bot.handlers.personas.gallery import Gallery
+from bot.llm.client import LanguageModel, LanguageModelUnavailable
 from bot.models import Person
-from bot.sending import acknowledge, replace_buttons
 from bot.settings import Settings
+from bot.telegram.callbacks import AnswerAgain
+from bot.telegram.messages import acknowledge, replace_buttons
 from bot.texts import Say
-from bot.turn import Incoming
 
 log = structlog.get_logger(__name__)
 

@@ -1,4 +1,4 @@
-"""The bot's own words in Fluent files; code holds keys only."""
+"""Every word that people read, as Fluent files, and their lookup. No word stands in code."""
 
 from collections.abc import Callable
 from functools import lru_cache, partial

@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import func, select
 
 from bot.app import Application
-from bot.context import gives_away
-from bot.handlers.middleware import RateLimit
+from bot.llm.prompts import gives_away
 from bot.models import Message, ReceivedUpdate, Role
 from bot.settings import Settings
+from bot.updates.middlewares import RateLimit
 from generation.runtime.database import Database
 from sandbox.llm import LanguageModelServer
 from sandbox.telegram import TelegramServer

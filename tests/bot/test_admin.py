@@ -10,7 +10,7 @@ import pytest_asyncio
 from PIL import Image
 from sqlalchemy import select, update
 
-from bot.admin.desk import ACTIONS
+from bot.admin.actions import ACTIONS
 from bot.app import ADMIN_COMMANDS, COMMANDS, Application
 from bot.models import AdminAction, Person, PhotoGrant
 from bot.settings import Settings

@@ -9,9 +9,9 @@ from unittest.mock import AsyncMock
 import pytest_asyncio
 from sqlalchemy import insert, select, update
 
-from bot import broadcasting
+from bot.admin import broadcast_sender
+from bot.admin.broadcast_sender import Broadcasting
 from bot.app import Application
-from bot.broadcasting import Broadcasting
 from bot.models import Broadcast, BroadcastStatus, Person
 from bot.settings import Settings
 from bot.texts import Texts
@@ -204,4 +204,4 @@ async def test_it_is_for_operators_and_asks_for_a_message(olga: Player, ben: Pla
     await all_handled(database)
     async with database.unit() as session:
         assert (await session.scalars(select(Broadcast.status))).one() is BroadcastStatus.DRAFT
-    assert broadcasting.PER_SECOND < 30
+    assert broadcast_sender.PER_SECOND < 30

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bot import check_data, persona
+from bot import check_data
+from bot.personas import persona
 from generation.workflows import workflow
 from generation.workflows.compatibility import problems
 from generation.workflows.definition import FOLDER

@@ -7,8 +7,8 @@ import pytest_asyncio
 from aiogram.types import Update
 from sqlalchemy import select
 
-from bot.inbox import Inbox, TryAgain, chat_of
 from bot.models import ReceivedUpdate
+from bot.updates.inbox import Inbox, TryAgain, chat_of
 from generation.runtime.database import Database
 
 

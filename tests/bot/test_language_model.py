@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.language_model import LanguageModel, LanguageModelUnavailable
+from bot.llm.client import LanguageModel, LanguageModelUnavailable
 from bot.settings import Settings
 from sandbox.llm import LanguageModelServer
 

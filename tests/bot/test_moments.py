@@ -8,9 +8,9 @@ from arq import Worker
 from sqlalchemy import func, select, update
 
 from bot.app import Application
-from bot.camera import framing
 from bot.models import Dialogue, Message, Person, PhotoMoment, Reaction, Role
-from bot.scene import MARKER
+from bot.personas.camera import framing
+from bot.personas.scene import MARKER
 from bot.settings import Settings
 from generation.models import Photo, PhotoStatus
 from generation.runtime.database import Database

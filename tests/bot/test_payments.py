@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, select, update
 
+from bot.accounts.photo_quota import pack_balance
 from bot.app import Application
 from bot.models import Payment, Person, PhotoGrant
 from bot.settings import Settings
-from bot.standing import pack_balance
 from generation.models import Photo, PhotoStatus
 from generation.runtime.database import Database
 from sandbox.llm import LanguageModelServer

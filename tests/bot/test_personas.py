@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from bot import persona
-from bot.persona import WrongPersona
-from bot.photo_prompt import DECENT, describe
-from bot.scene import Scene
+from bot.personas import persona
+from bot.personas.persona import WrongPersona
+from bot.personas.scene import Scene
+from bot.photos.prompt import DECENT, describe
 from generation.models import Orientation
 from generation.workflows import workflow
 

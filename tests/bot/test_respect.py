@@ -9,7 +9,7 @@ from arq import ArqRedis, Worker
 from sqlalchemy import func, select, text, update
 
 from bot.app import Application
-from bot.initiative import is_quiet
+from bot.chat.proactive import is_quiet
 from bot.models import Dialogue, Message, Person, ReceivedUpdate
 from bot.settings import Settings
 from generation.errors import ObjectGone

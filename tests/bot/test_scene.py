@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.scene import MAX_FIELD, Scene, split_answer
+from bot.personas.scene import MAX_FIELD, Scene, split_answer
 
 LINE = (
     '{"place": "kitchen", "outfit": "apron", "action": "cooking", "camera": "close-up", "atmosphere": "cosy",'

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.sending import MAX_TEXT, split
+from bot.telegram.messages import MAX_TEXT, split
 
 
 def units(text: str) -> int:

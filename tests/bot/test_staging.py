@@ -2,14 +2,14 @@
 
 import random
 
-from bot import persona
-from bot.camera import TAKES, Framing, another, framing, orientation
-from bot.photo_prompt import MAX_SCENE, clean, describe
-from bot.reading import AnswerReading
-from bot.scene import MAX_FIELD, Scene
-from bot.staging import after_answer
+from bot.chat.scene_continuity import after_answer
+from bot.llm.text_analysis import AnswerReading
+from bot.personas import persona
+from bot.personas.camera import TAKES, Framing, another, framing, orientation
+from bot.personas.scene import MAX_FIELD, Scene
+from bot.photos.prompt import MAX_SCENE, clean, describe
 from generation.models import Orientation
-from triggers.sights import see, subjects
+from triggers.text.visuals import see, subjects
 
 ALISA = persona.load(persona.FOLDER / "alisa.toml")
 BEFORE = Scene(place="attic studio with a lamp", outfit="grey sweater", light="lamp light", atmosphere="cosy")

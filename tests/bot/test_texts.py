@@ -5,22 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from bot import waits
-from bot.admin.desk import ACTIONS
+from bot.admin.actions import ACTIONS
+from bot.admin.broadcast_sender import AUDIENCES
+from bot.admin.formatting import CHART
 from bot.admin.panel import PAGES
-from bot.admin.words import CHART
 from bot.app import ADMIN_COMMANDS
-from bot.broadcasting import AUDIENCES
-from bot.handlers.own_persona import QUESTIONS
+from bot.handlers.personas.own_persona import QUESTIONS
 from bot.models import BroadcastStatus, DislikeReason
-from bot.persona import FOLDER as PERSONAS
-from bot.persona import Persona, load
+from bot.personas.persona import FOLDER as PERSONAS
+from bot.personas.persona import Persona, load
+from bot.photos import wait_texts
 from bot.texts import FOLDER, Texts
 from generation.figures import STAGES
 from generation.runtime.monitoring.alert_rules import Action
 from generation.runtime.monitoring.alert_rules import load as load_rules
 from triggers import Frequency
-from triggers.policy import Refusal
+from triggers.policy.policy import Refusal
 
 TEXTS = Texts()
 KEY = re.compile(r"^([a-z][a-z0-9_-]+) =", re.MULTILINE)
@@ -69,25 +69,25 @@ def test_every_key_that_code_asks_for_exists_and_every_key_is_asked_for() -> Non
 )
 def test_a_long_wait_is_said_in_whole_words(seconds: float, russian: str, english: str) -> None:
     for locale, words in (("ru", russian), ("en", english)):
-        assert words in waits.ahead(TEXTS.in_locale(locale), seconds, 2)
+        assert words in wait_texts.ahead(TEXTS.in_locale(locale), seconds, 2)
 
 
 @pytest.mark.parametrize("seconds", [0, 15])
 def test_a_short_wait_needs_no_word(seconds: float) -> None:
-    assert waits.ahead(TEXTS.in_locale("ru"), seconds, 1) == ""
+    assert wait_texts.ahead(TEXTS.in_locale("ru"), seconds, 1) == ""
 
 
 def test_while_no_gpu_is_there_nobody_promises_a_time() -> None:
     assert (
-        waits.ahead(TEXTS.in_locale("en"), None, 1)
+        wait_texts.ahead(TEXTS.in_locale("en"), None, 1)
         == "The photo will be a little late: I'll send it as soon as I can."
     )
 
 
 def test_a_full_queue_tells_its_length_if_anybody_knows_it() -> None:
     say = TEXTS.in_locale("ru")
-    assert "примерно на 2 минуты" in waits.full(say, 120)
-    assert "не получаются" in waits.full(say, None)
+    assert "примерно на 2 минуты" in wait_texts.full(say, 120)
+    assert "не получаются" in wait_texts.full(say, None)
 
 
 @pytest.mark.parametrize(

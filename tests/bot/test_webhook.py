@@ -5,8 +5,8 @@ import io
 import aiohttp
 import pytest
 
-from bot.receivers import SECRET_HEADER, WEBHOOK_PATH
 from bot.settings import Settings
+from bot.updates.polling import SECRET_HEADER, WEBHOOK_PATH
 from generation.storage import Storage
 from sandbox.sockets import free_port
 from sandbox.telegram import TelegramServer

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import pytest
 
-from bot.figures import FIGURES
+from bot.monitoring.figures import FIGURES
 from generation.figures import Snapshot
 from generation.runtime.monitoring import http_server
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import bot.metrics
-from bot.figures import FIGURES
+from bot.monitoring.figures import FIGURES
 from generation.metrics import REGISTRY
 from generation.runtime.monitoring import alert_rules
 

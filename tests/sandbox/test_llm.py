@@ -4,9 +4,9 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 
-from bot import context
-from bot.persona import load_all
-from bot.scene import split_answer
+from bot.llm import prompts
+from bot.personas.persona import load_all
+from bot.personas.scene import split_answer
 from generation.workflows import workflow
 from sandbox.llm import LanguageModelServer
 from sandbox.llm.server import API_KEY, MODEL
@@ -25,7 +25,7 @@ async def test_it_plays_every_persona_in_both_languages_with_a_scene(
 ) -> None:
     persona = PERSONAS[name]
     story = next(iter(persona.stories.values()))
-    messages = context.for_answer(persona, story, story.scene, "", [context.Said(1, True, text)], budget=1000)
+    messages = prompts.for_answer(persona, story, story.scene, "", [prompts.Said(1, True, text)], budget=1000)
     async with client(llm) as api:
         completion = await api.chat.completions.create(model=MODEL, messages=messages)  # type: ignore[arg-type]
     shown, scene = split_answer(completion.choices[0].message.content or "")

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from triggers import evaluation, rows, training
-from triggers.detectors import SURE, Detectors, Features, Task, load_heads, save_heads
-from triggers.features import MAX_LENGTH, MOST_WINDOWS, lexical, windows
-from triggers.plain import promises_plainly, wishes_for_none
+from triggers.detection import evaluation, rows, training
+from triggers.detection.detectors import SURE, Detectors, Features, Task, load_heads, save_heads
+from triggers.detection.features import MAX_LENGTH, MOST_WINDOWS, lexical, windows
+from triggers.detection.patterns import promises_plainly, wishes_for_none
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triggers.policy import Refusal, check, check_prompt, wishes_explicit
-from triggers.rows import read_all
+from triggers.detection.rows import read_all
+from triggers.policy.policy import Refusal, check, check_prompt, wishes_explicit
 
 DATA = Path(__file__).parent / "data"
 

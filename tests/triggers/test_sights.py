@@ -2,7 +2,7 @@
 
 import pytest
 
-from triggers.sights import Sights, see, subjects
+from triggers.text.visuals import Sights, see, subjects
 
 
 @pytest.mark.parametrize(

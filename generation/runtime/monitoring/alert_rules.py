@@ -15,7 +15,7 @@ from generation.figures import FIGURES, Figure, Snapshot
 from generation.settings import WrongSettings
 
 FILE = Path(__file__).with_name("alerts.toml")
-#: Figures that no snapshot of the pipeline holds: whoever watches adds them (`bot.figures`).
+#: Figures that no snapshot of the pipeline holds: whoever watches adds them (`bot.monitoring.figures`).
 OTHERS = ("language_model_errors", "payment_errors", "database_away")
 #: Figures by which a worker can look at its own card.
 OF_A_CARD = ("gpu_temperature", "gpu_load", "vram_used")

@@ -1,0 +1,203 @@
+"""What can be bought with Telegram Stars, and what a payment, a renewal or a refund changes.
+
+A payment is a row under Telegram's charge id, so the same update grants once however often it comes. Premium lasts
+as long as the last payment that was not refunded says; a pack is a grant of photos
+(`bot.accounts.photo_quota.pack_balance`).
+"""
+
+import re
+import secrets
+import zlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from aiogram.types import PreCheckoutQuery, SuccessfulPayment
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.accounts.photo_quota import pack_balance
+from bot.models import Payment, Person, PhotoGrant
+from bot.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+CURRENCY = "XTR"
+PREMIUM = "premium"
+#: The only period that Telegram knows, in seconds.
+MONTH = 2_592_000
+#: A subscription may be renewed for so long after its end.
+RENEWED_WITHIN = timedelta(days=3)
+_PACK = re.compile(r"photos_([1-9]\d{0,4})")
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """`key` is the invoice's payload; `photos` is 0 for premium."""
+
+    key: str
+    stars: int
+    photos: int = 0
+
+
+def pack_of(product: str) -> int:
+    """How many photos a pack has; 0 for what is no pack."""
+    pack = _PACK.fullmatch(product)
+    return int(pack[1]) if pack else 0
+
+
+def premium(settings: Settings) -> Product:
+    return Product(PREMIUM, settings.premium_stars)
+
+
+def packs(settings: Settings) -> list[Product]:
+    return [Product(f"photos_{photos}", stars, photos) for photos, stars in settings.photo_packs]
+
+
+def is_sold(query: PreCheckoutQuery, settings: Settings) -> bool:
+    """Whether this invoice still says what is sold; an old one may have another price. Pure: answered at once."""
+    offered = {product.key: product.stars for product in (premium(settings), *packs(settings))}
+    return query.currency == CURRENCY and offered.get(query.invoice_payload) == query.total_amount
+
+
+async def grant(session: AsyncSession, person_id: int, payment: SuccessfulPayment) -> bool:
+    """Write a payment down and give what was paid for; False when it was given already, or is for nothing known."""
+    pack = _PACK.fullmatch(payment.invoice_payload)
+    if pack is None and payment.invoice_payload != PREMIUM:
+        log.error("payment.for_nothing_known", charge_id=payment.telegram_payment_charge_id)
+    until = None
+    if payment.invoice_payload == PREMIUM:
+        expires = payment.subscription_expiration_date
+        until = datetime.fromtimestamp(expires, UTC) if expires else datetime.now(UTC) + timedelta(seconds=MONTH)
+    written = await session.execute(
+        insert(Payment)
+        .values(
+            charge_id=payment.telegram_payment_charge_id,
+            person_id=person_id,
+            product=payment.invoice_payload,
+            stars=payment.total_amount,
+            premium_until=until,
+        )
+        .on_conflict_do_nothing()
+        .returning(Payment.charge_id)
+    )
+    if written.scalar_one_or_none() is None:
+        log.info("payment.known_already")
+        return False
+    # Whoever has just paid is told of the next limit anew.
+    await session.execute(update(Person).where(Person.id == person_id).values(limit_told_at=None))
+    if pack is not None:
+        cause = _cause(payment.telegram_payment_charge_id)
+        await session.execute(
+            insert(PhotoGrant)
+            .values(cause=cause, person_id=person_id, photos=int(pack[1]))
+            .on_conflict_do_nothing()
+        )
+    if until is not None:
+        await _set_premium(session, person_id)
+    log.info("payment.granted", product=payment.invoice_payload, stars=payment.total_amount)
+    return pack is not None or until is not None
+
+
+async def take_back(session: AsyncSession, charge_id: str) -> Payment | None:
+    """Note a refund and take back what the payment gave; None when that was done already."""
+    payment: Payment | None = await session.scalar(
+        update(Payment)
+        .where(Payment.charge_id == charge_id, Payment.refunded_at.is_(None))
+        .values(refunded_at=func.now())
+        .returning(Payment)
+    )
+    if payment is None:
+        return None
+    if payment.premium_until is not None:
+        await _set_premium(session, payment.person_id)
+    else:
+        # What was used of a pack stays granted, or it would be taken from the next one.
+        left = await pack_balance(session, payment.person_id)
+        await session.execute(
+            update(PhotoGrant)
+            .where(PhotoGrant.cause == _cause(charge_id))
+            .values(photos=func.greatest(0, PhotoGrant.photos - left))
+        )
+    log.info("payment.refunded", product=payment.product, stars=payment.stars)
+    return payment
+
+
+async def give_premium(session: AsyncSession, person_id: int, period: timedelta) -> bool:
+    """An operator's gift, from the end of what is paid already; False for a person who is not there."""
+    person = await session.get(Person, person_id, with_for_update=True)
+    if person is None:
+        return False
+    now = datetime.now(UTC)
+    until = max(now, person.premium_until or now) + period
+    session.add(Payment(charge_id=f"gift:{secrets.token_hex(8)}", person_id=person_id, product=PREMIUM, stars=0,
+                        premium_until=until, thanked_at=now))  # fmt: skip
+    await session.flush()
+    await _set_premium(session, person_id)
+    return True
+
+
+async def give_photos(session: AsyncSession, person_id: int, photos: int) -> bool:
+    """The same with photos."""
+    if await session.get(Person, person_id) is None:
+        return False
+    session.add(PhotoGrant(cause=f"gift:{secrets.token_hex(8)}", person_id=person_id, photos=photos))
+    return True
+
+
+async def subscription(session: AsyncSession, person_id: int) -> tuple[bool, list[str]]:
+    """Whether a subscription is paid just now, and the charges by which Telegram may know one that it could renew.
+
+    A refund gives Stars back and ends nothing by itself.
+    """
+    lately = Payment.premium_until > func.now() - RENEWED_WITHIN
+    rows = await session.execute(
+        select(Payment.charge_id, (Payment.premium_until > func.now()) & Payment.refunded_at.is_(None))
+        .where(Payment.person_id == person_id, Payment.stars > 0, lately)
+        .order_by(Payment.paid_at)
+    )
+    charges = rows.all()
+    return any(paid for _, paid in charges), [charge_id for charge_id, _ in charges]
+
+
+def key_of(payment: Payment) -> str:
+    """Short enough for callback data, which a charge id is not."""
+    return f"{payment.person_id}-{zlib.crc32(payment.charge_id.encode()):08x}"
+
+
+async def by_key(session: AsyncSession, key: str) -> Payment | None:
+    """The payment of a key; None for one that is none."""
+    person = key.partition("-")[0]
+    if not (person.isascii() and person.isdigit() and len(person) < len(str(2**63))):
+        return None
+    found = await session.scalars(select(Payment).where(Payment.person_id == int(person)))
+    return next((payment for payment in found if key_of(payment) == key), None)
+
+
+async def thanked(session: AsyncSession, charge_id: str) -> None:
+    await session.execute(update(Payment).where(Payment.charge_id == charge_id).values(thanked_at=func.now()))
+
+
+async def latest(session: AsyncSession, person_id: int, *, count: int) -> list[Payment]:
+    found = await session.scalars(
+        select(Payment).where(Payment.person_id == person_id).order_by(Payment.paid_at.desc()).limit(count)
+    )
+    return list(found)
+
+
+async def _set_premium(session: AsyncSession, person_id: int) -> None:
+    # A payment and a refund at the same moment count one after the other.
+    await session.execute(select(Person.id).where(Person.id == person_id).with_for_update())
+    until = (
+        select(func.max(Payment.premium_until))
+        .where(Payment.person_id == person_id, Payment.refunded_at.is_(None))
+        .scalar_subquery()
+    )
+    await session.execute(
+        update(Person).where(Person.id == person_id).values(premium_until=until, premium_end_told_at=None)
+    )
+
+
+def _cause(charge_id: str) -> str:
+    return f"payment:{charge_id}"

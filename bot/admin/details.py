@@ -1,0 +1,160 @@
+"""Cards of a photo and of a person, and what concerns their money."""
+
+import re
+from typing import Any
+
+import structlog
+from aiogram import Bot, F, Router
+from aiogram.exceptions import TelegramForbiddenError
+from aiogram.filters import Command, CommandObject
+from aiogram.types import Message
+from magic_filter import RegexpMode
+from sqlalchemy import ColumnElement, select
+
+from bot.accounts import payments
+from bot.accounts.people import is_premium
+from bot.accounts.photo_quota import pack_balance, standing
+from bot.accounts.plans import plan
+from bot.admin.actions import LARGEST_ID, Desk, number_of
+from bot.admin.buttons import AdminAct
+from bot.admin.formatting import clock, photo_words
+from bot.models import Payment, Person
+from bot.settings import Settings
+from bot.telegram.messages import keyboard, send_text
+from bot.texts import Say, Texts
+from generation.models import Photo, PhotoStatus
+from generation.runtime.database import Database
+
+log = structlog.get_logger(__name__)
+
+#: The person's number in a question that was passed on: in its first line (`paysupport-question`).
+_ASKER = re.compile(r"\A[^\n]*[^\n\s] #(\d{1,18})\.")
+_NUMBER = re.compile(r"^\s*#?[-+]?\d+\s*$")
+#: Payments and photos on a person's card.
+LISTED = 8
+
+
+def build_router() -> Router:
+    router = Router(name="cards")
+    router.message.register(show_photo, Command("why", ignore_case=True))
+    # Of everybody else it is a wish.
+    router.message.register(show_photo, Command("photo", ignore_case=True, magic=F.args.regexp(_NUMBER)))
+    router.message.register(show_person, Command("user", ignore_case=True))
+    router.message.register(answer_support, _is_report(), F.text, ~F.text.startswith("/"))
+    router.message.register(refund, Command("refund", ignore_case=True))
+    return router
+
+
+def _is_report() -> Any:
+    return F.reply_to_message.from_user.is_bot & F.reply_to_message.text.regexp(_ASKER, mode=RegexpMode.SEARCH).as_(
+        "asker"
+    )
+
+
+async def show_photo(message: Message, command: CommandObject, say: Say, database: Database) -> None:
+    """A photo's whole life: by its number, or as a reply to the photo."""
+    which = _which(message, (command.args or "").strip().removeprefix("#"))
+    if which is None:
+        await message.answer(say("why-how"))
+        return
+    async with database.unit() as session:
+        photo = await session.scalar(select(Photo).where(which))
+    if photo is None:
+        await message.answer(say("why-unknown"))
+        return
+    buttons = [_act(say, "refund_photo", photo.id)]
+    if photo.status is PhotoStatus.FAILED:
+        buttons.insert(0, _act(say, "retry_photo", photo.id))
+    await send_text(message.bot, message.chat.id, photo_words(say, photo), keyboard(buttons))  # type: ignore[arg-type]
+
+
+async def show_person(
+    message: Message, command: CommandObject, say: Say, database: Database, settings: Settings
+) -> None:
+    """What is known of a person, and what an operator can do for or against them."""
+    async with database.unit() as session:
+        person = await session.get(Person, number_of((command.args or "").strip().removeprefix("#")))
+        if person is None:
+            await message.answer(say("admin-no-person"))
+            return
+        stands = await standing(session, person.id)
+        grants = await pack_balance(session, person.id)
+        paid = await payments.latest(session, person.id, count=LISTED)
+        latest = select(Photo.id, Photo.status).where(Photo.owner_id == person.id).order_by(Photo.id.desc())
+        photos = (await session.execute(latest.limit(LISTED))).all()
+    allowed = plan(settings, premium=is_premium(person, stands.now, settings))
+    text = say(
+        "admin-person",
+        id=str(person.id),
+        locale=person.locale,
+        premium=clock(person.premium_until) if is_premium(person, stands.now, settings) else "–",
+        today=str(stands.today),
+        limit=str(allowed.daily_limit),
+        grants=str(grants),
+        created=clock(person.created_at),
+        seen=clock(person.seen_at),
+        blocked=clock(person.blocked_at),
+        banned=clock(person.banned_at),
+        payments="\n".join(_payment(each) for each in paid) or "–",
+        photos=" · ".join(f"{photo_id} {status}" for photo_id, status in photos) or "–",
+    )
+    buttons = keyboard(
+        [_act(say, "give_premium", person.id), _act(say, "give_photos", person.id)],
+        [_act(say, "unban" if person.banned_at else "ban", person.id)],
+    )
+    await send_text(message.bot, message.chat.id, text, buttons)  # type: ignore[arg-type]
+
+
+def _payment(payment: Payment) -> str:
+    back = " ↩" if payment.refunded_at else ""
+    return f"{clock(payment.paid_at)} {payment.product} {payment.stars} ⭐{back} {payment.charge_id}"
+
+
+def _act(say: Say, action: str, target: int) -> tuple[str, str]:
+    return say(f"act-{action}"), AdminAct(action=action, target=str(target)).pack()
+
+
+async def answer_support(
+    message: Message,
+    asker: re.Match[str],
+    person: Person,
+    say: Say,
+    database: Database,
+    bot: Bot,
+    texts: Texts,
+    desk: Desk,
+) -> None:
+    """A reply to a question about a payment goes to whoever asked."""
+    async with database.unit() as session:
+        asking = await session.get(Person, int(asker[1]))
+    reached = asking is not None and asking.blocked_at is None
+    if asking is not None and reached:
+        tell = texts.in_locale(asking.locale)
+        try:
+            await send_text(bot, asking.id, tell("paysupport-answer", text=message.text or ""))
+        except TelegramForbiddenError:
+            reached = False
+    await desk.note(person.id, "answer_support", asker[1])
+    await message.answer(say("paysupport-answered" if reached else "paysupport-gone"))
+
+
+async def refund(message: Message, command: CommandObject, say: Say, database: Database) -> None:
+    """`/refund CHARGE` asks once more: Stars that were given back are not ours any more."""
+    charge_id = (command.args or "").strip()
+    async with database.unit() as session:
+        payment = await session.get(Payment, charge_id) if charge_id else None
+    if payment is None:
+        await message.answer(say("refund-unknown" if charge_id else "refund-how"))
+        return
+    sure = AdminAct(action="refund", target=payments.key_of(payment), sure=True).pack()
+    question = say("admin-sure", action=say("act-refund"), target=_payment(payment))
+    await message.answer(question, reply_markup=keyboard([(say("admin-yes"), sure)]))
+
+
+def _which(message: Message, number: str) -> ColumnElement[bool] | None:
+    if number.isdecimal() and int(number) <= LARGEST_ID:
+        return Photo.id == int(number)
+    if replied := message.reply_to_message:
+        # In a private chat the chat is its person, whose photos an index finds.
+        return (Photo.owner_id == message.chat.id) & (Photo.telegram_message_id == replied.message_id)
+    return None

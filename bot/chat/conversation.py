@@ -1,0 +1,204 @@
+"""One turn of a dialogue: the person's words in, the persona's answer out, and perhaps a photo ordered.
+
+Each step is written down before the next one begins, so a turn that was cut off goes on where it stopped
+when its update is handled again: an answer that exists is not asked for twice, one that was sent is not
+sent again, and the photo is ordered in the same unit of work as the answer that caused it.
+
+Messages that come while the answer is still being made are answered together: the one before them is left to
+the next update, which is written down already.
+"""
+
+from collections.abc import Sequence
+
+import structlog
+
+from bot.accounts.photo_quota import notice
+from bot.chat.answer import Answering
+from bot.chat.reply import Telling
+from bot.chat.turn import Incoming, Turn
+from bot.dialogues import repository as dialogues
+from bot.dialogues.model_request import gather
+from bot.llm import prompts
+from bot.llm.text_analysis import PersonReading
+from bot.models import Message, Person, Role
+from bot.parts import Parts
+from bot.photos import orders
+from bot.telegram.messages import send_text
+from bot.texts import Say
+from generation.models import Photo
+
+log = structlog.get_logger(__name__)
+
+
+class Conversation:
+    """Answers people. One per process, built by `bot.app`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._settings = parts.settings
+        self._database = parts.database
+        self._bot = parts.bot
+        self._ordering = parts.ordering
+        self._answering = Answering(parts)
+        self._telling = Telling(parts)
+
+    async def take_turn(self, person: Person, say: Say, incoming: Incoming) -> bool:
+        """Answer what a person wrote. False when the person has not chosen a persona yet."""
+        with self._parts.arrivals.watching(incoming.chat_id) as more:
+            async with self._database.unit() as session:
+                together = await dialogues.left_to_next(session, person.id, update_id=incoming.update_id)
+            heard = await self._hear(person, incoming, together)
+            if heard.refusal:
+                # Neither kept nor shown to the model.
+                await self._refuse(incoming.chat_id, say, heard)
+                return True
+            turn = await self._open(person, say, incoming, heard, together)
+            if turn is None:
+                return False
+            if turn.answer is None and incoming.wants_photo and await self._told_of_obstacle(turn):
+                # Said before she answers as if a photo were coming.
+                return True
+            if turn.answer is None and not await self._answering.answer(turn, more):
+                return True
+        await self._telling.send(turn)
+        return True
+
+    async def is_last(self, person: Person, answer_id: int) -> bool:
+        """Whether this is the answer that can still be written anew."""
+        async with self._database.unit() as session:
+            dialogue = await dialogues.current(session, person.id)
+            newest = await dialogues.last(session, dialogue.id) if dialogue else None
+        return newest is not None and newest.id == answer_id and newest.scene_before is not None
+
+    async def rewrite(self, person: Person, say: Say, chat_id: int, answer_id: int) -> bool:
+        """Write another answer in place of the last one. False when it is not the last one any more."""
+        turn = await self._reopen(person, say, chat_id, answer_id)
+        if turn is None or turn.answer is None:
+            return False
+        if turn.heard.refusal:
+            await self._refuse(chat_id, say, turn.heard)
+            return True
+        if await self._answering.answer(turn, None):
+            await self._telling.replace(turn)
+        return True
+
+    async def correct(self, person: Person, say: Say, chat_id: int, message_id: int, text: str) -> None:
+        """The person edited a message: it counts as it reads now, and the last answer is written anew for it."""
+        async with self._database.unit() as session:
+            dialogue = await dialogues.current(session, person.id)
+            message = await dialogues.of_chat(session, dialogue.id, message_id) if dialogue else None
+            newest = await dialogues.last(session, dialogue.id) if dialogue else None
+            answered = await dialogues.asked(session, newest) if newest and newest.role is Role.PERSONA else []
+        if message is None or message.text == text:
+            return
+        is_answered = message.id in {each.id for each in answered}
+        # Judged with what it was answered together with, in the order in which it was said.
+        whole = [text if each.id == message.id else each.text for each in answered] if is_answered else [text]
+        incoming = Incoming(update_id=0, chat_id=chat_id, message_id=message_id, text=whole[-1])
+        heard = await self._hear(person, incoming, whole[:-1])
+        if heard.refusal:
+            await self._refuse(chat_id, say, heard)
+            return
+        async with self._database.unit() as session:
+            (await session.get_one(Message, message.id)).text = text
+        if newest is not None and is_answered:
+            await self.rewrite(person, say, chat_id, newest.id)
+
+    # -- steps -----------------------------------------------------------------------------------------
+
+    async def _hear(self, person: Person, incoming: Incoming, together: Sequence[str]) -> PersonReading:
+        """What was written in several messages counts as one text, for wishes and for the policy."""
+        return await self._parts.reader.person(
+            "\n".join((*together, incoming.text)),
+            by_command=incoming.wants_photo,
+            explicit_allowed=orders.explicit_allowed(person, self._settings),
+        )
+
+    async def _refuse(self, chat_id: int, say: Say, heard: PersonReading) -> None:
+        log.warning("message.refused_by_policy", why=heard.refusal)
+        await send_text(self._bot, chat_id, say(f"policy-{heard.refusal}"))
+
+    async def _told_of_obstacle(self, turn: Turn) -> bool:
+        async with self._database.unit() as session:
+            obstacle = await self._ordering.obstacle(session, turn.person, turn.say)
+            told = await self._ordering.told_once(session, turn.person, obstacle)
+        if told is not None:
+            await send_text(self._bot, turn.incoming.chat_id, told.words, told.buttons)
+        return told is not None
+
+    async def _open(
+        self, person: Person, say: Say, incoming: Incoming, heard: PersonReading, together: Sequence[str]
+    ) -> Turn | None:
+        """Write the person's words down and gather what the model must know."""
+        async with self._database.unit() as session:
+            dialogue = await dialogues.current(session, person.id)
+            persona = await self._parts.cast.find(session, dialogue.persona, person.id) if dialogue else None
+            if dialogue is None or persona is None:
+                return None
+            if not await dialogues.of_update(session, dialogue.id, incoming.update_id, Role.PERSON):
+                session.add(
+                    Message(
+                        dialogue_id=dialogue.id,
+                        role=Role.PERSON,
+                        text=incoming.text,
+                        update_id=incoming.update_id,
+                        telegram_message_id=incoming.message_id,
+                    )
+                )
+                await session.flush()
+                await notice(session, person.id, within=self._settings.photo_noticed_within)
+            answer = await dialogues.of_update(session, dialogue.id, incoming.update_id, Role.PERSONA)
+            photo = await session.get(Photo, answer.photo_id) if answer and answer.photo_id else None
+            none_now = heard.asks and await self._ordering.obstacle(session, person, say) is not None
+            request = await gather(session, self._settings, person, dialogue, persona, no_photo_now=none_now)
+        if incoming.picture and self._settings.llm_sees_pictures:
+            request = prompts.with_picture(request, incoming.picture)
+        return Turn(
+            person=person,
+            say=say,
+            incoming=incoming,
+            heard=heard,
+            dialogue=dialogue,
+            persona=persona,
+            request=request,
+            answer=answer,
+            photo=photo,
+            together=together,
+        )
+
+    async def _reopen(self, person: Person, say: Say, chat_id: int, answer_id: int) -> Turn | None:
+        """The turn of the last answer once more, as it was before that answer."""
+        async with self._database.unit() as session:
+            dialogue = await dialogues.current(session, person.id)
+            answer = await dialogues.last(session, dialogue.id) if dialogue else None
+            if dialogue is None or answer is None or answer.id != answer_id or answer.scene_before is None:
+                return None
+            persona = await self._parts.cast.find(session, dialogue.persona, person.id)
+            asked = await dialogues.asked(session, answer)
+            if persona is None or not asked:
+                return None
+            # For this turn only: the rows change with the new answer, if there is one.
+            session.expunge(dialogue)
+            dialogue.scene = answer.scene_before
+            photo = await session.get(Photo, answer.photo_id) if answer.photo_id else None
+            request = await gather(session, self._settings, person, dialogue, persona, instead_of=answer)
+        *together, last = [each.text for each in asked]
+        incoming = Incoming(
+            update_id=answer.update_id or 0,
+            chat_id=chat_id,
+            message_id=asked[-1].telegram_message_id or 0,
+            text=last,
+        )
+        return Turn(
+            person=person,
+            say=say,
+            incoming=incoming,
+            heard=await self._hear(person, incoming, together),
+            dialogue=dialogue,
+            persona=persona,
+            request=request,
+            answer=answer,
+            photo=photo,
+            rewrites=True,
+            together=together,
+        )

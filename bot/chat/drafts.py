@@ -1,0 +1,98 @@
+"""The answer while it is written, as Telegram's message drafts: previews that vanish once the message comes.
+
+Drafts are decoration. They never wait for Telegram's pauses, give way to real messages when it pushes back, and a
+Bot API server that does not know them costs one try.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+from aiogram import Bot
+from aiogram.exceptions import (
+    ClientDecodeError,
+    TelegramAPIError,
+    TelegramNotFound,
+    TelegramRetryAfter,
+)
+
+from bot.llm.client import OnText
+from bot.telegram.messages import MAX_TEXT
+
+log = structlog.get_logger(__name__)
+
+#: Seconds between two drafts in a chat: Telegram allows about one message a second, and says nothing of drafts.
+INTERVAL = 1.0
+#: The first one comes earlier; a shorter answer needs none.
+FIRST = 0.5
+#: A last line that may become the scene line or a picture in Markdown is not shown yet.
+_HIDDEN_TAIL = re.compile(r"(?:\n|^)[ \t>*_`]*(?:[\[<({`]|!\[|scene\b)[^\n]*$", re.IGNORECASE)
+
+#: What of a partial text may be shown; reading it takes a thread.
+Showable = Callable[[str], Awaitable[str]]
+
+
+class Drafts:
+    """Shows answers while they are written. One per process, built by `bot.app`."""
+
+    def __init__(self, bot: Bot, showable: Showable) -> None:
+        self._bot = bot
+        self._showable = showable
+        self._unknown_to_server = False
+        self._paused_until = 0.0
+
+    @asynccontextmanager
+    async def showing(self, chat_id: int, draft_id: int) -> AsyncIterator[OnText]:
+        """Within the block, what is given to the yielded function appears in the chat."""
+        writing = _Writing()
+        task = asyncio.create_task(self._show(chat_id, draft_id, writing))
+        try:
+            yield writing.more
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _show(self, chat_id: int, draft_id: int, writing: "_Writing") -> None:
+        shown = ""
+        await asyncio.sleep(FIRST)
+        while not self._unknown_to_server:
+            text = await self._showable(without_hidden_tail(await writing.news()))
+            if text and text != shown and asyncio.get_running_loop().time() >= self._paused_until:
+                shown = text
+                await self._send(chat_id, draft_id, text[-MAX_TEXT // 2 :])
+            await asyncio.sleep(INTERVAL)
+
+    async def _send(self, chat_id: int, draft_id: int, text: str) -> None:
+        try:
+            await self._bot.send_message_draft(chat_id=chat_id, draft_id=draft_id, text=text, request_timeout=5)
+        except TelegramRetryAfter as error:
+            # For everybody: what Telegram still takes belongs to whole messages.
+            self._paused_until = asyncio.get_running_loop().time() + error.retry_after
+        except TelegramNotFound as error:
+            log.warning("drafts.unknown_to_server", error=str(error))
+            self._unknown_to_server = True
+        except (TelegramAPIError, ClientDecodeError) as error:
+            log.debug("draft.not_shown", error=type(error).__name__)
+
+
+class _Writing:
+    """The newest partial text, and a way to wait for a newer one."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._changed = asyncio.Event()
+
+    def more(self, text: str) -> None:
+        self._text = text
+        self._changed.set()
+
+    async def news(self) -> str:
+        await self._changed.wait()
+        self._changed.clear()
+        return self._text
+
+
+def without_hidden_tail(text: str) -> str:
+    return _HIDDEN_TAIL.sub("", text).rstrip()

@@ -1,0 +1,206 @@
+"""What the bot begins by itself: a persona who writes first, and a word when premium has ended.
+
+Never in a person's quiet hours, never to somebody who blocked the bot, and a persona only to those who switched it
+on, at most once in three days. Each is written down before it is sent: rather not at all than twice.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from aiogram import Bot
+from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramForbiddenError
+from sqlalchemy import ColumnElement, case, func, select, update
+
+from bot.accounts import people
+from bot.dialogues import repository as dialogues
+from bot.dialogues.model_request import gather
+from bot.llm import prompts
+from bot.llm.client import LanguageModel, LanguageModelUnavailable
+from bot.llm.text_analysis import Reader
+from bot.models import Dialogue, Message, Person, Role
+from bot.personas.catalog import Cast
+from bot.personas.scene import split_answer
+from bot.settings import Settings
+from bot.telegram.callbacks import ShowPremium, StopWriting
+from bot.telegram.messages import keyboard
+from bot.texts import Texts
+from generation.runtime import operator_switches
+from generation.runtime.database import AWAY, Database
+
+log = structlog.get_logger(__name__)
+
+#: Seconds between two looks.
+EVERY = 60.0
+#: People written to in one look; Telegram allows about 30 messages a second to everybody together.
+AT_ONCE = 20
+#: Minutes.
+DAY = 24 * 60
+SILENT_FOR = timedelta(hours=20)
+AT_MOST_EVERY = timedelta(days=3)
+#: Telegram renews a subscription about when it ends: so long after it nothing more is to be expected.
+RENEWAL = timedelta(hours=6)
+#: Nobody wants to hear later than this that premium has ended.
+ENDED_LATELY = timedelta(days=3)
+
+
+class Initiative:
+    """One per process, built by `bot.app`; several replicas never write the same thing twice."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        database: Database,
+        bot: Bot,
+        language_model: LanguageModel,
+        reader: Reader,
+        cast: Cast,
+        texts: Texts,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._bot = bot
+        self._language_model = language_model
+        self._reader = reader
+        self._cast = cast
+        self._texts = texts
+
+    async def run(self) -> None:
+        """Look around for ever, first after a pause: a start has enough to do."""
+        while True:
+            await asyncio.sleep(EVERY)
+            try:
+                await self.look_around()
+            except AWAY as error:
+                log.warning("initiative.database_away", error=type(error).__name__)
+            except Exception:
+                log.exception("initiative.broke")
+
+    async def look_around(self, now: datetime | None = None) -> None:
+        """One look; `now` is what the clocks show, for the quiet hours."""
+        async with self._database.unit() as session:
+            if (await operator_switches.read(session)).maintenance_since:
+                return
+        awake = self._is_awake(now or datetime.now(UTC))
+        for person in await self._due(_wants_to_hear() & awake):
+            if await self._claim(person, _wants_to_hear(), "wrote_first_at"):
+                await self._guarded(self._write_first(person), person)
+        for person in await self._due(_premium_ended() & awake):
+            if await self._claim(person, _premium_ended(), "premium_end_told_at"):
+                await self._guarded(self._tell_that_premium_ended(person), person)
+
+    async def _due(self, which: ColumnElement[bool]) -> list[Person]:
+        """Those who have waited longest first."""
+        async with self._database.unit() as session:
+            in_order = Person.wrote_first_at.asc().nulls_first()
+            return list(await session.scalars(select(Person).where(which).order_by(in_order).limit(AT_ONCE)))
+
+    async def _claim(self, person: Person, which: ColumnElement[bool], column: str) -> bool:
+        async with self._database.unit() as session:
+            claimed = await session.execute(
+                update(Person)
+                .where(Person.id == person.id, which)
+                .values({column: func.now()})
+                .returning(Person.id)
+            )
+            return claimed.scalar_one_or_none() is not None
+
+    async def _guarded(self, work: Awaitable[None], person: Person) -> None:
+        try:
+            await work
+        except TelegramForbiddenError:
+            async with self._database.unit() as session:
+                await people.blocked(session, person.id)
+        except (TelegramAPIError, ClientDecodeError, LanguageModelUnavailable) as error:
+            log.warning("initiative.not_sent", error=type(error).__name__)
+
+    async def _write_first(self, person: Person) -> None:
+        async with self._database.unit() as session:
+            dialogue = await dialogues.current(session, person.id)
+            persona = await self._cast.find(session, dialogue.persona, person.id) if dialogue else None
+            if dialogue is None or persona is None:
+                return
+            request = await gather(session, self._settings, person, dialogue, persona, first_words=True)
+            newest = await dialogues.last(session, dialogue.id)
+        text, _ = split_answer(await self._language_model.answer(request))
+        reading = await self._reader.answer(text, person_text="")
+        # Nobody asked for it: what is not quite right is left out, and no photo is promised.
+        if reading.refusal or reading.promise or prompts.gives_away(text) or not text:
+            log.info("initiative.nothing_to_say")
+            return
+        if not await self._still_fits(person, dialogue, newest):
+            log.info("initiative.too_late")
+            return
+        say = self._texts.in_locale(person.locale)
+        stop = keyboard([(say("writes-first-stop"), StopWriting().pack())])
+        sent = await self._bot.send_message(person.id, text[:1000], reply_markup=stop, disable_notification=True)
+        await self._write_down(dialogue.id, text[:1000], sent.message_id)
+        log.info("initiative.wrote_first")
+
+    async def _still_fits(self, person: Person, before: Dialogue, newest: Message | None) -> bool:
+        """The model took its time: nobody left, switched it off, chose somebody else or said a word meanwhile."""
+        async with self._database.unit() as session:
+            wants = await session.scalar(
+                select(Person.id).where(Person.id == person.id, _reachable(), Person.writes_first)
+            )
+            dialogue = await dialogues.current(session, person.id)
+            last = await dialogues.last(session, dialogue.id) if dialogue else None
+        same = dialogue is not None and dialogue.id == before.id
+        return wants is not None and same and (last and last.id) == (newest and newest.id)
+
+    async def _write_down(self, dialogue_id: int, text: str, message_id: int) -> None:
+        async with self._database.unit() as session:
+            session.add(
+                Message(
+                    dialogue_id=dialogue_id,
+                    role=Role.PERSONA,
+                    text=text,
+                    telegram_message_id=message_id,
+                    sent_at=await dialogues.database_now(session),
+                )
+            )
+
+    async def _tell_that_premium_ended(self, person: Person) -> None:
+        say = self._texts.in_locale(person.locale)
+        buttons = keyboard([(say("button-premium"), ShowPremium().pack())])
+        await self._bot.send_message(
+            person.id, say("premium-ended"), reply_markup=buttons, disable_notification=True
+        )
+
+    def _is_awake(self, now: datetime) -> ColumnElement[bool]:
+        """People for whom it is no quiet hour, by their own clocks."""
+        usual = case(people.USUAL_OFFSET, value=Person.locale, else_=0)
+        minutes = now.hour * 60 + now.minute + func.coalesce(Person.utc_offset, usual) + DAY
+        loud = [hour for hour in range(24) if not is_quiet(hour, self._settings.quiet_hours)]
+        return (minutes % DAY // 60).in_(loud)
+
+
+def is_quiet(hour: int, quiet_hours: tuple[int, int]) -> bool:
+    """Whether an hour of the day lies in the quiet ones, which may reach over midnight."""
+    start, end = quiet_hours
+    return start <= hour < end if start <= end else hour >= start or hour < end
+
+
+def _reachable() -> ColumnElement[bool]:
+    return Person.blocked_at.is_(None) & Person.banned_at.is_(None) & Person.adult_confirmed_at.is_not(None)
+
+
+def _wants_to_hear() -> ColumnElement[bool]:
+    """Who switched it on, has talked, and has not said or heard a word for a while."""
+    newest = (
+        select(Message.created_at)
+        .join(Dialogue, Dialogue.id == Message.dialogue_id)
+        .where(Dialogue.person_id == Person.id, Dialogue.ended_at.is_(None), Dialogue.answers > 0)
+        .order_by(Message.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    long_ago = Person.wrote_first_at.is_(None) | (Person.wrote_first_at < func.now() - AT_MOST_EVERY)
+    return _reachable() & Person.writes_first & long_ago & (newest < func.now() - SILENT_FOR)
+
+
+def _premium_ended() -> ColumnElement[bool]:
+    ended = (Person.premium_until < func.now() - RENEWAL) & (Person.premium_until > func.now() - ENDED_LATELY)
+    return _reachable() & ended & Person.premium_end_told_at.is_(None)

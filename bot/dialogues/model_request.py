@@ -1,0 +1,49 @@
+"""Everything that a persona must know to speak, gathered from the rows into one request."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.accounts.people import is_premium
+from bot.accounts.plans import plan
+from bot.dialogues import repository as dialogues
+from bot.dialogues.memory import known_facts
+from bot.llm import prompts
+from bot.llm.client import ChatMessage
+from bot.models import Dialogue, Message, Person
+from bot.personas.persona import Persona
+from bot.personas.scene import Scene
+from bot.photos import orders
+from bot.settings import Settings
+
+#: By the name that a language model knows them by.
+LANGUAGES = {"ru": "Russian", "en": "English"}
+
+
+async def gather(
+    session: AsyncSession,
+    settings: Settings,
+    person: Person,
+    dialogue: Dialogue,
+    persona: Persona,
+    *,
+    no_photo_now: bool = False,
+    instead_of: Message | None = None,
+    first_words: bool = False,
+) -> list[ChatMessage]:
+    """The request for the next answer, for another one `instead_of` the last, or for `first_words`."""
+    said = await dialogues.history(session, dialogue)
+    last_photo = await orders.last_outcome(session, dialogue.id)
+    facts = await known_facts(session, person.id, dialogue.persona)
+    premium = is_premium(person, await dialogues.database_now(session), settings)
+    return prompts.for_answer(
+        persona,
+        persona.story(dialogue.story),
+        Scene.model_validate(dialogue.scene),
+        dialogue.summary,
+        [each for each in said if instead_of is None or each.id < instead_of.id],
+        budget=plan(settings, premium=premium).memory_tokens,
+        photos=prompts.of_photos(person.photo_frequency, last_photo, none_now=no_photo_now),
+        facts=[fact.text for fact in facts],
+        instead_of=instead_of.text if instead_of else "",
+        first_words=first_words,
+        language=LANGUAGES.get(person.locale, "English"),
+    )

@@ -1,0 +1,1 @@
+"""Start, settings, payments and privacy, as commands and buttons. What they change is `bot.accounts`."""

@@ -1,0 +1,78 @@
+"""/privacy: what is stored, all of it as a file, or all of it deleted."""
+
+from aiogram import Bot, F, Router
+from aiogram.filters import Command
+from aiogram.types import BufferedInputFile, CallbackQuery, InlineKeyboardMarkup, Message
+from arq import ArqRedis
+
+from bot.accounts import privacy
+from bot.models import Person
+from bot.parts import Background
+from bot.telegram.callbacks import Privacy
+from bot.telegram.messages import acknowledge, keyboard, replace_buttons, replace_text
+from bot.texts import Say
+from generation.orders import erasure
+from generation.runtime.database import Database
+from generation.storage import Storage
+
+
+def build_router() -> Router:
+    router = Router(name="privacy")
+    router.message.register(show_privacy, Command("privacy", ignore_case=True))
+    router.callback_query.register(send_export, Privacy.filter(F.action == "export"))
+    router.callback_query.register(ask_to_erase, Privacy.filter(F.action == "erase"))
+    router.callback_query.register(erase, Privacy.filter(F.action == "erase_surely"))
+    router.callback_query.register(keep, Privacy.filter(F.action == "keep"))
+    return router
+
+
+async def show_privacy(message: Message, say: Say) -> None:
+    await message.answer(say("privacy"), reply_markup=_buttons(say))
+
+
+async def send_export(query: CallbackQuery, person: Person, say: Say, database: Database, bot: Bot) -> None:
+    await acknowledge(query)
+    async with database.unit() as session:
+        content = await privacy.export(session, person.id)
+    file = BufferedInputFile(content, "vitte.json")
+    await bot.send_document(person.id, file, caption=say("privacy-file"))
+
+
+async def ask_to_erase(query: CallbackQuery, say: Say) -> None:
+    await acknowledge(query)
+    buttons = keyboard(
+        [(say("privacy-erase-surely"), Privacy(action="erase_surely").pack())],
+        [(say("privacy-keep"), Privacy(action="keep").pack())],
+    )
+    await replace_text(query, say("privacy-erase-what"), buttons)
+
+
+async def keep(query: CallbackQuery, say: Say) -> None:
+    await acknowledge(query)
+    await replace_text(query, say("privacy"), _buttons(say))
+
+
+async def erase(
+    query: CallbackQuery,
+    person: Person,
+    say: Say,
+    database: Database,
+    redis: ArqRedis,
+    bot: Bot,
+    originals: Storage,
+    background: Background,
+) -> None:
+    await acknowledge(query)
+    ended = await privacy.erase(database, redis, bot, person.id)
+    background(erasure.sweep(database, originals))
+    await replace_buttons(query, None)
+    await bot.send_message(person.id, say("privacy-erased"))
+    if not ended:
+        await bot.send_message(person.id, say("privacy-subscription-left"))
+
+
+def _buttons(say: Say) -> InlineKeyboardMarkup:
+    return keyboard(
+        [(say("privacy-export"), Privacy(action="export").pack())],
+        [(say("privacy-erase"), Privacy(action="erase").pack())],
+    )

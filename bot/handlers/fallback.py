@@ -1,0 +1,43 @@
+"""What nothing else took: unknown commands, old buttons, groups, and people who block the bot or come back."""
+
+from aiogram import F, Router
+from aiogram.types import CallbackQuery, ChatMemberUpdated, Message
+
+from bot.accounts import people
+from bot.models import Person
+from bot.telegram.messages import acknowledge
+from bot.texts import Say
+from generation.runtime.database import Database
+
+
+def build_router() -> Router:
+    router = Router(name="leftovers")
+    router.callback_query.register(stale_button)
+    router.message.register(unknown_command, F.text.startswith("/"))
+    router.my_chat_member.register(blocked, F.chat.type == "private", F.new_chat_member.status == "kicked")
+    return router
+
+
+def group_router() -> Router:
+    """In groups the bot is silent; a button that got there does nothing, and says so to whoever pressed it."""
+    router = Router(name="groups")
+    router.callback_query.register(not_yours, F.message.chat.type != "private")
+    return router
+
+
+async def stale_button(query: CallbackQuery, say: Say) -> None:
+    await acknowledge(query, say("stale-button"))
+
+
+async def not_yours(query: CallbackQuery, say: Say) -> None:
+    await acknowledge(query, say("button-not-yours"))
+
+
+async def unknown_command(message: Message, say: Say) -> None:
+    await message.answer(say("unknown-command"))
+
+
+async def blocked(_event: ChatMemberUpdated, person: Person, database: Database) -> None:
+    """Coming back changes nothing by itself: /start does."""
+    async with database.unit() as session:
+        await people.blocked(session, person.id)

@@ -1,0 +1,177 @@
+"""The gallery: everybody one can talk to, with pictures, and the first words of whoever was chosen."""
+
+import random
+from collections.abc import Sequence
+
+from aiogram import Bot, Router
+from aiogram.exceptions import TelegramBadRequest
+from aiogram.filters import Command
+from aiogram.types import CallbackQuery, InlineKeyboardMarkup, InputMediaPhoto, Message
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.accounts.people import is_premium
+from bot.accounts.plans import plan
+from bot.dialogues import repository as dialogues
+from bot.models import Dialogue, Person
+from bot.personas.catalog import OWN, Cast
+from bot.personas.persona import Persona, Story
+from bot.personas.portraits import Portraits
+from bot.settings import Settings
+from bot.telegram.callbacks import DeleteOwnPersona, GalleryPage, OwnPersonaAnswer, PersonaChoice
+from bot.telegram.messages import acknowledge, fitting, keyboard, send_text
+from bot.texts import Say
+from generation.runtime.database import Database
+
+#: Personas on one page, two in a row as in its picture.
+ON_A_PAGE = 4
+#: Seconds within which a second press of a persona's button is the same press.
+PRESSED_TWICE = 5
+#: Telegram's limit of a caption, in UTF-16 units.
+MAX_CAPTION = 1024
+
+
+def build_router() -> Router:
+    router = Router(name="gallery")
+    router.message.register(show_gallery, Command("persona", ignore_case=True))
+    router.callback_query.register(turn_page, GalleryPage.filter())
+    router.callback_query.register(choose_persona, PersonaChoice.filter())
+    return router
+
+
+async def show_gallery(message: Message, person: Person, say: Say, gallery: "Gallery") -> None:
+    await gallery.show(message, person, say, say("gallery"))
+
+
+async def turn_page(
+    query: CallbackQuery, callback_data: GalleryPage, person: Person, say: Say, gallery: "Gallery"
+) -> None:
+    await acknowledge(query)
+    if isinstance(query.message, Message):
+        await gallery.turn(query.message, person, say, callback_data.page)
+
+
+async def choose_persona(
+    query: CallbackQuery, callback_data: PersonaChoice, person: Person, say: Say, gallery: "Gallery"
+) -> None:
+    message = query.message
+    known = isinstance(message, Message) and await gallery.begin(message, person, say, callback_data.key)
+    await acknowledge(query, None if known else say("stale-button"))
+
+
+class Gallery:
+    """Shows personas and begins dialogues with them. One per process, built by `bot.app`."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        database: Database,
+        cast: Cast,
+        portraits: Portraits,
+        bot: Bot,
+        rng: random.Random,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._cast = cast
+        self._portraits = portraits
+        self._bot = bot
+        self._rng = rng
+
+    async def show(self, message: Message, person: Person, say: Say, heading: str) -> None:
+        """The first page, as a new message."""
+        keys, caption, buttons = await self._page(person, say, heading, 0)
+        sheet = await self._portraits.sheet(keys)
+        sent = await self._bot.send_photo(message.chat.id, sheet, caption=caption, reply_markup=buttons)
+        self._portraits.remember(keys, sent)
+
+    async def turn(self, message: Message, person: Person, say: Say, number: int) -> None:
+        """Another page in place of the one that the message shows."""
+        keys, caption, buttons = await self._page(person, say, say("gallery"), number)
+        media = InputMediaPhoto(media=await self._portraits.sheet(keys), caption=caption)
+        try:
+            self._portraits.remember(keys, await message.edit_media(media, reply_markup=buttons))
+        except TelegramBadRequest as error:
+            if "not modified" not in str(error):
+                await self.show(message, person, say, say("gallery"))
+
+    async def begin(self, message: Message, person: Person, say: Say, key: str) -> bool:
+        """Begin a dialogue with a persona, who speaks first; False when there is no such persona."""
+        async with self._database.unit() as session:
+            persona = await self._cast.find(session, key, person.id)
+            if persona is None:
+                return False
+            if await self._just_begun(session, person, key):
+                return True
+        story_key, story = next(iter(persona.stories.items()))
+        # Said before it is written down: handled again, the press must not be taken for a second one.
+        await open_scene(self._bot, message.chat.id, person, persona, story)
+        async with self._database.unit() as session:
+            await self.open_dialogue(session, person, key, story_key, story)
+        return True
+
+    async def open_dialogue(
+        self, session: AsyncSession, person: Person, key: str, story_key: str, story: Story
+    ) -> Dialogue:
+        premium = is_premium(person, await dialogues.database_now(session), self._settings)
+        return await dialogues.begin(
+            session,
+            person_id=person.id,
+            persona=key,
+            story_key=story_key,
+            story=story,
+            locale=person.locale,
+            gap=plan(self._settings, premium=premium).gap,
+            rng=self._rng,
+        )
+
+    async def _just_begun(self, session: AsyncSession, person: Person, key: str) -> bool:
+        """The button was pressed twice: the persona is saying her opening words already."""
+        dialogue = await dialogues.current(session, person.id)
+        if dialogue is None or dialogue.persona != key or dialogue.answers:
+            return False
+        age = await dialogues.database_now(session) - dialogue.created_at
+        return age.total_seconds() < PRESSED_TWICE
+
+    async def _page(
+        self, person: Person, say: Say, heading: str, number: int
+    ) -> tuple[Sequence[str], str, InlineKeyboardMarkup]:
+        async with self._database.unit() as session:
+            everybody = await self._cast.everybody(session, person.id)
+        pages = [list(everybody)[start : start + ON_A_PAGE] for start in range(0, len(everybody), ON_A_PAGE)]
+        number = min(number, len(pages) - 1)
+        keys = pages[number]
+        lines = [_line(everybody[key], person, say) for key in keys]
+        buttons = [[(everybody[key].name.to(person.locale), PersonaChoice(key=key).pack()) for key in pair]
+                   for pair in (keys[:2], keys[2:]) if pair]  # fmt: skip
+        buttons += [
+            [(say("own-delete", name=everybody[key].name.to(person.locale)), _delete(key))]
+            for key in keys
+            if key.startswith(OWN)
+        ]
+        if len(pages) > 1:
+            turning = [("◀", number - 1)] if number else []
+            turning += [("▶", number + 1)] if number + 1 < len(pages) else []
+            buttons.append([(arrow, GalleryPage(page=page).pack()) for arrow, page in turning])
+        buttons.append([(say("own-create"), OwnPersonaAnswer(action="create").pack())])
+        return keys, fitting("\n\n".join((heading, *lines)), MAX_CAPTION), keyboard(*buttons)
+
+
+async def open_scene(bot: Bot, chat_id: int, person: Person, persona: Persona, story: Story) -> None:
+    """The title of the story, and the persona's first words."""
+    words = f"{persona.name.to(person.locale)} · {story.title.to(person.locale)}"
+    await send_text(bot, chat_id, words)
+    await send_text(bot, chat_id, story.opening.to(person.locale))
+
+
+def _line(persona: Persona, person: Person, say: Say) -> str:
+    return say(
+        "gallery-person",
+        name=persona.name.to(person.locale),
+        age=persona.age,
+        about=persona.about.to(person.locale),
+    )
+
+
+def _delete(key: str) -> str:
+    return DeleteOwnPersona(persona_id=int(key.removeprefix(OWN))).pack()

@@ -1,0 +1,264 @@
+"""A persona of one's own: four questions, one at a time, each answer checked; the row itself is the state."""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+
+from aiogram import F, Router
+from aiogram.filters import Command, Filter
+from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.accounts import privacy
+from bot.accounts.people import is_premium
+from bot.accounts.plans import plan
+from bot.dialogues import repository as dialogues
+from bot.handlers.personas.gallery import Gallery
+from bot.llm import prompts
+from bot.llm.client import LanguageModel, LanguageModelUnavailable
+from bot.llm.text_analysis import Reader
+from bot.models import OwnPersona, Person
+from bot.personas.catalog import OWN, Cast, count_own
+from bot.photos.prompt import clean
+from bot.settings import Settings
+from bot.telegram.callbacks import DeleteOwnPersona, OwnPersonaAnswer
+from bot.telegram.messages import acknowledge, keyboard, replace_buttons
+from bot.texts import Say
+from generation.runtime.database import Database
+
+#: Whoever writes after so long a time does not answer the question any more.
+FORGOTTEN_AFTER = timedelta(minutes=30)
+YOUNGEST, OLDEST = 21, 99
+_NAME = re.compile(r"[^\W\d_][^\W_]*(?:[ '’-][^\W_]+)*")
+#: Characters of an answer, shortest and longest.
+NAME, DESCRIPTION = (1, 40), (10, 400)
+MAX_ENGLISH = 400
+
+
+def build_router() -> Router:
+    router = Router(name="own_persona")
+    router.message.register(create, Command("create", ignore_case=True))
+    router.message.register(cancel, Command("cancel", ignore_case=True))
+    router.callback_query.register(create_by_button, OwnPersonaAnswer.filter(F.action == "create"))
+    router.callback_query.register(finish, OwnPersonaAnswer.filter(F.action == "finish"))
+    router.callback_query.register(start_over, OwnPersonaAnswer.filter(F.action == "again"))
+    router.callback_query.register(cancel_by_button, OwnPersonaAnswer.filter(F.action == "cancel"))
+    router.callback_query.register(delete_one, DeleteOwnPersona.filter())
+    router.message.register(answer, F.text, ~F.text.startswith("/"), Writing())
+    router.message.register(ask_again, ~F.text, Writing())
+    return router
+
+
+class Writing(Filter):
+    """People in the middle of the questions."""
+
+    async def __call__(self, message: Message, person: Person, database: Database) -> bool | dict[str, OwnPersona]:
+        async with database.unit() as session:
+            row = await _unfinished(session, person)
+            fresh = row is not None and await dialogues.database_now(session) - row.created_at < FORGOTTEN_AFTER
+        return {"own_persona": row} if row and fresh and _next(row) is not None else False
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One field, and the limits of its answer's length."""
+
+    field: str
+    length: tuple[int, int]
+
+    def ask(self, say: Say) -> str:
+        return say(f"own-{self.field}")
+
+
+QUESTIONS = (
+    Question("name", NAME),
+    Question("age", (1, 3)),
+    Question("character", DESCRIPTION),
+    Question("looks", DESCRIPTION),
+)
+
+
+async def create(message: Message, person: Person, say: Say, database: Database, settings: Settings) -> None:
+    async with database.unit() as session:
+        now = await dialogues.database_now(session)
+        allowed = plan(settings, premium=is_premium(person, now, settings)).own_personas
+        if await count_own(session, person.id) >= allowed:
+            question = None
+        else:
+            await session.execute(
+                delete(OwnPersona).where(OwnPersona.person_id == person.id, OwnPersona.finished_at.is_(None))
+            )
+            await session.execute(insert(OwnPersona).values(person_id=person.id))
+            question = QUESTIONS[0]
+    if question is None:
+        await message.answer(say("own-enough", count=allowed))
+        return
+    await message.answer(question.ask(say), reply_markup=_cancel_button(say))
+
+
+async def create_by_button(
+    query: CallbackQuery, person: Person, say: Say, database: Database, settings: Settings
+) -> None:
+    await acknowledge(query)
+    if isinstance(query.message, Message):
+        await create(query.message, person, say, database, settings)
+
+
+async def answer(
+    message: Message,
+    person: Person,
+    say: Say,
+    own_persona: OwnPersona,
+    database: Database,
+    reader: Reader,
+    language_model: LanguageModel,
+    cast: Cast,
+) -> None:
+    """Take one answer, or say what is wrong with it and ask the same again."""
+    question = _next(own_persona)
+    if question is None:
+        return
+    text = " ".join((message.text or "").split())
+    if wrong := await _wrong(question, text, own_persona, say, reader):
+        await message.answer(wrong, reply_markup=_cancel_button(say))
+        return
+    values: dict[str, object] = {question.field: int(text) if question.field == "age" else text}
+    if question.field == "looks":
+        english, wrong = await _drawable(text, say, reader, language_model)
+        if wrong:
+            await message.answer(wrong, reply_markup=_cancel_button(say))
+            return
+        values["looks_english"] = english
+    # Asked before it is written down: an update that is handled again must not answer the next question.
+    for name, value in values.items():
+        setattr(own_persona, name, value)
+    if further := _next(own_persona):
+        await message.answer(further.ask(say), reply_markup=_cancel_button(say))
+    else:
+        await _show(message, own_persona, person, say, cast)
+    async with database.unit() as session:
+        await session.execute(update(OwnPersona).where(OwnPersona.id == own_persona.id).values(**values))
+
+
+async def ask_again(message: Message, say: Say, own_persona: OwnPersona) -> None:
+    """A sticker is no answer."""
+    if question := _next(own_persona):
+        await message.answer(question.ask(say), reply_markup=_cancel_button(say))
+
+
+async def _show(message: Message, row: OwnPersona, person: Person, say: Say, cast: Cast) -> None:
+    """All answers are there: to be begun with, or to be given anew."""
+    persona = cast.play(row)
+    summary = say("own-summary", name=persona.name.to(person.locale), age=persona.age,
+                  character=row.character, looks=row.looks)  # fmt: skip
+    buttons = keyboard(
+        [(say("own-finish"), OwnPersonaAnswer(action="finish").pack())],
+        [(say("own-again"), OwnPersonaAnswer(action="again").pack())],
+    )
+    await message.answer(summary, reply_markup=buttons)
+
+
+async def finish(query: CallbackQuery, person: Person, say: Say, database: Database, gallery: Gallery) -> None:
+    """The persona is there, and begins to talk."""
+    async with database.unit() as session:
+        row = await _unfinished(session, person)
+        done = row is not None and _next(row) is None
+        if row is not None and done:
+            row.finished_at = await dialogues.database_now(session)
+    await acknowledge(query, None if done else say("stale-button"))
+    await replace_buttons(query, None)
+    if row is not None and done and isinstance(query.message, Message):
+        await gallery.begin(query.message, person, say, f"{OWN}{row.id}")
+
+
+async def start_over(
+    query: CallbackQuery, person: Person, say: Say, database: Database, settings: Settings
+) -> None:
+    await create_by_button(query, person, say, database, settings)
+    await replace_buttons(query, None)
+
+
+async def cancel(message: Message, person: Person, say: Say, database: Database) -> None:
+    cancelled = await _cancelled(database, person)
+    await message.answer(say("own-cancelled" if cancelled else "nothing-to-cancel"))
+
+
+async def cancel_by_button(query: CallbackQuery, person: Person, say: Say, database: Database) -> None:
+    cancelled = await _cancelled(database, person)
+    await acknowledge(query, say("own-cancelled" if cancelled else "stale-button"))
+    await replace_buttons(query, None)
+
+
+async def delete_one(
+    query: CallbackQuery, callback_data: DeleteOwnPersona, person: Person, say: Say, database: Database
+) -> None:
+    """With all that was said to it."""
+    async with database.unit() as session:
+        deleted = await session.execute(
+            delete(OwnPersona)
+            .where(OwnPersona.id == callback_data.persona_id, OwnPersona.person_id == person.id)
+            .returning(OwnPersona.id)
+        )
+        gone = deleted.scalar_one_or_none() is not None
+        if gone:
+            await privacy.forget_persona(session, person.id, f"{OWN}{callback_data.persona_id}")
+    await acknowledge(query, say("own-deleted" if gone else "stale-button"))
+
+
+async def _wrong(question: Question, text: str, row: OwnPersona, say: Say, reader: Reader) -> str:
+    """What is wrong with an answer, in words; nothing when it will do."""
+    shortest, longest = question.length
+    if question.field == "age":
+        number = int(text) if text.isdecimal() and len(text) <= longest else 0
+        return "" if YOUNGEST <= number <= OLDEST else say("own-age-wrong", youngest=YOUNGEST, oldest=OLDEST)
+    if not shortest <= len(text) <= longest:
+        return say("own-length", shortest=shortest, longest=longest)
+    # With what was answered before: a persona is judged as a whole.
+    whole = "\n".join(filter(None, (row.name, row.character, text)))
+    if question.field == "name" and not _NAME.fullmatch(text):
+        return say("own-name-wrong")
+    return say("own-refused") if await reader.refusal_of_persona(whole) else ""
+
+
+async def _drawable(looks: str, say: Say, reader: Reader, language_model: LanguageModel) -> tuple[str, str]:
+    """Looks for the image model, or why there are none, in words."""
+    english = await _in_english(looks, language_model)
+    if english is None:
+        return "", say("own-later")
+    refused = await reader.refusal_of_persona(english)
+    return english, say("own-refused") if refused or not english else ""
+
+
+async def _in_english(looks: str, language_model: LanguageModel) -> str | None:
+    """None while the language model is away."""
+    if looks.isascii():
+        return clean(looks)[:MAX_ENGLISH]
+    try:
+        english = await language_model.answer(prompts.for_looks(looks))
+    except LanguageModelUnavailable:
+        return None
+    return clean(english.encode("ascii", "ignore").decode())[:MAX_ENGLISH]
+
+
+async def _cancelled(database: Database, person: Person) -> bool:
+    async with database.unit() as session:
+        row = await _unfinished(session, person)
+        if row is not None:
+            await session.delete(row)
+    return row is not None
+
+
+async def _unfinished(session: AsyncSession, person: Person) -> OwnPersona | None:
+    return await session.scalar(
+        select(OwnPersona).where(OwnPersona.person_id == person.id, OwnPersona.finished_at.is_(None))
+    )
+
+
+def _next(row: OwnPersona) -> Question | None:
+    return next((question for question in QUESTIONS if getattr(row, question.field) is None), None)
+
+
+def _cancel_button(say: Say) -> InlineKeyboardMarkup:
+    return keyboard([(say("own-cancel"), OwnPersonaAnswer(action="cancel").pack())])

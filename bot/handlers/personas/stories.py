@@ -1,0 +1,122 @@
+"""/story: another story or another atmosphere with the same persona; /reset: the same story from its beginning."""
+
+from aiogram import Router
+from aiogram.filters import Command
+from aiogram.types import CallbackQuery, Message
+
+from bot.dialogues import memory
+from bot.dialogues import repository as dialogues
+from bot.handlers.personas.gallery import Gallery, open_scene
+from bot.models import Dialogue, Person
+from bot.personas.catalog import Cast
+from bot.personas.persona import Persona
+from bot.telegram.callbacks import AtmosphereChoice, StoryChoice
+from bot.telegram.messages import acknowledge, keyboard
+from bot.texts import Say
+from generation.runtime.database import Database
+
+
+def build_router() -> Router:
+    router = Router(name="stories")
+    router.message.register(show_stories, Command("story", ignore_case=True))
+    router.message.register(reset, Command("reset", ignore_case=True))
+    router.callback_query.register(choose_story, StoryChoice.filter())
+    router.callback_query.register(choose_atmosphere, AtmosphereChoice.filter())
+    return router
+
+
+async def show_stories(
+    message: Message, person: Person, say: Say, database: Database, cast: Cast, gallery: Gallery
+) -> None:
+    dialogue, persona = await _current(database, cast, person)
+    if dialogue is None or persona is None:
+        await gallery.show(message, person, say, say("stories-first"))
+        return
+    stories = [
+        [(_marked(story.title.to(person.locale), key == dialogue.story), _story(dialogue.persona, key))]
+        for key, story in persona.stories.items()
+    ]
+    moods = [
+        (_marked(say(f"atmosphere-{each}"), each == dialogue.scene.get("atmosphere")), _atmosphere(each))
+        for each in persona.atmospheres
+    ]
+    await message.answer(say("stories"), reply_markup=keyboard(*stories))
+    in_rows = [moods[start : start + 2] for start in range(0, len(moods), 2)]
+    await message.answer(say("atmospheres"), reply_markup=keyboard(*in_rows))
+
+
+async def choose_story(
+    query: CallbackQuery, callback_data: StoryChoice, person: Person, say: Say, database: Database, cast: Cast
+) -> None:
+    async with database.unit() as session:
+        persona = await cast.find(session, callback_data.persona, person.id)
+        story = persona.stories.get(callback_data.key) if persona else None
+        dialogue = await dialogues.current(session, person.id)
+        fits = dialogue is not None and dialogue.persona == callback_data.persona
+        again = dialogue is not None and dialogue.story == callback_data.key and dialogue.story_changed
+        if fits and dialogue and story and not again:
+            await dialogues.change_story(
+                session, dialogue, story_key=callback_data.key, story=story, locale=person.locale
+            )
+    if not fits or persona is None or story is None:
+        await acknowledge(query, say("stale-button"))
+        return
+    await acknowledge(query, say("story-begins", title=story.title.to(person.locale)))
+    # Pressed twice: it has begun already, and nobody has said a word since.
+    if not again and query.bot and query.message:
+        await open_scene(query.bot, query.message.chat.id, person, persona, story)
+
+
+async def choose_atmosphere(
+    query: CallbackQuery, callback_data: AtmosphereChoice, person: Person, say: Say, database: Database, cast: Cast
+) -> None:
+    """From the next answer on: the scene is lit by it, and a photo shows it."""
+    chosen = callback_data.atmosphere
+    async with database.unit() as session:
+        dialogue = await dialogues.current(session, person.id)
+        persona = await cast.find(session, dialogue.persona, person.id) if dialogue else None
+        known = persona is not None and chosen in persona.atmospheres
+        same = dialogue is not None and dialogue.scene.get("atmosphere") == chosen
+        if known and dialogue and not same:
+            dialogues.change_atmosphere(dialogue, chosen)
+    if not known or persona is None:
+        await acknowledge(query, say("stale-button"))
+        return
+    name = say(f"atmosphere-{chosen}")
+    await acknowledge(query, say("atmosphere-same", atmosphere=name) if same else None)
+    if not same and query.message and query.bot:
+        words = say("atmosphere-changed", atmosphere=name, name=persona.name.to(person.locale))
+        await query.bot.send_message(query.message.chat.id, words)
+
+
+async def reset(
+    message: Message, person: Person, say: Say, database: Database, cast: Cast, gallery: Gallery
+) -> None:
+    dialogue, persona = await _current(database, cast, person)
+    if dialogue is None or persona is None:
+        await gallery.show(message, person, say, say("reset-nothing"))
+        return
+    story = persona.story(dialogue.story)
+    async with database.unit() as session:
+        await memory.forget_facts(session, person.id, dialogue.persona)
+        await gallery.open_dialogue(session, person, dialogue.persona, dialogue.story, story)
+    await message.answer(say("reset-done", name=persona.name.to(person.locale)))
+    await message.answer(story.opening.to(person.locale))
+
+
+async def _current(database: Database, cast: Cast, person: Person) -> tuple[Dialogue | None, Persona | None]:
+    async with database.unit() as session:
+        dialogue = await dialogues.current(session, person.id)
+        return dialogue, await cast.find(session, dialogue.persona, person.id) if dialogue else None
+
+
+def _marked(text: str, chosen: bool) -> str:
+    return f"✓ {text}" if chosen else text
+
+
+def _story(persona: str, key: str) -> str:
+    return StoryChoice(persona=persona, key=key).pack()
+
+
+def _atmosphere(atmosphere: str) -> str:
+    return AtmosphereChoice(atmosphere=atmosphere).pack()

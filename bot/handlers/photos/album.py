@@ -1,0 +1,112 @@
+"""/gallery: one's own photos, page by page, and the original as a file."""
+
+from aiogram import Bot, Router
+from aiogram.exceptions import TelegramBadRequest
+from aiogram.filters import Command
+from aiogram.types import BufferedInputFile, CallbackQuery, InlineKeyboardMarkup, InputMediaPhoto, Message
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.models import Person
+from bot.telegram.callbacks import AlbumPage, Delete, Original
+from bot.telegram.messages import acknowledge, keyboard
+from bot.texts import Say
+from generation.errors import ObjectGone, StorageUnavailable
+from generation.models import Photo, PhotoStatus
+from generation.runtime.database import Database
+from generation.storage import Storage
+
+
+def build_router() -> Router:
+    router = Router(name="album")
+    router.message.register(show_album, Command("gallery", ignore_case=True))
+    router.callback_query.register(turn_page, AlbumPage.filter())
+    router.callback_query.register(send_original, Original.filter())
+    return router
+
+
+async def show_album(message: Message, person: Person, say: Say, database: Database, bot: Bot) -> None:
+    """The newest photo, by the `file_id` that Telegram gave it."""
+    async with database.unit() as session:
+        photo = await session.scalar(select(Photo).where(*_shown(person)).order_by(Photo.id.desc()).limit(1))
+        shown = await page(session, person, say, photo) if photo else None
+    if photo is None or shown is None or photo.file_id is None:
+        await message.answer(say("album-empty"))
+        return
+    caption, buttons = shown
+    await bot.send_photo(
+        message.chat.id,
+        photo.file_id,
+        caption=caption,
+        reply_markup=buttons,
+        has_spoiler=person.blur_photos or None,
+    )
+
+
+async def turn_page(
+    query: CallbackQuery, callback_data: AlbumPage, person: Person, say: Say, database: Database
+) -> None:
+    """The next photo in that direction, also where the one that is shown was deleted meanwhile."""
+    older = callback_data.older
+    beyond = Photo.id < callback_data.photo_id if older else Photo.id > callback_data.photo_id
+    order = Photo.id.desc() if older else Photo.id
+    async with database.unit() as session:
+        photo = await session.scalar(select(Photo).where(*_shown(person), beyond).order_by(order).limit(1))
+        shown = await page(session, person, say, photo) if photo else None
+    if photo is None or shown is None or photo.file_id is None or not isinstance(query.message, Message):
+        await acknowledge(query, say("album-end"))
+        return
+    caption, buttons = shown
+    media = InputMediaPhoto(media=photo.file_id, caption=caption, has_spoiler=person.blur_photos or None)
+    try:
+        await query.message.edit_media(media, reply_markup=buttons)
+    except TelegramBadRequest as error:
+        if "not modified" not in str(error):
+            raise
+    await acknowledge(query)
+
+
+async def send_original(
+    query: CallbackQuery,
+    callback_data: Original,
+    person: Person,
+    say: Say,
+    database: Database,
+    originals: Storage,
+    bot: Bot,
+) -> None:
+    """The picture as it was rendered, without Telegram's compression."""
+    async with database.unit() as session:
+        photo = await session.get(Photo, callback_data.photo_id)
+    if photo is None or photo.owner_id != person.id or photo.object_key is None:
+        await acknowledge(query, say("stale-button"))
+        return
+    try:
+        original = await originals.get(photo.object_key)
+    except (StorageUnavailable, ObjectGone):
+        await acknowledge(query, say("original-unavailable"), alert=True)
+        return
+    await acknowledge(query)
+    await bot.send_document(photo.chat_id, BufferedInputFile(original, f"vitte-{photo.id}.png"))
+
+
+def _shown(person: Person) -> tuple[ColumnElement[bool], ...]:
+    delivered = Photo.status == PhotoStatus.DELIVERED
+    return (Photo.owner_id == person.id, delivered, Photo.file_id.is_not(None))
+
+
+async def page(session: AsyncSession, person: Person, say: Say, photo: Photo) -> tuple[str, InlineKeyboardMarkup]:
+    counted = select(func.count(), func.count().filter(Photo.id > photo.id)).where(*_shown(person))
+    count, newer = (await session.execute(counted)).one()
+    day = f"{photo.delivered_at:%d.%m.%Y}" if photo.delivered_at else ""
+    turning = []
+    if newer:
+        turning.append(("◀", AlbumPage(photo_id=photo.id, older=False).pack()))
+    if newer + 1 < count:
+        turning.append(("▶", AlbumPage(photo_id=photo.id, older=True).pack()))
+    kept = [
+        (say("original"), Original(photo_id=photo.id).pack()),
+        ("🗑", Delete(photo_id=photo.id).pack()),
+    ]
+    caption = say("album-page", number=newer + 1, count=count, day=day)
+    return caption, keyboard(*([turning] if turning else []), kept)

@@ -1,0 +1,144 @@
+"""What a person thinks of a photo: like, dislike with a reason, and away with it."""
+
+from aiogram import Bot, Router
+from aiogram.exceptions import TelegramBadRequest
+from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.handlers.photos import album
+from bot.models import DislikeReason, Person, PhotoMoment, Reaction
+from bot.parts import Background
+from bot.photos import orders
+from bot.photos.orders import own_moment, own_photo
+from bot.telegram.callbacks import Delete, DeleteSurely, Dislike, DislikeBecause, Keep, Like
+from bot.telegram.messages import acknowledge, keyboard, replace_buttons
+from bot.texts import Say
+from generation.models import Photo
+from generation.orders import erasure
+from generation.runtime.database import Database
+from generation.storage import Storage
+
+
+def build_router() -> Router:
+    router = Router(name="reactions")
+    router.callback_query.register(like, Like.filter())
+    router.callback_query.register(ask_why, Dislike.filter())
+    router.callback_query.register(dislike_because, DislikeBecause.filter())
+    router.callback_query.register(ask_to_delete, Delete.filter())
+    router.callback_query.register(delete, DeleteSurely.filter())
+    router.callback_query.register(keep, Keep.filter())
+    return router
+
+
+async def like(query: CallbackQuery, callback_data: Like, person: Person, say: Say, database: Database) -> None:
+    liked = await _react(database, person, callback_data.photo_id, Reaction.LIKED)
+    await acknowledge(query, say("photo-liked" if liked else "stale-button"))
+
+
+async def ask_why(
+    query: CallbackQuery, callback_data: Dislike, person: Person, say: Say, database: Database
+) -> None:
+    """It counts at once; the reason is asked for and may be left out."""
+    disliked = await _react(database, person, callback_data.photo_id, Reaction.DISLIKED)
+    await acknowledge(query, say("photo-disliked-why" if disliked else "stale-button"))
+    if disliked:
+        await replace_buttons(query, _reasons(say, callback_data.photo_id))
+
+
+async def dislike_because(
+    query: CallbackQuery, callback_data: DislikeBecause, person: Person, say: Say, database: Database
+) -> None:
+    reason = callback_data.reason
+    disliked = await _react(database, person, callback_data.photo_id, Reaction.DISLIKED, reason)
+    await acknowledge(query, say("photo-disliked" if disliked else "stale-button"))
+    if disliked:
+        await replace_buttons(query, under_photo(say, callback_data.photo_id))
+
+
+async def _react(
+    database: Database, person: Person, photo_id: int, reaction: Reaction, reason: DislikeReason | None = None
+) -> bool:
+    async with database.unit() as session:
+        moment = await own_moment(session, person, photo_id)
+        if moment is None:
+            return False
+        moment.reaction = reaction
+        moment.dislike_reason = reason
+        moment.noticed_at = moment.noticed_at or await session.scalar(select(func.now()))
+    return True
+
+
+async def ask_to_delete(
+    query: CallbackQuery, callback_data: Delete, person: Person, say: Say, database: Database
+) -> None:
+    async with database.unit() as session:
+        photo = await own_photo(session, person, callback_data.photo_id)
+    await acknowledge(query, None if photo else say("stale-button"))
+    if photo is not None:
+        surely, not_really = DeleteSurely(photo_id=photo.id).pack(), Keep(photo_id=photo.id).pack()
+        markup = keyboard([(say("photo-delete-surely"), surely), (say("photo-keep"), not_really)])
+        await replace_buttons(query, markup)
+
+
+async def keep(query: CallbackQuery, callback_data: Keep, person: Person, say: Say, database: Database) -> None:
+    """The buttons that were there before; a page of the gallery has a caption."""
+    await acknowledge(query)
+    if isinstance(query.message, Message) and query.message.caption:
+        async with database.unit() as session:
+            photo = await own_photo(session, person, callback_data.photo_id)
+            page = await album.page(session, person, say, photo) if photo else None
+        await replace_buttons(query, page[1] if page else None)
+        return
+    await replace_buttons(query, under_photo(say, callback_data.photo_id))
+
+
+async def delete(
+    query: CallbackQuery,
+    callback_data: DeleteSurely,
+    person: Person,
+    say: Say,
+    database: Database,
+    originals: Storage,
+    bot: Bot,
+    background: Background,
+) -> None:
+    """Gone from the chat, from the gallery and from storage; the day's count keeps it."""
+    async with database.unit() as session:
+        photo = await own_photo(session, person, callback_data.photo_id)
+        if photo is not None:
+            await forget_photo(session, photo)
+    if photo is None:
+        await acknowledge(query, say("stale-button"))
+        return
+    background(erasure.sweep(database, originals))
+    in_chat = {photo.telegram_message_id, query.message.message_id if query.message else None} - {None}
+    gone = [await _deleted(bot, photo.chat_id, number) for number in in_chat if number]
+    await acknowledge(query, say("photo-deleted" if all(gone) else "photo-delete-by-hand"), alert=not all(gone))
+
+
+async def forget_photo(session: AsyncSession, photo: Photo) -> None:
+    await erasure.discard(session, photo)
+    moment = await session.get(PhotoMoment, photo.id)
+    if moment is not None:
+        moment.scene = {}
+
+
+async def _deleted(bot: Bot, chat_id: int, message_id: int) -> bool:
+    """A bot may not delete what is older than two days."""
+    try:
+        return await bot.delete_message(chat_id, message_id)
+    except TelegramBadRequest as error:
+        return "not found" in str(error)
+
+
+def under_photo(say: Say, photo_id: int) -> InlineKeyboardMarkup:
+    """The buttons that a photo came with."""
+    return keyboard(*([(text, f"{data}:{photo_id}") for text, data in row] for row in orders.buttons(say)))
+
+
+def _reasons(say: Say, photo_id: int) -> InlineKeyboardMarkup:
+    reasons = [
+        (say(f"dislike-{each}"), DislikeBecause(reason=each, photo_id=photo_id).pack()) for each in DislikeReason
+    ]
+    return keyboard(reasons[:2], reasons[2:], [("‹", Keep(photo_id=photo_id).pack())])

@@ -1,0 +1,95 @@
+"""All figures: the pipeline's (`generation.figures`), and those of people, language model and money."""
+
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.models import Message, Payment, Person, ReceivedUpdate, Role
+from bot.settings import Settings
+from generation import figures as pipeline
+from generation.figures import Figure, Snapshot, Values
+from generation.runtime.monitoring import incidents
+
+DAY = timedelta(days=1)
+#: Seconds in which failed calls are counted: short, so that an alert ends soon after the trouble.
+INCIDENTS = 300
+#: Updates that are handled within so many seconds do not count as waiting.
+HANDLED_WITHIN = timedelta(seconds=5)
+
+LANGUAGE_MODEL = "language_model"
+PAYMENT = "payment"
+
+FIGURES = (
+    *pipeline.FIGURES,
+    Figure("people", "vitte_people_last_day", "People who wrote or pressed something in the last day.", "plan"),
+    Figure("premium_ratio", "vitte_premium_ratio", "Share of premium among them."),
+    Figure("language_model", "vitte_language_model_seconds", "Language model, for answers of late.", "quantile"),
+    Figure("language_model_errors", "vitte_language_model_errors_lately", "Its calls that failed of late."),
+    Figure("payment_errors", "vitte_payment_errors_lately", "Payments of late that could not be answered."),
+    Figure("stars_today", "vitte_stars_today", "Stars paid since midnight UTC and not given back."),
+    Figure("updates_waiting", "vitte_updates_waiting", "Updates that nobody has handled yet."),
+    Figure("database_away", "vitte_database_away", "1 while PostgreSQL does not answer."),
+)
+
+
+async def read(session: AsyncSession, settings: Settings, *, window: float) -> Snapshot:
+    """Every figure at one moment; `window` is in seconds."""
+    photos = await pipeline.read(session, window=window, lease=settings.lease)
+    failed = await incidents.counts(session, window=min(window, INCIDENTS))
+    values: dict[str, Values] = {
+        **photos.values,
+        **await _people(session, settings),
+        "language_model": await _language_model(session, window),
+        "language_model_errors": {"": failed.get(LANGUAGE_MODEL, 0)},
+        "payment_errors": {"": failed.get(PAYMENT, 0)},
+        "stars_today": {"": await _stars_today(session)},
+        "updates_waiting": {"": await _updates_waiting(session)},
+        "database_away": {"": 0},
+    }
+    return Snapshot(photos.at, values)
+
+
+def is_premium(settings: Settings) -> ColumnElement[bool]:
+    """As `bot.accounts.people.is_premium` says it, of rows."""
+    return or_(Person.premium_until > func.now(), Person.id.in_(settings.premium_ids))
+
+
+async def _people(session: AsyncSession, settings: Settings) -> dict[str, Values]:
+    premium = func.coalesce(is_premium(settings), False)
+    seen = (
+        await session.execute(
+            select(func.count().label("everybody"), func.count().filter(premium).label("premium")).where(
+                Person.seen_at > func.now() - DAY
+            )
+        )
+    ).one()
+    ratio = seen.premium / seen.everybody if seen.everybody else 0.0
+    return {
+        "people": {"premium": seen.premium, "free": seen.everybody - seen.premium},
+        "premium_ratio": {"": ratio},
+    }
+
+
+async def _language_model(session: AsyncSession, window: float) -> Values:
+    lately = Message.created_at > func.now() - timedelta(seconds=window)
+    found = await session.scalar(
+        select(pipeline.percentiles(Message.model_seconds)).where(lately, Message.role == Role.PERSONA)
+    )
+    return pipeline.by_quantile(found) if found and found[0] is not None else {}
+
+
+async def _stars_today(session: AsyncSession) -> int:
+    paid = select(func.coalesce(func.sum(Payment.stars), 0)).where(
+        Payment.paid_at >= func.date_trunc("day", func.now(), "UTC"), Payment.refunded_at.is_(None)
+    )
+    return int(await session.scalar(paid) or 0)
+
+
+async def _updates_waiting(session: AsyncSession) -> int:
+    waiting = (
+        select(func.count())
+        .select_from(ReceivedUpdate)
+        .where(ReceivedUpdate.handled_at.is_(None), ReceivedUpdate.received_at < func.now() - HANDLED_WITHIN)
+    )
+    return await session.scalar(waiting) or 0

@@ -1,0 +1,90 @@
+"""The scene line: the one machine-readable line that the language model ends an answer with.
+
+    [scene] {"place": "...", "outfit": "...", "light": "...", "atmosphere": "...",
+             "action": "...", "camera": "...", "mood": "...", "visual": true}
+
+(in one line). The person never sees it, whatever shape the model gave it. A model that gives none still works:
+the lasting scene goes on, and what the text itself shows takes its place (`bot.chat.scene_continuity`).
+"""
+
+import json
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+MARKER = "[scene]"
+MAX_FIELD = 160
+LASTING = ("place", "outfit", "light", "atmosphere")
+_TEXTS = (*LASTING, "action", "camera", "mood")
+_FIELDS = (*_TEXTS, "visual")
+_VISUAL = {"true": True, "yes": True, "false": False, "no": False}
+
+#: An answer is cut here before anything looks at it; Telegram would need five messages for more.
+MAX_ANSWER = 20_000
+
+# The marker as models vary it: bold, without brackets, "Scene:". Every repetition is bounded, so that no answer
+# can make the search slow.
+_MARKER = re.compile(
+    r"^[ \t>*_`]{0,8}(?:[\[<(]\s{0,3}scene\s{0,3}[\]>):]|scene(?=[*_`]{0,4}[ \t]{0,3}[:{]))"
+    r"[*_`]{0,4}[ \t]{0,3}[:\-–]?[*_`]{0,4}",
+    re.IGNORECASE | re.MULTILINE,
+)
+# A picture in Markdown, which some models invent; nothing is behind its address.
+_IMAGE = re.compile(r"!\[[^\]\n]{0,200}\]\([^)\s]{0,500}\)")
+_FENCE = re.compile(r"```(?:json)?\s{0,4}$")
+
+
+#: A part of a scene. Cut and never refused: a stored scene that cannot be read would end its dialogue.
+Words = Annotated[str, AfterValidator(lambda words: words[:MAX_FIELD])]
+
+
+class Scene(BaseModel):
+    """What can be seen, in English. Place, outfit, light and atmosphere last; the rest is of one moment."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True)
+
+    place: Words = ""
+    outfit: Words = ""
+    light: Words = ""
+    atmosphere: Words = ""
+    action: Words = ""
+    camera: Words = ""
+    mood: Words = ""
+    visual: bool | None = None
+
+    def lasting(self) -> dict[str, str]:
+        """What stays until the talk changes it."""
+        return self.model_dump(include=set(LASTING))
+
+
+def split_answer(raw: str) -> tuple[str, Scene | None]:
+    """What the person reads, and the scene if the model gave a usable one."""
+    # PostgreSQL takes no NUL character in a text.
+    raw = _IMAGE.sub("", raw[:MAX_ANSWER].replace("\0", ""))
+    if marker := _MARKER.search(raw):
+        return raw[: marker.start()].strip(), _parse(raw[marker.end() :])
+    # No marker, but an object with a scene's fields at the end.
+    start = raw.rfind("{")
+    if start >= 0 and any(f'"{name}"' in raw[start:] for name in _FIELDS):
+        return _FENCE.sub("", raw[:start].rstrip()).strip(), _parse(raw[start:])
+    return raw.strip(), None
+
+
+def _parse(source: str) -> Scene | None:
+    try:
+        values, _ = json.JSONDecoder().raw_decode(source[source.index("{") :])
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(values, dict):
+        return None
+    words = {
+        name: " ".join(values[name].replace("\0", "").split()) for name in _TEXTS if _is_text(values.get(name))
+    }
+    visual = _VISUAL.get(str(values.get("visual")).lower())
+    # A part that is no text (null, a list) costs that part and not the rest.
+    return Scene(**words, visual=visual) if words or visual is not None else None
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())

@@ -1,0 +1,161 @@
+"""Placing photo orders for a dialogue: what to draw, words in the person's language, buttons under the photo."""
+
+import random
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.models import Person, PhotoMoment
+from bot.personas import camera
+from bot.personas.persona import Persona
+from bot.personas.scene import Scene
+from bot.photos.prompt import describe
+from bot.settings import Settings
+from bot.texts import Say
+from generation.models import Photo, PhotoStatus
+from generation.orders import placing
+from generation.orders.placing import PhotoOrder, PhotoWords
+from triggers import PROMISE, Decision, Kind
+
+#: Callback data of the buttons; the photo's id follows.
+SEND_AGAIN = "photo_again"
+RETAKE, ANOTHER = "photo_retake", "photo_another"
+LIKE, DISLIKE, DELETE = "photo_like", "photo_dislike", "photo_delete"
+CANCEL, HOW_LONG = "photo_cancel", "photo_how_long"
+
+#: Seconds for which a photo waits for the words that it belongs to; sent words release it at once.
+WORDS_FIRST = 15.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wish:
+    """One photo that is wanted; `cause` makes the same wish order once."""
+
+    person: Person
+    premium: bool
+    dialogue_id: int
+    story: str
+    persona: Persona
+    scene: Scene
+    decision: Decision
+    cause: str
+    chat_id: int
+    reply_to_message_id: int | None
+    #: How many times "again" led to it.
+    take: int = 0
+    #: Paid with a photo of a pack, since the day's are used up.
+    from_pack: bool = False
+    #: Whether it waits for the words of an answer.
+    after_words: bool = True
+
+
+def explicit_allowed(person: Person, settings: Settings) -> bool:
+    """The operator turned it on, and this person has confirmed to be an adult."""
+    return settings.explicit_content and person.adult_confirmed_at is not None
+
+
+async def place(session: AsyncSession, wish: Wish, *, say: Say, settings: Settings, rng: random.Random) -> Photo:
+    """Write the order and its moment down (as dropped, if no automatic photo can be made now). Raises QueueFull."""
+    allowed = explicit_allowed(wish.person, settings)
+    description = describe(wish.persona, wish.story, wish.scene, explicit_allowed=allowed)
+    requested = wish.decision.kind is Kind.REQUESTED
+    # A promised photo is waited for like one that was asked for.
+    awaited = requested or wish.decision.rule == PROMISE
+    order = PhotoOrder(
+        dedup_key=wish.cause,
+        trace_id=structlog.contextvars.get_contextvars().get("trace_id"),
+        chat_id=wish.chat_id,
+        owner_id=wish.person.id,
+        reply_to_message_id=wish.reply_to_message_id,
+        requested=requested,
+        premium=wish.premium,
+        rule=wish.decision.rule,
+        reason=wish.decision.reason,
+        workflow=description.workflow,
+        orientation=description.orientation,
+        prompt=description.prompt,
+        negative_prompt=description.negative_prompt,
+        seed=wish.persona.seed(rng),
+        inputs=description.inputs,
+        expires_in=settings.requested_photo_expires if awaited else settings.automatic_photo_expires,
+        words=_words(wish, say, rng, owed=awaited),
+    )
+    photo = await placing.place(
+        session,
+        order,
+        queue_limit=settings.queue_limit,
+        premium_head_start=settings.premium_head_start,
+        lease=settings.lease,
+        hold=WORDS_FIRST if wish.after_words else 0,
+    )
+    if photo.status is not PhotoStatus.DROPPED and await session.get(PhotoMoment, photo.id) is None:
+        moment = PhotoMoment(photo_id=photo.id, dialogue_id=wish.dialogue_id, story=wish.story, take=wish.take)
+        moment.from_pack = wish.from_pack
+        moment.scene = wish.scene.model_dump(exclude={"visual"})
+        session.add(moment)
+    return photo
+
+
+async def own_photo(session: AsyncSession, person: Person, photo_id: int) -> Photo | None:
+    """Only one's own: callback data can be forged."""
+    photo = await session.get(Photo, photo_id)
+    return photo if photo and photo.owner_id == person.id else None
+
+
+async def own_moment(session: AsyncSession, person: Person, photo_id: int) -> PhotoMoment | None:
+    """Only of a person's own photos: callback data can be forged."""
+    return await session.scalar(
+        select(PhotoMoment)
+        .join(Photo, Photo.id == PhotoMoment.photo_id)
+        .where(PhotoMoment.photo_id == photo_id, Photo.owner_id == person.id)
+    )
+
+
+def other_take(moment: PhotoMoment, *, further: int = 0) -> Scene:
+    """The scene of a photo as another camera sees it; `further` takes of it have been made before."""
+    scene = Scene.model_validate(moment.scene)
+    return scene.model_copy(update={"camera": camera.another(scene.camera, moment.take + further).words})
+
+
+def once_more(moment: PhotoMoment, *, further: int = 0) -> Scene:
+    """The scene of a photo once more, with another composition."""
+    scene = Scene.model_validate(moment.scene)
+    return scene.model_copy(update={"camera": camera.once_more(scene.camera, moment.take + further)})
+
+
+async def last_outcome(session: AsyncSession, dialogue_id: int) -> tuple[Scene, PhotoStatus] | None:
+    """What the dialogue's newest photo shows, and what became of it."""
+    row = (
+        await session.execute(
+            select(PhotoMoment.scene, Photo.status)
+            .join(Photo, Photo.id == PhotoMoment.photo_id)
+            .where(PhotoMoment.dialogue_id == dialogue_id)
+            .order_by(PhotoMoment.photo_id.desc())
+            .limit(1)
+        )
+    ).one_or_none()
+    return (Scene.model_validate(row.scene), row.status) if row else None
+
+
+def buttons(say: Say) -> tuple[tuple[tuple[str, str], ...], ...]:
+    """What can be pressed under a photo: text, and callback data that its number follows."""
+    return (
+        ((say("photo-retake"), RETAKE), (say("photo-another"), ANOTHER)),
+        (("👍", LIKE), ("👎", DISLIKE), ("🗑", DELETE)),
+    )
+
+
+def _words(wish: Wish, say: Say, rng: random.Random, *, owed: bool) -> PhotoWords:
+    return PhotoWords(
+        failed=rng.choice(wish.persona.photo_failed).to(wish.person.locale),
+        unconfirmed=say("photo-unconfirmed"),
+        send_again=say("photo-send-again"),
+        send_again_data=SEND_AGAIN,
+        too_late=say("photo-too-late"),
+        owed=owed,
+        buttons=buttons(say),
+        spoiler=wish.person.blur_photos,
+        silent=wish.person.silent_photos,
+    )

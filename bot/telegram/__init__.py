@@ -1,0 +1,4 @@
+"""How the bot speaks Telegram: messages, keyboards, callback data, flood control.
+
+No rows, no personas, no prices.
+"""

@@ -1,0 +1,90 @@
+"""The one place that catches everything a handler can raise."""
+
+import aiohttp
+import structlog
+from aiogram import Bot, Dispatcher
+from aiogram.exceptions import (
+    ClientDecodeError,
+    TelegramAPIError,
+    TelegramBadRequest,
+    TelegramForbiddenError,
+    TelegramNetworkError,
+    TelegramRetryAfter,
+    TelegramServerError,
+)
+from aiogram.types import Update
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from bot import metrics
+from bot.accounts import people
+from bot.telegram.own_time import timing
+from bot.texts import Texts
+from bot.updates.inbox import Handle, TryAgain, chat_of
+from generation.runtime.database import Database, never_passes
+
+log = structlog.get_logger(__name__)
+
+#: Faults that pass: the update is handled again. A lost answer is worse than one that comes twice.
+PASSING = (
+    TelegramNetworkError,
+    TelegramServerError,
+    TelegramRetryAfter,
+    ClientDecodeError,
+    DBAPIError,
+    InterfaceError,
+    PoolTimeout,
+    OSError,
+    aiohttp.ClientError,
+    TimeoutError,
+)
+
+
+def handler(bot: Bot, dispatcher: Dispatcher, texts: Texts, database: Database) -> Handle:
+    """What the inbox does with an update: never raises but for TryAgain."""
+
+    async def handle(update: Update) -> None:
+        kind, outcome = update.event_type, "handled"
+        try:
+            with timing() as stopwatch:
+                await dispatcher.feed_update(bot, update)
+            metrics.OWN_SECONDS.observe(stopwatch.own_seconds)
+            log.debug("update.handled", seconds=stopwatch.seconds, own_seconds=stopwatch.own_seconds)
+        except TelegramForbiddenError:
+            outcome = "unreachable"
+            log.info("update.person_unreachable")
+            if (chat_id := chat_of(update)) > 0:
+                async with database.unit() as session:
+                    await people.blocked(session, chat_id)
+        except TelegramBadRequest as error:
+            # For one, a button pressed so long ago that its query can no longer be answered.
+            outcome = "refused"
+            log.warning("update.refused_by_telegram", error=str(error))
+        except PASSING as error:
+            # Tried again, a value that cannot be stored would silence its chat for an hour.
+            outcome = "failed"
+            if not never_passes(error):
+                outcome = "tried_again"
+                raise TryAgain(type(error).__name__) from error
+            log.exception("update.failed")
+            await _apologise(bot, update, texts)
+        except Exception:
+            outcome = "failed"
+            log.exception("update.failed")
+            await _apologise(bot, update, texts)
+        finally:
+            metrics.UPDATES.labels(kind, outcome).inc()
+
+    return handle
+
+
+async def _apologise(bot: Bot, update: Update, texts: Texts) -> None:
+    chat_id = chat_of(update)
+    if chat_id <= 0:
+        return
+    user = getattr(update.event, "from_user", None)
+    say = texts.in_locale(texts.locale_of(user.language_code if user else None))
+    try:
+        await bot.send_message(chat_id, say("went-wrong"))
+    except (TelegramAPIError, ClientDecodeError) as error:
+        log.warning("update.no_apology", error=type(error).__name__)

@@ -1,0 +1,138 @@
+"""The two ways in which updates come: long polling and a webhook. Both only write them down."""
+
+import asyncio
+import hmac
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import structlog
+from aiogram import Bot
+from aiogram.exceptions import (
+    ClientDecodeError,
+    TelegramAPIError,
+    TelegramNotFound,
+    TelegramRetryAfter,
+    TelegramUnauthorizedError,
+)
+from aiogram.types import Update
+from aiohttp import web
+from pydantic import ValidationError
+
+from bot.settings import Settings
+from bot.updates.inbox import Inbox
+from generation.settings import WrongSettings
+
+log = structlog.get_logger(__name__)
+
+POLL_SECONDS = 25
+WRONG_TOKEN = "BOT_TOKEN is wrong: Telegram does not know this bot."  # noqa: S105 - a sentence
+WEBHOOK_PATH = "/telegram"
+SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the name of the header
+#: Telegram's own updates stay far below it.
+MAX_UPDATE_BYTES = 1024 * 1024
+
+
+async def poll(bot: Bot, inbox: Inbox, kinds: Sequence[str]) -> None:
+    """Ask for updates for ever. The offset, which confirms, moves only after the rows are committed."""
+    await _when_telegram_answers(bot.delete_webhook)
+    offset: int | None = None
+    taken_over = False
+    while True:
+        try:
+            if not taken_over:
+                await inbox.take_over()
+                taken_over = True
+            updates, last = await _next_updates(bot, offset, kinds)
+            await inbox.receive(updates)
+        except (TelegramUnauthorizedError, TelegramNotFound):
+            raise WrongSettings(WRONG_TOKEN) from None
+        except Exception as error:
+            # Telegram or PostgreSQL is away: nothing was confirmed, and Telegram sends it again.
+            pause = error.retry_after if isinstance(error, TelegramRetryAfter) else 1
+            log.warning("polling.broken", error=type(error).__name__, pause=pause)
+            await asyncio.sleep(pause)
+        else:
+            offset = offset if last is None else last + 1
+
+
+async def _next_updates(bot: Bot, offset: int | None, kinds: Sequence[str]) -> tuple[list[Update], int | None]:
+    """Updates, and the number of the last one. An update that aiogram cannot read must not stop the others."""
+    try:
+        updates = await bot.get_updates(
+            offset=offset,
+            timeout=POLL_SECONDS,
+            allowed_updates=list(kinds),
+            request_timeout=POLL_SECONDS + 10,
+        )
+    except ClientDecodeError as error:
+        items = error.data.get("result") if isinstance(error.data, dict) else None
+        if not isinstance(items, list) or not items:
+            raise
+        return [update for item in items if (update := _readable(item))], items[-1]["update_id"]
+    return updates, updates[-1].update_id if updates else None
+
+
+def _readable(item: Any) -> Update | None:
+    try:
+        return Update.model_validate(item)
+    except ValidationError:
+        log.warning("update.unreadable", kinds=sorted(set(item) - {"update_id"}))
+        return None
+
+
+async def _when_telegram_answers(call: Callable[[], Awaitable[Any]]) -> None:
+    """Try one call until it goes through; a wrong token ends the process with a sentence."""
+    while True:
+        try:
+            await call()
+        except (TelegramUnauthorizedError, TelegramNotFound):
+            raise WrongSettings(WRONG_TOKEN) from None
+        except (TelegramAPIError, ClientDecodeError) as error:
+            log.warning("telegram.away", error=type(error).__name__)
+            await asyncio.sleep(1)
+        else:
+            return
+
+
+@asynccontextmanager
+async def webhook(bot: Bot, inbox: Inbox, kinds: Sequence[str], settings: Settings) -> AsyncIterator[int]:
+    """Serve the webhook and tell Telegram its address; yields the port. A redelivered update is harmless."""
+    secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret else ""
+    application = web.Application(client_max_size=MAX_UPDATE_BYTES)
+    application.router.add_post(WEBHOOK_PATH, _receiver(inbox, secret))
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.webhook_host, settings.webhook_port)
+        await site.start()
+        await _when_telegram_answers(
+            partial(
+                bot.set_webhook,
+                f"{settings.webhook_url}{WEBHOOK_PATH}",
+                secret_token=secret,
+                allowed_updates=list(kinds),
+            )
+        )
+        port: int = runner.addresses[0][1]
+        yield port
+    finally:
+        await runner.cleanup()
+
+
+def _receiver(inbox: Inbox, secret: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def receive(request: web.Request) -> web.Response:
+        if not hmac.compare_digest(request.headers.get(SECRET_HEADER, "").encode(), secret.encode()):
+            return web.Response(status=403)
+        try:
+            received = Update.model_validate_json(await request.read())
+        except ValidationError:
+            # Told that it arrived, or Telegram would send the same unreadable thing for a day.
+            log.warning("webhook.unreadable_update")
+            return web.Response()
+        # An exception here answers 500, and Telegram delivers the update again.
+        await inbox.receive([received])
+        return web.Response()
+
+    return receive
