@@ -9,7 +9,7 @@ from bot import app, check_data
 from bot.monitoring import figures
 from bot.settings import Settings
 from generation.runtime.monitoring import alert_rules
-from generation.settings import load
+from generation.runtime.settings import load
 
 
 def main(arguments: list[str]) -> int:

@@ -1,16 +1,14 @@
 """The bot process: builds everything, receives updates, and is the one place that starts background tasks."""
 
 import asyncio
-import contextvars
 import os
 import random
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import structlog
@@ -20,11 +18,12 @@ from aiogram.exceptions import (
     TelegramAPIError,
     TelegramBadRequest,
 )
-from aiogram.types import BotCommand, BotCommandScopeAllPrivateChats, BotCommandScopeChat, Update
+from aiogram.types import BotCommandScopeAllPrivateChats, BotCommandScopeChat, Update
 
 from bot import check_data
 from bot.admin.actions import Desk
 from bot.admin.broadcast_sender import Broadcasting
+from bot.background import BackgroundTasks
 from bot.chat.conversation import Conversation
 from bot.chat.drafts import Drafts
 from bot.chat.proactive import Initiative
@@ -41,70 +40,31 @@ from bot.personas.persona import WrongPersona
 from bot.personas.portraits import Portraits
 from bot.photos.service import Ordering
 from bot.settings import Settings
-from bot.telegram import own_time
-from bot.telegram.messages import ObeyTelegram
-from bot.texts import DEFAULT, Say, Texts
-from bot.updates import polling
+from bot.telegram.flood_control import ObeyTelegram
+from bot.texts import DEFAULT, Texts
+from bot.updates import polling, webhook
 from bot.updates.dispatch import handler
 from bot.updates.follow_ups import Arrivals
 from bot.updates.inbox import Inbox
-from bot.updates.middlewares import Maintenance, RateLimit, WhoIsIt
+from bot.updates.menu import ADMIN_COMMANDS, COMMANDS, _menu
+from bot.updates.middlewares import Maintenance, WhoIsIt
+from bot.updates.rate_limit import RateLimit
 from generation import storage
 from generation.errors import WorkflowError
-from generation.figures import Snapshot
 from generation.orders import notify
 from generation.runtime import logs, operator_switches, telegram
 from generation.runtime.database import AWAY, Database
 from generation.runtime.monitoring import alert_rules, http_server, incidents
 from generation.runtime.monitoring.alert_rules import RulesError
+from generation.runtime.monitoring.figures import Snapshot
 from generation.workflows import workflow
 
 log = structlog.get_logger(__name__)
 
-COMMANDS = (
-    "photo", "persona", "story", "create", "gallery", "memory", "premium", "invite", "settings", "privacy", "reset",
-    "terms", "paysupport", "help",
-)  # fmt: skip
-ADMIN_COMMANDS = (
-    "admin", "stats", "queue", "gpu", "alerts", "log", "user", "broadcast", "why", "refund", "maintenance",
-    "reload", *COMMANDS,
-)  # fmt: skip
 #: Where `/metrics` is when METRICS_PORT says nothing; a worker has 9102.
 METRICS_PORT = 9101
 #: Asked for beside what the dispatcher's handlers take.
 AT_ONCE = "pre_checkout_query"
-
-
-class BackgroundTasks:
-    """Tasks that nobody waits for: kept alive, their errors logged, ended with the process."""
-
-    def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def __call__(self, work: Coroutine[Any, Any, None]) -> None:
-        # Not on the time of the update that started it.
-        task = contextvars.copy_context().run(_start, self._guard(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def close(self) -> None:
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except ClientDecodeError as error:
-            # Its text repeats what Telegram answered, and with it what was said.
-            log.warning("background.failed", error=type(error).__name__)
-        except Exception:
-            log.exception("background.failed")
-
-
-def _start(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    own_time.forget()
-    return asyncio.create_task(work)
 
 
 class Application:
@@ -126,7 +86,7 @@ class Application:
             log.info("bot.started", updates="polling", bot_id=self.bot.id)
             await polling.poll(self.bot, self.inbox, self._kinds)
         else:
-            async with polling.webhook(self.bot, self.inbox, self._kinds, self.settings) as port:
+            async with webhook.webhook(self.bot, self.inbox, self._kinds, self.settings) as port:
                 log.info("bot.started", updates="webhook", port=port, bot_id=self.bot.id)
                 await asyncio.Event().wait()
 
@@ -157,10 +117,6 @@ class Application:
                     scope=BotCommandScopeChat(chat_id=admin),
                     language_code=language_code,
                 )
-
-
-def _menu(say: Say, names: Sequence[str]) -> list[BotCommand]:
-    return [BotCommand(command=name, description=say(f"command-{name}")) for name in names]
 
 
 @asynccontextmanager
@@ -217,7 +173,7 @@ async def _parts(settings: Settings, texts: Texts, limit: RateLimit, stack: Asyn
     stack.push_async_callback(background.close)
 
     def model_failed(kind: str) -> None:
-        background(incidents.note(database, figures.LANGUAGE_MODEL, kind))
+        background(incidents.note(database, incidents.LANGUAGE_MODEL, kind))
 
     language_model = LanguageModel(settings, failed=model_failed)
     stack.push_async_callback(language_model.close)

@@ -18,7 +18,7 @@ from bot.texts import Texts
 from generation.backends.comfyui import ComfyUI
 from generation.errors import ComfyUIError, WorkflowError
 from generation.orders.placing import MAX_PROMPT
-from generation.settings import HttpAddress, load
+from generation.runtime.settings import HttpAddress, load
 from generation.workflows import workflow as workflows
 from generation.workflows.compatibility import ObjectInfo, choice_problem, problems
 from generation.workflows.definition import FOLDER

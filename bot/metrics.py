@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Histogram
 
-from generation.metrics import BUCKETS, REGISTRY
+from generation.runtime.monitoring.metrics import BUCKETS, REGISTRY
 
 UPDATES = Counter("vitte_updates", "Updates of Telegram that were handled.", ["kind", "outcome"], registry=REGISTRY)
 OWN_SECONDS = Histogram(

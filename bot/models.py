@@ -21,8 +21,8 @@ from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from generation.models import Timestamp
 from generation.runtime.database import Base
+from generation.runtime.models import Timestamp
 from triggers import Frequency
 
 

@@ -1,12 +1,11 @@
 """What answering works with."""
 
-from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 from aiogram import Bot
 from arq import ArqRedis
 
+from bot.background import Background
 from bot.chat.drafts import Drafts
 from bot.llm.client import LanguageModel
 from bot.llm.text_analysis import Reader
@@ -15,12 +14,6 @@ from bot.photos.service import Ordering
 from bot.settings import Settings
 from bot.updates.follow_ups import Arrivals
 from generation.runtime.database import Database
-
-
-class Background(Protocol):
-    """Starts work that nobody waits for; the one supervised place of the process (`bot.app`)."""
-
-    def __call__(self, work: Coroutine[Any, Any, None]) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

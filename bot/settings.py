@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
-from generation.settings import HttpAddress
+from generation.runtime.settings import HttpAddress
 from generation.settings import Settings as PipelineSettings
 from triggers import FREE_GAP, PREMIUM_GAP
 

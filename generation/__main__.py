@@ -6,7 +6,8 @@ import sys
 
 from generation import storage
 from generation.errors import StorageUnavailable
-from generation.settings import Settings, load
+from generation.runtime.settings import load
+from generation.settings import Settings
 
 
 def main(arguments: list[str]) -> int | str:

@@ -3,19 +3,18 @@
 One source for everything that shows or judges them: the operator's panel and chart, the alert rules, Prometheus.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
 from sqlalchemy import ColumnElement, Select, case, func, literal_column, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from generation import worker_registry
 from generation.models import DROPPED_BY_OPERATOR, TOO_LATE, Photo, PhotoStatus, RenderWorker
 from generation.runtime import operator_switches
+from generation.runtime.monitoring.figures import Figure, Snapshot, Values, by_quantile, percentiles
 
 #: From one time stamp of a photo to the next; between them they are its whole life.
 STAGES: dict[str, tuple[str, str]] = {
@@ -25,23 +24,9 @@ STAGES: dict[str, tuple[str, str]] = {
     "store": ("rendered_at", "stored_at"),
     "send": ("stored_at", "delivered_at"),
 }
-QUANTILES = (0.5, 0.95)
 HOUR = timedelta(hours=1)
 #: Photos from which on a ratio means something.
 FEWEST = 5
-
-#: Values by what tells them apart: "" where a figure has one value only.
-Values = Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """What a value means. `label` is what its values are told apart by: empty for a single one."""
-
-    name: str
-    metric: str
-    help: str
-    label: str = ""
 
 
 #: Windows are the one of the alert rules (15 minutes) where nothing else is said.
@@ -67,36 +52,6 @@ FIGURES = (
     Figure("gpu_temperature", "vitte_gpu_temperature_celsius", "Temperature of the card.", "worker"),
     Figure("disk_free", "vitte_disk_free_ratio", "Free share of the disk that a worker runs on.", "worker"),
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """All figures at one moment. A figure without a value (no photo in the window) is left out."""
-
-    at: datetime
-    values: Mapping[str, Values]
-
-    def of(self, name: str, subject: str = "") -> float | None:
-        return self.values.get(name, {}).get(subject)
-
-    def total(self, name: str) -> float:
-        return sum(self.values.get(name, {}).values())
-
-
-class SnapshotCollector(Collector):
-    """A snapshot in Prometheus' words."""
-
-    def __init__(self, snapshot: Snapshot, figures: Iterable[Figure]) -> None:
-        self._snapshot = snapshot
-        self._figures = figures
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        for figure in self._figures:
-            labels = [figure.label] if figure.label else []
-            family = GaugeMetricFamily(figure.metric, figure.help, labels=labels)
-            for subject, value in self._snapshot.values.get(figure.name, {}).items():
-                family.add_metric([subject] if labels else [], value)
-            yield family
 
 
 async def read(session: AsyncSession, *, window: float, lease: float) -> Snapshot:
@@ -326,16 +281,5 @@ def _seconds(begin: Any, end: Any) -> ColumnElement[Any]:
     return func.extract("epoch", end - begin)
 
 
-def percentiles(seconds: Any) -> ColumnElement[list[float]]:
-    """The quantiles that all figures have, of a column."""
-    wanted: ColumnElement[Any] = literal_column(f"ARRAY[{', '.join(map(str, QUANTILES))}]::float8[]")
-    return func.percentile_cont(wanted).within_group(seconds)
-
-
 def _prefixed(stages: Mapping[str, ColumnElement[float]]) -> Iterator[tuple[str, ColumnElement[float]]]:
     return ((f"stage_{name}", seconds) for name, seconds in stages.items())
-
-
-def by_quantile(found: list[float]) -> Values:
-    """What `percentiles` found, by the quantile's name."""
-    return {str(quantile): float(value) for quantile, value in zip(QUANTILES, found, strict=True)}

@@ -1,17 +1,8 @@
-"""What one process counts by itself, for Prometheus. What rows tell is in `generation.figures`.
+"""What a worker counts by itself, for Prometheus. What rows tell is in `generation.figures`."""
 
-Labels never name a person. Everything is in one registry of the product's own, which
-`generation.runtime.monitoring.http_server` serves.
-"""
+from prometheus_client import Counter, Gauge, Histogram
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
-
-REGISTRY = CollectorRegistry()
-ProcessCollector(registry=REGISTRY)
-PlatformCollector(registry=REGISTRY)
-
-#: Seconds; a photo takes from half a second (sending) to minutes (waiting).
-BUCKETS = (0.1, 0.25, 0.5, 1, 2, 4, 6, 8, 10, 12, 15, 20, 30, 60, 120, 300)
+from generation.runtime.monitoring.metrics import BUCKETS, REGISTRY
 
 PHOTOS_ENDED = Counter(
     "vitte_photos_ended", "Photos that this process brought to an end.", ["outcome", "reason"], registry=REGISTRY
@@ -50,4 +41,3 @@ MODEL_CACHE = {
     "loads": Gauge("vitte_model_cache_loads", "Models that ComfyUI loaded from its disk.", registry=REGISTRY),
     "load_seconds": Gauge("vitte_model_cache_load_seconds", "Seconds that all that took.", registry=REGISTRY),
 }
-FLOODS = Counter("vitte_telegram_floods", "Times that Telegram said 429.", ["method"], registry=REGISTRY)

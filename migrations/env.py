@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 import bot.models
 import generation.models
 from generation.runtime.database import Base
-from generation.settings import DatabaseSettings, load
+from generation.runtime.settings import DatabaseSettings, load
 
 # Importing the two model modules is what fills the metadata.
 MODELS = (bot.models, generation.models)

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 
-from generation.settings import load
+from generation.runtime.settings import load
 from sandbox.machine import run
 from sandbox.settings import SandboxSettings
 

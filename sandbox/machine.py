@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from bot.settings import Settings as BotSettings
-from generation.settings import load
+from generation.runtime.settings import load
 from generation.workflows import workflow
 from sandbox.parts import Parts
 from sandbox.servers import end_with_parent

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
 from bot.settings import Settings
-from generation.settings import WrongSettings, load
+from generation.runtime.settings import WrongSettings, load
 from sandbox.forked import written
 from sandbox.settings import SandboxSettings
 

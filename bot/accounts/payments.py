@@ -12,13 +12,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
+from aiogram import Bot
+from aiogram.exceptions import ClientDecodeError, TelegramAPIError
 from aiogram.types import PreCheckoutQuery, SuccessfulPayment
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.accounts.photo_quota import pack_balance
-from bot.models import Payment, Person, PhotoGrant
+from bot.models import (
+    Payment,
+    Person,
+    PhotoGrant,
+)
 from bot.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -201,3 +207,11 @@ async def _set_premium(session: AsyncSession, person_id: int) -> None:
 
 def _cause(charge_id: str) -> str:
     return f"payment:{charge_id}"
+
+
+async def end_subscription(bot: Bot, person_id: int, charge_id: str) -> bool:
+    try:
+        return await bot.edit_user_star_subscription(person_id, charge_id, is_canceled=True)
+    except (TelegramAPIError, ClientDecodeError) as error:
+        log.warning("subscription.not_ended", error=type(error).__name__)
+        return False

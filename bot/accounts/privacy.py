@@ -7,12 +7,12 @@ from typing import Any
 
 import structlog
 from aiogram import Bot
-from aiogram.exceptions import ClientDecodeError, TelegramAPIError
 from arq import ArqRedis
 from sqlalchemy import delete, func, inspect, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.accounts import payments
+from bot.accounts.payments import end_subscription
 from bot.models import (
     Dialogue,
     Fact,
@@ -95,14 +95,6 @@ async def erase(database: Database, redis: ArqRedis, bot: Bot, person_id: int) -
     log.info("person.erased", photos_waiting=len(waiting))
     # Telegram knows a subscription by one of its charges.
     return any(ended) or not runs
-
-
-async def end_subscription(bot: Bot, person_id: int, charge_id: str) -> bool:
-    try:
-        return await bot.edit_user_star_subscription(person_id, charge_id, is_canceled=True)
-    except (TelegramAPIError, ClientDecodeError) as error:
-        log.warning("subscription.not_ended", error=type(error).__name__)
-        return False
 
 
 def _columns(row: Base) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot import check_data
-from bot.accounts import payments, privacy
+from bot.accounts import payments
 from bot.models import AdminAction, Broadcast, BroadcastStatus, Person, PhotoGrant
 from bot.monitoring import alerting
 from bot.monitoring.alerting import Alerting
@@ -145,7 +145,7 @@ class Desk:
             _, charges = await payments.subscription(session, person.id)
         for charge_id in charges:
             # Whoever is shut out shall not go on paying.
-            await privacy.end_subscription(self.bot, person.id, charge_id)
+            await payments.end_subscription(self.bot, person.id, charge_id)
         tell = self.texts.in_locale(person.locale)
         try:
             await self.bot.send_message(person.id, tell("banned"))
@@ -182,7 +182,7 @@ class Desk:
             return say("refund-refused", why=type(error).__name__)
         if payment.stars and payment.premium_until is not None:
             # A refund ends no subscription: without this Telegram would take the next month.
-            await privacy.end_subscription(self.bot, payment.person_id, payment.charge_id)
+            await payments.end_subscription(self.bot, payment.person_id, payment.charge_id)
         async with self.database.unit() as session:
             taken_back = await payments.take_back(session, payment.charge_id)
             payer = await session.get(Person, payment.person_id)

@@ -7,8 +7,8 @@ from aiogram.types import CallbackQuery, Message
 from bot.admin import broadcast_sender
 from bot.admin.actions import Desk
 from bot.admin.broadcast_sender import AUDIENCES
-from bot.admin.buttons import BroadcastTo
 from bot.models import Broadcast, BroadcastStatus, Person
+from bot.telegram.callbacks import BroadcastTo
 from bot.telegram.messages import acknowledge, keyboard
 from bot.texts import Say
 from generation.runtime.database import Database

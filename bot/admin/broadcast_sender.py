@@ -16,14 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from bot.accounts import people
-from bot.admin.buttons import AdminAct
 from bot.models import Broadcast, BroadcastStatus, Person
 from bot.monitoring.figures import is_premium
 from bot.settings import Settings
+from bot.telegram.callbacks import AdminAct
 from bot.telegram.messages import keyboard
 from bot.texts import DEFAULT, Texts
-from generation.orders.lifecycle import in_seconds
-from generation.runtime.database import AWAY, Database
+from generation.runtime.database import AWAY, Database, in_seconds
 from generation.runtime.telegram import NotTaken, Refused, meaning
 
 log = structlog.get_logger(__name__)

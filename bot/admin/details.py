@@ -16,10 +16,11 @@ from bot.accounts.people import is_premium
 from bot.accounts.photo_quota import pack_balance, standing
 from bot.accounts.plans import plan
 from bot.admin.actions import LARGEST_ID, Desk, number_of
-from bot.admin.buttons import AdminAct
-from bot.admin.formatting import clock, photo_words
+from bot.admin.formatting import photo_words
 from bot.models import Payment, Person
+from bot.monitoring.texts import clock
 from bot.settings import Settings
+from bot.telegram.callbacks import AdminAct
 from bot.telegram.messages import keyboard, send_text
 from bot.texts import Say, Texts
 from generation.models import Photo, PhotoStatus

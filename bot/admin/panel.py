@@ -10,25 +10,18 @@ from aiogram.types import BufferedInputFile, CallbackQuery, InlineKeyboardMarkup
 from sqlalchemy import func, select, text
 
 from bot.admin.actions import DANGEROUS, Desk, key_of
-from bot.admin.buttons import AdminAct, AdminPage
-from bot.admin.formatting import (
-    alert_name,
-    alerts_words,
-    chart_words,
-    log_words,
-    number,
-    state_words,
-    stats_words,
-    worker_words,
-)
+from bot.admin.formatting import log_words, state_words, stats_words, worker_words
 from bot.models import AdminAction, Person
 from bot.monitoring import alerting, chart, figures
+from bot.monitoring.texts import alert_name, alerts_words, chart_words, number
+from bot.telegram.callbacks import AdminAct, AdminPage
 from bot.telegram.messages import MAX_TEXT, acknowledge, fitting, keyboard, replace_text
 from bot.texts import Say
 from generation import worker_registry
-from generation.figures import Snapshot, history
+from generation.figures import history
 from generation.models import Photo
 from generation.runtime import operator_switches
+from generation.runtime.monitoring.figures import Snapshot
 
 log = structlog.get_logger(__name__)
 

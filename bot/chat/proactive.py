@@ -26,7 +26,7 @@ from bot.settings import Settings
 from bot.telegram.callbacks import ShowPremium, StopWriting
 from bot.telegram.messages import keyboard
 from bot.texts import Texts
-from generation.runtime import operator_switches
+from generation.runtime import database, operator_switches
 from generation.runtime.database import AWAY, Database
 
 log = structlog.get_logger(__name__)
@@ -158,7 +158,7 @@ class Initiative:
                     role=Role.PERSONA,
                     text=text,
                     telegram_message_id=message_id,
-                    sent_at=await dialogues.database_now(session),
+                    sent_at=await database.database_now(session),
                 )
             )
 

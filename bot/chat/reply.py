@@ -8,11 +8,9 @@ from bot.dialogues import repository as dialogues
 from bot.dialogues.memory import Memory
 from bot.models import Message
 from bot.parts import Parts
+from bot.telegram.callbacks import AnswerAgain
 from bot.telegram.messages import MAX_TEXT, keyboard, send_text, split, take_buttons_away
 from generation.orders import notify, placing
-
-#: Callback data of "again" under an answer; the answer's number follows.
-ANSWER_AGAIN = "answer_again"
 
 
 class Telling:
@@ -80,4 +78,4 @@ class Telling:
         """`again`; or what helps, where nothing of the answer was left but the words that there is no photo."""
         if turn.afterword_buttons and not answer.afterword:
             return turn.afterword_buttons
-        return keyboard([("🔄", f"{ANSWER_AGAIN}:{answer.id}")])
+        return keyboard([("🔄", AnswerAgain(message_id=answer.id).pack())])

@@ -14,6 +14,7 @@ from bot.llm.text_analysis import Reader
 from bot.models import Dialogue, Fact, Person
 from bot.personas.scene import split_answer
 from bot.settings import Settings
+from generation.runtime import database
 from generation.runtime.database import Database
 
 log = structlog.get_logger(__name__)
@@ -83,7 +84,7 @@ class Memory:
             if dialogue is None or person is None:
                 return
             said = await dialogues.history(session, dialogue)
-            now = await dialogues.database_now(session)
+            now = await database.database_now(session)
         allowed = plan(self._settings, premium=is_premium(person, now, self._settings))
         # In this order: both leave alone what was forgotten since the dialogue was read.
         if older := prompts.to_summarise(said, budget=allowed.memory_tokens):

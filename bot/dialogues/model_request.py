@@ -13,6 +13,7 @@ from bot.personas.persona import Persona
 from bot.personas.scene import Scene
 from bot.photos import orders
 from bot.settings import Settings
+from generation.runtime import database
 
 #: By the name that a language model knows them by.
 LANGUAGES = {"ru": "Russian", "en": "English"}
@@ -33,7 +34,7 @@ async def gather(
     said = await dialogues.history(session, dialogue)
     last_photo = await orders.last_outcome(session, dialogue.id)
     facts = await known_facts(session, person.id, dialogue.persona)
-    premium = is_premium(person, await dialogues.database_now(session), settings)
+    premium = is_premium(person, await database.database_now(session), settings)
     return prompts.for_answer(
         persona,
         persona.story(dialogue.story),

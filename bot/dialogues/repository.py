@@ -1,7 +1,6 @@
 """Dialogues and their messages, as rows."""
 
 import random
-from datetime import datetime
 from itertools import takewhile
 
 from sqlalchemy import func, select, update
@@ -193,8 +192,3 @@ async def remember_summary(session: AsyncSession, read: Dialogue, summary: str, 
         )
         .values(summary=summary, summarised_to=summarised_to)
     )
-
-
-async def database_now(session: AsyncSession) -> datetime:
-    """PostgreSQL's clock, which every time stamp here comes from."""
-    return (await session.execute(select(func.now()))).scalar_one()

@@ -12,18 +12,19 @@ from aiogram.types import BufferedInputFile, InlineKeyboardMarkup
 from sqlalchemy import Update, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.admin.formatting import alert_words, chart_words, investigation
 from bot.models import Person
 from bot.monitoring import chart, figures
+from bot.monitoring.texts import alert_words, chart_words, investigation
 from bot.settings import Settings
 from bot.telegram.messages import fitting
 from bot.texts import DEFAULT, Say, Texts
-from generation.figures import Snapshot, history
-from generation.models import Alert
+from generation.figures import history
 from generation.runtime import operator_switches
 from generation.runtime.database import AWAY, Database, never_passes
+from generation.runtime.models import Alert
 from generation.runtime.monitoring import alert_rules, incidents
 from generation.runtime.monitoring.alert_rules import CALM, Action, Rule, Rules, State
+from generation.runtime.monitoring.figures import Snapshot
 
 log = structlog.get_logger(__name__)
 

@@ -8,8 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.models import Message, Payment, Person, ReceivedUpdate, Role
 from bot.settings import Settings
 from generation import figures as pipeline
-from generation.figures import Figure, Snapshot, Values
-from generation.runtime.monitoring import incidents
+from generation.runtime.monitoring import figures, incidents
+from generation.runtime.monitoring.figures import Figure, Snapshot, Values
+from generation.runtime.monitoring.incidents import LANGUAGE_MODEL, PAYMENT
 
 DAY = timedelta(days=1)
 #: Seconds in which failed calls are counted: short, so that an alert ends soon after the trouble.
@@ -17,8 +18,6 @@ INCIDENTS = 300
 #: Updates that are handled within so many seconds do not count as waiting.
 HANDLED_WITHIN = timedelta(seconds=5)
 
-LANGUAGE_MODEL = "language_model"
-PAYMENT = "payment"
 
 FIGURES = (
     *pipeline.FIGURES,
@@ -74,9 +73,9 @@ async def _people(session: AsyncSession, settings: Settings) -> dict[str, Values
 async def _language_model(session: AsyncSession, window: float) -> Values:
     lately = Message.created_at > func.now() - timedelta(seconds=window)
     found = await session.scalar(
-        select(pipeline.percentiles(Message.model_seconds)).where(lately, Message.role == Role.PERSONA)
+        select(figures.percentiles(Message.model_seconds)).where(lately, Message.role == Role.PERSONA)
     )
-    return pipeline.by_quantile(found) if found and found[0] is not None else {}
+    return figures.by_quantile(found) if found and found[0] is not None else {}
 
 
 async def _stars_today(session: AsyncSession) -> int:

@@ -13,17 +13,12 @@ from bot.personas.persona import Persona
 from bot.personas.scene import Scene
 from bot.photos.prompt import describe
 from bot.settings import Settings
+from bot.telegram import callbacks
 from bot.texts import Say
 from generation.models import Photo, PhotoStatus
 from generation.orders import placing
 from generation.orders.placing import PhotoOrder, PhotoWords
 from triggers import PROMISE, Decision, Kind
-
-#: Callback data of the buttons; the photo's id follows.
-SEND_AGAIN = "photo_again"
-RETAKE, ANOTHER = "photo_retake", "photo_another"
-LIKE, DISLIKE, DELETE = "photo_like", "photo_dislike", "photo_delete"
-CANCEL, HOW_LONG = "photo_cancel", "photo_how_long"
 
 #: Seconds for which a photo waits for the words that it belongs to; sent words release it at once.
 WORDS_FIRST = 15.0
@@ -141,10 +136,10 @@ async def last_outcome(session: AsyncSession, dialogue_id: int) -> tuple[Scene, 
 
 def buttons(say: Say) -> tuple[tuple[tuple[str, str], ...], ...]:
     """What can be pressed under a photo: text, and callback data that its number follows."""
-    return (
-        ((say("photo-retake"), RETAKE), (say("photo-another"), ANOTHER)),
-        (("👍", LIKE), ("👎", DISLIKE), ("🗑", DELETE)),
-    )
+    retake = (say("photo-retake"), callbacks.Retake.__prefix__)
+    another = (say("photo-another"), callbacks.Another.__prefix__)
+    like, dislike = ("👍", callbacks.Like.__prefix__), ("👎", callbacks.Dislike.__prefix__)
+    return ((retake, another), (like, dislike, ("🗑", callbacks.Delete.__prefix__)))
 
 
 def _words(wish: Wish, say: Say, rng: random.Random, *, owed: bool) -> PhotoWords:
@@ -152,7 +147,7 @@ def _words(wish: Wish, say: Say, rng: random.Random, *, owed: bool) -> PhotoWord
         failed=rng.choice(wish.persona.photo_failed).to(wish.person.locale),
         unconfirmed=say("photo-unconfirmed"),
         send_again=say("photo-send-again"),
-        send_again_data=SEND_AGAIN,
+        send_again_data=callbacks.SendAgain.__prefix__,
         too_late=say("photo-too-late"),
         owed=owed,
         buttons=buttons(say),

@@ -21,9 +21,9 @@ from bot.models import Person
 from bot.personas.persona import Persona
 from bot.personas.scene import Scene
 from bot.photos import orders, wait_texts
-from bot.photos.orders import CANCEL, HOW_LONG
 from bot.photos.prompt import describe
 from bot.settings import Settings
+from bot.telegram.callbacks import Cancel, HowLong, ShowPremium
 from bot.telegram.messages import keyboard
 from bot.texts import Say
 from generation.errors import QueueFull
@@ -32,9 +32,6 @@ from generation.orders import queue
 from triggers import PROMISE, Decision, Frequency, Kind, Moment, draw_gap
 
 log = structlog.get_logger(__name__)
-
-#: Callback data of the button that shows what can be bought.
-PREMIUM = "premium"
 
 
 #: A limit that is reached is told once in so long a time, and not at each wish.
@@ -66,7 +63,7 @@ class Ordering:
         allowed = self._plan(person, stands.now).daily_limit
         if stands.today >= allowed and not await pack_balance(session, person.id):
             words = wait_texts.limit(say, allowed, stands.frees_in(allowed))
-            return Obstacle(words, limit=True, buttons=keyboard([(say("button-premium"), PREMIUM)]))
+            return Obstacle(words, limit=True, buttons=keyboard([(say("button-premium"), ShowPremium().pack())]))
         words = self._too_many(say, stands)
         return Obstacle(words) if words else None
 
@@ -199,8 +196,8 @@ class Ordering:
 
 def waiting_buttons(say: Say, photo_id: int) -> InlineKeyboardMarkup:
     """Under the words that a photo takes a while."""
-    how_long, cancel = (say("photo-how-long"), HOW_LONG), (say("photo-cancel"), CANCEL)
-    return keyboard([(text, f"{data}:{photo_id}") for text, data in (how_long, cancel)])
+    how_long = (say("photo-how-long"), HowLong(photo_id=photo_id).pack())
+    return keyboard([how_long, (say("photo-cancel"), Cancel(photo_id=photo_id).pack())])
 
 
 def honest(say: Say, text: str, reading: AnswerReading, afterword: str, *, photo_comes: bool) -> str:

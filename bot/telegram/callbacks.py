@@ -1,14 +1,11 @@
-"""Callback data of all buttons. Whatever a person's client sends is checked here first: it can be forged."""
+"""Callback data of all buttons, the operators' too. It can be forged, so it is checked here first."""
 
 from typing import Annotated
 
 from aiogram.filters.callback_data import CallbackData
 from pydantic import Field
 
-from bot.chat.reply import ANSWER_AGAIN
 from bot.models import DislikeReason
-from bot.photos.orders import ANOTHER, CANCEL, DELETE, DISLIKE, HOW_LONG, LIKE, RETAKE, SEND_AGAIN
-from bot.photos.service import PREMIUM
 from triggers import Frequency
 
 #: What PostgreSQL can look up.
@@ -37,27 +34,27 @@ class AtmosphereChoice(CallbackData, prefix="mood"):
     atmosphere: str
 
 
-class AnswerAgain(CallbackData, prefix=ANSWER_AGAIN):
+class AnswerAgain(CallbackData, prefix="answer_again"):
     message_id: RowId
 
 
-class SendAgain(CallbackData, prefix=SEND_AGAIN):
+class SendAgain(CallbackData, prefix="photo_again"):
     photo_id: RowId
 
 
-class Retake(CallbackData, prefix=RETAKE):
+class Retake(CallbackData, prefix="photo_retake"):
     photo_id: RowId
 
 
-class Another(CallbackData, prefix=ANOTHER):
+class Another(CallbackData, prefix="photo_another"):
     photo_id: RowId
 
 
-class Like(CallbackData, prefix=LIKE):
+class Like(CallbackData, prefix="photo_like"):
     photo_id: RowId
 
 
-class Dislike(CallbackData, prefix=DISLIKE):
+class Dislike(CallbackData, prefix="photo_dislike"):
     photo_id: RowId
 
 
@@ -66,7 +63,7 @@ class DislikeBecause(CallbackData, prefix="photo_because"):
     photo_id: RowId
 
 
-class Delete(CallbackData, prefix=DELETE):
+class Delete(CallbackData, prefix="photo_delete"):
     photo_id: RowId
 
 
@@ -78,11 +75,11 @@ class Keep(CallbackData, prefix="photo_keep"):
     photo_id: RowId
 
 
-class Cancel(CallbackData, prefix=CANCEL):
+class Cancel(CallbackData, prefix="photo_cancel"):
     photo_id: RowId
 
 
-class HowLong(CallbackData, prefix=HOW_LONG):
+class HowLong(CallbackData, prefix="photo_how_long"):
     photo_id: RowId
 
 
@@ -139,7 +136,7 @@ class DeleteOwnPersona(CallbackData, prefix="own_delete"):
     persona_id: RowId
 
 
-class ShowPremium(CallbackData, prefix=PREMIUM):
+class ShowPremium(CallbackData, prefix="premium"):
     pass
 
 
@@ -149,3 +146,20 @@ class Pack(CallbackData, prefix="pack"):
 
 class StopWriting(CallbackData, prefix="stop_writing"):
     pass
+
+
+class AdminPage(CallbackData, prefix="admin"):
+    page: str
+
+
+class AdminAct(CallbackData, prefix="act"):
+    action: str
+    target: str = ""
+    #: Asked and answered: do it.
+    sure: bool = False
+
+
+class BroadcastTo(CallbackData, prefix="cast"):
+    broadcast_id: RowId
+    audience: str
+    sure: bool = False

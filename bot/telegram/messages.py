@@ -1,76 +1,22 @@
 """Sending text within Telegram's limits."""
 
-import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-import aiohttp
 import structlog
 from aiogram import Bot
-from aiogram.client.session.middlewares.base import BaseRequestMiddleware, NextRequestMiddlewareType
 from aiogram.exceptions import (
     ClientDecodeError,
     TelegramAPIError,
     TelegramBadRequest,
-    TelegramNetworkError,
-    TelegramRetryAfter,
 )
-from aiogram.methods import (
-    EditMessageReplyMarkup,
-    Response,
-    SendChatAction,
-    SendMessageDraft,
-    TelegramMethod,
-)
-from aiogram.methods.base import TelegramType
 from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message
-
-from bot.telegram.own_time import away
 
 log = structlog.get_logger(__name__)
 
 #: Telegram counts in UTF-16 code units after entities are parsed.
 MAX_TEXT = 4096
 _BREAKS = ("\n\n", "\n", ". ", "! ", "? ", " ")
-
-
-#: What is not worth waiting for: it is left out when Telegram pushes back.
-DECORATION = (SendMessageDraft, EditMessageReplyMarkup, SendChatAction)
-
-
-class ObeyTelegram(BaseRequestMiddleware):
-    """Waits as long as Telegram says after a 429, and tries again; also when it could not even be reached.
-
-    Both mean that Telegram did not carry the request out, so repeating it cannot send anything twice.
-    """
-
-    def __init__(self, *, tries: int = 5) -> None:
-        self._tries = tries
-
-    async def __call__(
-        self,
-        make_request: NextRequestMiddlewareType[TelegramType],
-        bot: Bot,
-        method: TelegramMethod[TelegramType],
-    ) -> Response[TelegramType]:
-        tries = 1 if isinstance(method, DECORATION) else self._tries
-        for left in reversed(range(tries)):
-            try:
-                if tries == 1:
-                    return await make_request(bot, method)
-                with away():
-                    return await make_request(bot, method)
-            except TelegramRetryAfter as error:
-                if not left:
-                    raise
-                log.warning("telegram.flood", method=method.__api_method__, seconds=error.retry_after)
-                with away():
-                    await asyncio.sleep(error.retry_after)
-            except TelegramNetworkError as error:
-                if not left or not isinstance(error.__cause__, aiohttp.ClientConnectorError):
-                    raise
-                await asyncio.sleep(0.5)
-        raise AssertionError("unreachable")
 
 
 async def acknowledge(query: CallbackQuery, text: str | None = None, *, alert: bool = False) -> None:

@@ -20,8 +20,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
 from bot.models import ReceivedUpdate
-from generation.orders.lifecycle import in_seconds
-from generation.runtime.database import Database, never_passes
+from generation.runtime.database import Database, in_seconds, never_passes
 
 log = structlog.get_logger(__name__)
 

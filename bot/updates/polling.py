@@ -1,10 +1,7 @@
 """The two ways in which updates come: long polling and a webhook. Both only write them down."""
 
 import asyncio
-import hmac
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
@@ -17,26 +14,20 @@ from aiogram.exceptions import (
     TelegramUnauthorizedError,
 )
 from aiogram.types import Update
-from aiohttp import web
 from pydantic import ValidationError
 
-from bot.settings import Settings
 from bot.updates.inbox import Inbox
-from generation.settings import WrongSettings
+from generation.runtime.settings import WrongSettings
 
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 25
 WRONG_TOKEN = "BOT_TOKEN is wrong: Telegram does not know this bot."  # noqa: S105 - a sentence
-WEBHOOK_PATH = "/telegram"
-SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the name of the header
-#: Telegram's own updates stay far below it.
-MAX_UPDATE_BYTES = 1024 * 1024
 
 
 async def poll(bot: Bot, inbox: Inbox, kinds: Sequence[str]) -> None:
     """Ask for updates for ever. The offset, which confirms, moves only after the rows are committed."""
-    await _when_telegram_answers(bot.delete_webhook)
+    await when_telegram_answers(bot.delete_webhook)
     offset: int | None = None
     taken_over = False
     while True:
@@ -82,7 +73,7 @@ def _readable(item: Any) -> Update | None:
         return None
 
 
-async def _when_telegram_answers(call: Callable[[], Awaitable[Any]]) -> None:
+async def when_telegram_answers(call: Callable[[], Awaitable[Any]]) -> None:
     """Try one call until it goes through; a wrong token ends the process with a sentence."""
     while True:
         try:
@@ -94,45 +85,3 @@ async def _when_telegram_answers(call: Callable[[], Awaitable[Any]]) -> None:
             await asyncio.sleep(1)
         else:
             return
-
-
-@asynccontextmanager
-async def webhook(bot: Bot, inbox: Inbox, kinds: Sequence[str], settings: Settings) -> AsyncIterator[int]:
-    """Serve the webhook and tell Telegram its address; yields the port. A redelivered update is harmless."""
-    secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret else ""
-    application = web.Application(client_max_size=MAX_UPDATE_BYTES)
-    application.router.add_post(WEBHOOK_PATH, _receiver(inbox, secret))
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, settings.webhook_host, settings.webhook_port)
-        await site.start()
-        await _when_telegram_answers(
-            partial(
-                bot.set_webhook,
-                f"{settings.webhook_url}{WEBHOOK_PATH}",
-                secret_token=secret,
-                allowed_updates=list(kinds),
-            )
-        )
-        port: int = runner.addresses[0][1]
-        yield port
-    finally:
-        await runner.cleanup()
-
-
-def _receiver(inbox: Inbox, secret: str) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def receive(request: web.Request) -> web.Response:
-        if not hmac.compare_digest(request.headers.get(SECRET_HEADER, "").encode(), secret.encode()):
-            return web.Response(status=403)
-        try:
-            received = Update.model_validate_json(await request.read())
-        except ValidationError:
-            # Told that it arrived, or Telegram would send the same unreadable thing for a day.
-            log.warning("webhook.unreadable_update")
-            return web.Response()
-        # An exception here answers 500, and Telegram delivers the update again.
-        await inbox.receive([received])
-        return web.Response()
-
-    return receive

@@ -18,7 +18,7 @@ from generation.backends.comfyui import ComfyUI
 from generation.bench_gpu import report
 from generation.bench_gpu.measuring import Card, Row, measure
 from generation.errors import ComfyUIError, WorkflowError
-from generation.settings import HttpAddress, load
+from generation.runtime.settings import HttpAddress, load
 from generation.workflows import workflow as workflows
 from generation.workflows.compatibility import ObjectInfo, problems
 from generation.workflows.definition import FOLDER, BatchWay, WorkflowFile

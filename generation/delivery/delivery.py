@@ -16,11 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
 
 from generation import metrics
+from generation.delivery import messages
 from generation.figures import STAGES
 from generation.models import DROPPED_BY_OPERATOR, TOO_LATE, Photo, PhotoStatus
 from generation.orders import lifecycle
 from generation.orders.placing import PhotoWords
-from generation.runtime import telegram
+from generation.runtime import database, telegram
 from generation.runtime.database import Database
 
 log = structlog.get_logger(__name__)
@@ -52,7 +53,7 @@ class Delivery:
             if not await self._move(photo, PhotoStatus.SENDING, lease=self._lease):
                 log.warning("photo.lost_to_another_worker")
                 return
-            outcome = await telegram.send_photo(self._bot, photo, jpeg)
+            outcome = await messages.send_photo(self._bot, photo, jpeg)
             if not isinstance(outcome, telegram.NotTaken):
                 await self._end(photo, outcome)
                 return
@@ -106,7 +107,7 @@ class Delivery:
             text, button = words.unconfirmed, (words.send_again, words.send_again_data)
         if not await self._reserve(photo):
             return
-        outcome = await telegram.tell(self._bot, photo, text, button=button)
+        outcome = await messages.tell(self._bot, photo, text, button=button)
         # A shutdown that comes now must not lead to saying it twice.
         await asyncio.shield(self._note_telling(photo, outcome))
 
@@ -139,7 +140,7 @@ class Delivery:
     async def _is_over(self, photo: Photo) -> bool:
         if photo.expires_at is None:
             return False
-        return await self._database.insist(lambda session: lifecycle.is_past(session, photo.expires_at))
+        return await self._database.insist(lambda session: database.is_past(session, photo.expires_at))
 
     async def _reserve(self, photo: Photo) -> bool:
         """For as long as saying it may take; a worker that is killed meanwhile leaves it to a later sweep."""
@@ -147,7 +148,7 @@ class Delivery:
             reserved = await session.execute(
                 update(Photo)
                 .where(Photo.id == photo.id, Photo.told_at.is_(None), Photo.not_before <= func.clock_timestamp())
-                .values(not_before=lifecycle.in_seconds(TELLING))
+                .values(not_before=database.in_seconds(TELLING))
                 .returning(Photo.id)
             )
             return reserved.scalar_one_or_none() is not None
@@ -156,7 +157,7 @@ class Delivery:
         await session.execute(update(Photo).where(Photo.id == photo.id).values(told_at=func.now()))
 
     async def _later(self, session: AsyncSession, photo: Photo, pause: float) -> None:
-        values = {"not_before": lifecycle.in_seconds(pause)}
+        values = {"not_before": database.in_seconds(pause)}
         await session.execute(update(Photo).where(Photo.id == photo.id, Photo.told_at.is_(None)).values(**values))
 
     async def _again(self, session: AsyncSession, photo: Photo) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from generation.errors import StorageUnavailable
 from generation.models import DiscardedObject, Photo, PhotoStatus
-from generation.orders import lifecycle
+from generation.runtime import database
 from generation.runtime.database import Database
 from generation.storage import Storage, object_key
 
@@ -75,5 +75,5 @@ async def sweep(database: Database, storage: Storage) -> None:
 
 
 async def discard_object(session: AsyncSession, key: str, *, until: timedelta = timedelta()) -> None:
-    values = {"object_key": key, "until": lifecycle.in_seconds(until.total_seconds())}
+    values = {"object_key": key, "until": database.in_seconds(until.total_seconds())}
     await session.execute(insert(DiscardedObject).values(**values).on_conflict_do_nothing())

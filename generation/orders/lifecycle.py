@@ -4,16 +4,15 @@ Every change names the attempt that it belongs to. A worker that lost its photo 
 another one took it) changes nothing and learns so from the answer.
 """
 
-from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, inspect, select, text, tuple_, update
+from sqlalchemy import ColumnElement, func, inspect, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
 
 from generation import metrics
 from generation.models import Photo, PhotoStatus
-from generation.runtime.database import Database
+from generation.runtime.database import Database, in_seconds
 
 QUEUED, RENDERING, STORED = PhotoStatus.QUEUED, PhotoStatus.RENDERING, PhotoStatus.STORED
 SENDING, DELIVERED = PhotoStatus.SENDING, PhotoStatus.DELIVERED
@@ -164,13 +163,3 @@ def _copy(row: Photo, photo: Photo) -> None:
     """`photo` belongs to no session, so that no rollback can empty it."""
     for attribute in inspect(Photo).column_attrs:
         set_committed_value(photo, attribute.key, getattr(row, attribute.key))
-
-
-async def is_past(session: AsyncSession, moment: datetime | None) -> bool:
-    """Whether a moment has passed, by PostgreSQL's clock."""
-    return bool(await session.scalar(select(func.clock_timestamp() >= moment)))
-
-
-def in_seconds(seconds: float) -> Any:
-    """A moment by PostgreSQL's clock, the only clock that all machines share."""
-    return func.clock_timestamp() + timedelta(seconds=seconds)

@@ -9,9 +9,10 @@ from sqlalchemy import ColumnElement, exists, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from generation.models import Alert, Photo, PhotoStatus, RenderWorker
-from generation.orders.lifecycle import in_seconds
+from generation.models import Photo, PhotoStatus, RenderWorker
 from generation.runtime import operator_switches
+from generation.runtime.database import in_seconds
+from generation.runtime.models import Alert
 from generation.workflows.workflow import UNMEASURED
 
 log = structlog.get_logger(__name__)

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 import structlog
 from asyncpg.exceptions import DataError
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, func, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
@@ -91,3 +92,18 @@ class Database:
 
     async def close(self) -> None:
         await self._engine.dispose()
+
+
+async def is_past(session: AsyncSession, moment: datetime | None) -> bool:
+    """Whether a moment has passed, by PostgreSQL's clock."""
+    return bool(await session.scalar(select(func.clock_timestamp() >= moment)))
+
+
+def in_seconds(seconds: float) -> Any:
+    """A moment by PostgreSQL's clock, the only clock that all machines share."""
+    return func.clock_timestamp() + timedelta(seconds=seconds)
+
+
+async def database_now(session: AsyncSession) -> datetime:
+    """PostgreSQL's clock, which every time stamp here comes from."""
+    return (await session.execute(select(func.now()))).scalar_one()

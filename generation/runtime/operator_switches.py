@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from generation.models import Control
+from generation.runtime.models import Control
 
 #: Nobody claims photos; they wait.
 QUEUE_PAUSED = "queue_paused"

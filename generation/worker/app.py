@@ -21,12 +21,14 @@ from generation.backends.base import Backend
 from generation.backends.comfyui import ComfyUI
 from generation.backends.runpod import RunPod
 from generation.backends.watchdog import Watchdog
-from generation.figures import FIGURES, Snapshot
+from generation.figures import FIGURES
 from generation.orders import erasure, notify
 from generation.runtime import logs, operator_switches, telegram
 from generation.runtime.database import AWAY, Database
 from generation.runtime.monitoring import http_server
-from generation.settings import Settings, WrongSettings
+from generation.runtime.monitoring.figures import Snapshot
+from generation.runtime.settings import WrongSettings
+from generation.settings import Settings
 from generation.storage import Storage
 from generation.worker.heartbeat import SignsOfLife
 from generation.worker.jobs import deliver_photo, sweep

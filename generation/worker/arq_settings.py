@@ -11,7 +11,8 @@ from arq.connections import RedisSettings
 
 from generation.orders import notify
 from generation.runtime import logs
-from generation.settings import Settings, load
+from generation.runtime.settings import load
+from generation.settings import Settings
 from generation.worker.app import NO_LIMIT, Process
 from generation.worker.jobs import render_photo
 

@@ -32,7 +32,7 @@ from generation.errors import (
 )
 from generation.models import Photo, PhotoStatus
 from generation.orders import lifecycle, notify
-from generation.runtime import telegram
+from generation.runtime import database, telegram
 from generation.runtime.database import Database
 from generation.settings import Settings
 from generation.storage import Storage, object_key
@@ -218,7 +218,7 @@ class Pipeline:
         await self._put_back(photo, failures, pause, error=why, alone=photo.alone or error.counts)
 
     async def _put_back(self, photo: Photo, failures: int, pause: float, **values: Any) -> None:
-        values |= {"failures": failures, "not_before": lifecycle.in_seconds(pause)}
+        values |= {"failures": failures, "not_before": database.in_seconds(pause)}
         if await lifecycle.move_surely(self._database, photo, PhotoStatus.QUEUED, **values):
             await notify.ring(self._redis, photo, premium_head_start=self._settings.premium_head_start, defer=pause)
 

@@ -11,7 +11,7 @@ from generation.backends.base import Backend
 from generation.backends.watchdog import Watchdog
 from generation.errors import GenerationError
 from generation.models import Orientation
-from generation.settings import WrongSettings
+from generation.runtime.settings import WrongSettings
 from generation.workflows.workflow import Filling, Workflow
 
 log = structlog.get_logger(__name__)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from generation.errors import WorkflowError
 from generation.models import Orientation
-from generation.settings import WrongSettings
+from generation.runtime.settings import WrongSettings
 from generation.workflows.definition import FOLDER, BatchWay, Description, Graph, Switch, WorkflowFile
 
 #: What makes a loaded model another one, among a loader's inputs; where all are equal, there is no swap.

@@ -9,7 +9,7 @@ from bot.app import Application
 from bot.llm.prompts import gives_away
 from bot.models import Message, ReceivedUpdate, Role
 from bot.settings import Settings
-from bot.updates.middlewares import RateLimit
+from bot.updates.rate_limit import RateLimit
 from generation.runtime.database import Database
 from sandbox.llm import LanguageModelServer
 from sandbox.telegram import TelegramServer

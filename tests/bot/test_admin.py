@@ -11,12 +11,14 @@ from PIL import Image
 from sqlalchemy import select, update
 
 from bot.admin.actions import ACTIONS
-from bot.app import ADMIN_COMMANDS, COMMANDS, Application
+from bot.app import Application
 from bot.models import AdminAction, Person, PhotoGrant
 from bot.settings import Settings
-from generation.models import Control, Photo, PhotoStatus, RenderWorker
+from bot.updates.menu import ADMIN_COMMANDS, COMMANDS
+from generation.models import Photo, PhotoStatus, RenderWorker
 from generation.runtime import operator_switches
 from generation.runtime.database import Database
+from generation.runtime.models import Control
 from sandbox.telegram import TelegramServer
 from tests.conftest import all_handled, bot_running, settled, worker_running
 from tests.player import Player, has_buttons, has_text, says

@@ -7,15 +7,15 @@ import pytest
 
 from bot.admin.actions import ACTIONS
 from bot.admin.broadcast_sender import AUDIENCES
-from bot.admin.formatting import CHART
 from bot.admin.panel import PAGES
-from bot.app import ADMIN_COMMANDS
 from bot.handlers.personas.own_persona import QUESTIONS
 from bot.models import BroadcastStatus, DislikeReason
+from bot.monitoring.texts import CHART
 from bot.personas.persona import FOLDER as PERSONAS
 from bot.personas.persona import Persona, load
 from bot.photos import wait_texts
 from bot.texts import FOLDER, Texts
+from bot.updates.menu import ADMIN_COMMANDS
 from generation.figures import STAGES
 from generation.runtime.monitoring.alert_rules import Action
 from generation.runtime.monitoring.alert_rules import load as load_rules

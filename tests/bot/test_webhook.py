@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from bot.settings import Settings
-from bot.updates.polling import SECRET_HEADER, WEBHOOK_PATH
+from bot.updates.webhook import SECRET_HEADER, WEBHOOK_PATH
 from generation.storage import Storage
 from sandbox.sockets import free_port
 from sandbox.telegram import TelegramServer

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from generation.figures import Snapshot
 from generation.runtime.monitoring import alert_rules
 from generation.runtime.monitoring.alert_rules import CALM, Action, Rule, RulesError, State, Throttle, load, step
+from generation.runtime.monitoring.figures import Snapshot
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HOT = Rule(name="hot", figure="gpu_temperature", above=85, until=80, hold=10, action=Action.THROTTLE)

@@ -7,8 +7,8 @@ import aiohttp
 import pytest
 
 from bot.monitoring.figures import FIGURES
-from generation.figures import Snapshot
 from generation.runtime.monitoring import http_server
+from generation.runtime.monitoring.figures import Snapshot
 
 
 async def refused() -> Snapshot:

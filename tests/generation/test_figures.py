@@ -11,6 +11,7 @@ from generation.models import Photo, PhotoStatus, RenderWorker
 from generation.orders import lifecycle, placing
 from generation.runtime import operator_switches
 from generation.runtime.database import Database
+from generation.runtime.monitoring.figures import Snapshot
 
 NAMES = {
     "chat_id": 1, "owner_id": 1, "requested": True, "rule": "r", "reason": "r", "words": {}, "workflow": "w",
@@ -38,7 +39,7 @@ def waiting(ago: float, *, premium: bool = False) -> dict[str, Any]:
     return {"queued_at": datetime.now(UTC) - timedelta(seconds=ago), "premium": premium}
 
 
-async def read(database: Database) -> figures.Snapshot:
+async def read(database: Database) -> Snapshot:
     async with database.unit() as session:
         return await figures.read(session, window=900, lease=8)
 

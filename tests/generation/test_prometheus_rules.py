@@ -11,8 +11,8 @@ import yaml
 
 import bot.metrics
 from bot.monitoring.figures import FIGURES
-from generation.metrics import REGISTRY
 from generation.runtime.monitoring import alert_rules
+from generation.runtime.monitoring.metrics import REGISTRY
 
 MONITORING = Path(__file__).parents[2] / "docs" / "monitoring"
 PROMTOOL = shutil.which("promtool")

@@ -7,7 +7,7 @@ import pytest
 
 from bot.settings import Settings
 from generation.orders import notify
-from generation.settings import WrongSettings
+from generation.runtime.settings import WrongSettings
 from generation.storage import Storage
 from generation.worker.warm_up import PROMPT, WarmUp
 from generation.workflows import workflow

@@ -15,8 +15,9 @@ from sqlalchemy import select
 from bot.app import Application
 from bot.settings import Settings
 from generation import metrics
-from generation.models import Alert, Photo, PhotoStatus, RenderWorker
+from generation.models import Photo, PhotoStatus, RenderWorker
 from generation.runtime.database import Database
+from generation.runtime.models import Alert
 from generation.storage import Storage
 from sandbox.comfyui import ComfyUIServer
 from sandbox.http import HttpServer

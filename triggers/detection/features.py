@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
-import pymorphy3
 
 from triggers.text.deobfuscation import fold
+from triggers.text.morphology import morphology
 
 #: Lexical features share so many places; the hash is the same in every process.
 PLACES = 1 << 16
@@ -82,9 +82,3 @@ def _terms(word: str) -> tuple[str, ...]:
     if parsed.tag.POS not in {"VERB", "PRTS", "PRTF", "GRND"}:
         return (lemma,)
     return lemma, "_".join(str(value) for name in _GRAMMAR if (value := getattr(parsed.tag, name)))
-
-
-@lru_cache(maxsize=1)
-def morphology() -> pymorphy3.MorphAnalyzer:
-    """Loaded once, about 30 MB."""
-    return pymorphy3.MorphAnalyzer()

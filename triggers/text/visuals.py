@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
-from triggers.detection.features import morphology
 from triggers.text.deobfuscation import fold
+from triggers.text.morphology import morphology
 
 #: Things that are named in one action; more would crowd the picture.
 MOST_THINGS = 3

@@ -13,14 +13,12 @@ from bot.accounts import invitations, payments
 from bot.accounts.people import is_premium
 from bot.accounts.photo_quota import pack_balance
 from bot.accounts.plans import plan
-from bot.dialogues import repository as dialogues
 from bot.models import Payment, Person, PhotoGrant
-from bot.monitoring import figures
 from bot.settings import Settings
 from bot.telegram.callbacks import Pack, ShowPremium
 from bot.telegram.messages import acknowledge, keyboard, send_text
 from bot.texts import Say, Texts
-from generation.runtime.database import AWAY, Database
+from generation.runtime.database import AWAY, Database, database_now
 from generation.runtime.monitoring import incidents
 
 log = structlog.get_logger(__name__)
@@ -75,7 +73,7 @@ async def answer_checkout(
         except (TelegramAPIError, ClientDecodeError) as error:
             log.warning("checkout.not_answered", error=type(error).__name__, tries_left=left)
             if not left:
-                await incidents.note(database, figures.PAYMENT, type(error).__name__)
+                await incidents.note(database, incidents.PAYMENT, type(error).__name__)
         else:
             return
 
@@ -100,7 +98,7 @@ async def show_premium(
 ) -> None:
     """What both plans give, until when premium is paid, and what can be bought."""
     async with database.unit() as session:
-        now = await dialogues.database_now(session)
+        now = await database_now(session)
         left = await pack_balance(session, person.id)
     free, paid_plan = plan(settings, premium=False), plan(settings, premium=True)
     has = is_premium(person, now, settings)

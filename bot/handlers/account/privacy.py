@@ -6,8 +6,8 @@ from aiogram.types import BufferedInputFile, CallbackQuery, InlineKeyboardMarkup
 from arq import ArqRedis
 
 from bot.accounts import privacy
+from bot.background import Background
 from bot.models import Person
-from bot.parts import Background
 from bot.telegram.callbacks import Privacy
 from bot.telegram.messages import acknowledge, keyboard, replace_buttons, replace_text
 from bot.texts import Say

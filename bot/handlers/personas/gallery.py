@@ -20,6 +20,7 @@ from bot.settings import Settings
 from bot.telegram.callbacks import DeleteOwnPersona, GalleryPage, OwnPersonaAnswer, PersonaChoice
 from bot.telegram.messages import acknowledge, fitting, keyboard, send_text
 from bot.texts import Say
+from generation.runtime import database
 from generation.runtime.database import Database
 
 #: Personas on one page, two in a row as in its picture.
@@ -113,7 +114,7 @@ class Gallery:
     async def open_dialogue(
         self, session: AsyncSession, person: Person, key: str, story_key: str, story: Story
     ) -> Dialogue:
-        premium = is_premium(person, await dialogues.database_now(session), self._settings)
+        premium = is_premium(person, await database.database_now(session), self._settings)
         return await dialogues.begin(
             session,
             person_id=person.id,
@@ -130,7 +131,7 @@ class Gallery:
         dialogue = await dialogues.current(session, person.id)
         if dialogue is None or dialogue.persona != key or dialogue.answers:
             return False
-        age = await dialogues.database_now(session) - dialogue.created_at
+        age = await database.database_now(session) - dialogue.created_at
         return age.total_seconds() < PRESSED_TWICE
 
     async def _page(

@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.accounts import privacy
 from bot.accounts.people import is_premium
 from bot.accounts.plans import plan
-from bot.dialogues import repository as dialogues
 from bot.handlers.personas.gallery import Gallery
 from bot.llm import prompts
 from bot.llm.client import LanguageModel, LanguageModelUnavailable
@@ -26,7 +25,7 @@ from bot.settings import Settings
 from bot.telegram.callbacks import DeleteOwnPersona, OwnPersonaAnswer
 from bot.telegram.messages import acknowledge, keyboard, replace_buttons
 from bot.texts import Say
-from generation.runtime.database import Database
+from generation.runtime.database import Database, database_now
 
 #: Whoever writes after so long a time does not answer the question any more.
 FORGOTTEN_AFTER = timedelta(minutes=30)
@@ -57,7 +56,7 @@ class Writing(Filter):
     async def __call__(self, message: Message, person: Person, database: Database) -> bool | dict[str, OwnPersona]:
         async with database.unit() as session:
             row = await _unfinished(session, person)
-            fresh = row is not None and await dialogues.database_now(session) - row.created_at < FORGOTTEN_AFTER
+            fresh = row is not None and await database_now(session) - row.created_at < FORGOTTEN_AFTER
         return {"own_persona": row} if row and fresh and _next(row) is not None else False
 
 
@@ -82,7 +81,7 @@ QUESTIONS = (
 
 async def create(message: Message, person: Person, say: Say, database: Database, settings: Settings) -> None:
     async with database.unit() as session:
-        now = await dialogues.database_now(session)
+        now = await database_now(session)
         allowed = plan(settings, premium=is_premium(person, now, settings)).own_personas
         if await count_own(session, person.id) >= allowed:
             question = None
@@ -166,7 +165,7 @@ async def finish(query: CallbackQuery, person: Person, say: Say, database: Datab
         row = await _unfinished(session, person)
         done = row is not None and _next(row) is None
         if row is not None and done:
-            row.finished_at = await dialogues.database_now(session)
+            row.finished_at = await database_now(session)
     await acknowledge(query, None if done else say("stale-button"))
     await replace_buttons(query, None)
     if row is not None and done and isinstance(query.message, Message):

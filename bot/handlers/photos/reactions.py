@@ -6,9 +6,9 @@ from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.background import Background
 from bot.handlers.photos import album
 from bot.models import DislikeReason, Person, PhotoMoment, Reaction
-from bot.parts import Background
 from bot.photos import orders
 from bot.photos.orders import own_moment, own_photo
 from bot.telegram.callbacks import Delete, DeleteSurely, Dislike, DislikeBecause, Keep, Like

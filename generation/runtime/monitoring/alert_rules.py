@@ -11,8 +11,9 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from generation.figures import FIGURES, Figure, Snapshot
-from generation.settings import WrongSettings
+from generation.figures import FIGURES
+from generation.runtime.monitoring.figures import Figure, Snapshot
+from generation.runtime.settings import WrongSettings
 
 FILE = Path(__file__).with_name("alerts.toml")
 #: Figures that no snapshot of the pipeline holds: whoever watches adds them (`bot.monitoring.figures`).

@@ -13,9 +13,9 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from generation.figures import Figure, Snapshot, SnapshotCollector
-from generation.metrics import REGISTRY
 from generation.runtime.database import AWAY
+from generation.runtime.monitoring.figures import Figure, Snapshot, SnapshotCollector
+from generation.runtime.monitoring.metrics import REGISTRY
 
 log = structlog.get_logger(__name__)
 

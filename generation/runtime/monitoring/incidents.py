@@ -6,8 +6,8 @@ import structlog
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from generation.models import Incident
 from generation.runtime.database import AWAY, Database
+from generation.runtime.models import Incident
 
 log = structlog.get_logger(__name__)
 
@@ -40,3 +40,7 @@ async def latest(session: AsyncSession, *, count: int) -> list[Incident]:
 
 async def forget_old(session: AsyncSession) -> None:
     await session.execute(delete(Incident).where(Incident.at < func.now() - KEPT))
+
+
+LANGUAGE_MODEL = "language_model"
+PAYMENT = "payment"
