@@ -22,7 +22,7 @@ from generation.comfyui_nodes.grouping import Lengths, Text, groups
 from generation.comfyui_nodes.model_cache import Kept
 from sandbox.comfyui import Cost
 from sandbox.comfyui.nodes import NODES
-from tests.generation.test_comfyui_contract import Json, Server, connected, new_colour, plain, sampled
+from tests.generation.backends.test_comfyui_contract import Json, Server, connected, new_colour, plain, sampled
 
 
 @pytest_asyncio.fixture

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from bot.app import Application
 from bot.models import Dialogue
 from generation.runtime.database import Database
-from tests.bot.test_talk import facts
+from tests.bot.chat.test_talk import facts
 from tests.journeys.test_page import CHROMIUM, page
 
 __all__ = ["page"]

@@ -35,7 +35,7 @@ from sandbox.http import HttpServer
 from sandbox.runpod import API_KEY, RunPodServer
 from tests.conftest import settled, worker_running
 from tests.generation.conftest import PlaceOrder
-from tests.generation.test_batches import FOLDER
+from tests.generation.worker.test_batches import FOLDER
 from tests.player import Player
 
 WORKFLOW = workflow.load_all(FOLDER)["one-by-one"]

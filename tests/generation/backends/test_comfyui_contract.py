@@ -1,6 +1,6 @@
 """What our client relies on. Runs against the stand-in, and against a real ComfyUI when COMFYUI_URL names one.
 
-    COMFYUI_URL=http://127.0.0.1:8188 python -m pytest tests/generation/test_comfyui_contract.py
+    COMFYUI_URL=http://127.0.0.1:8188 python -m pytest tests/generation/backends/test_comfyui_contract.py
 
 The sampler's tests need a checkpoint: CONTRACT_CHECKPOINT (tiny.safetensors by default), skipped without it; the
 restart's test needs COMFYUI_RESTART_COMMAND.

@@ -24,7 +24,7 @@ from triggers.policy.policy import Refusal
 
 TEXTS = Texts()
 KEY = re.compile(r"^([a-z][a-z0-9_-]+) =", re.MULTILINE)
-SOURCES = "\n".join(path.read_text() for path in (Path(__file__).parents[2] / "bot").rglob("*.py"))
+SOURCES = "\n".join(path.read_text() for path in (Path(__file__).parents[3] / "bot").rglob("*.py"))
 
 
 def keys(locale: str) -> set[str]:

@@ -14,7 +14,7 @@ from bot.monitoring.figures import FIGURES
 from generation.runtime.monitoring import alert_rules
 from generation.runtime.monitoring.metrics import REGISTRY
 
-MONITORING = Path(__file__).parents[2] / "docs" / "monitoring"
+MONITORING = Path(__file__).parents[3] / "docs" / "monitoring"
 PROMTOOL = shutil.which("promtool")
 
 #: Hold time and hysteresis of a sum, and of a value for each worker.

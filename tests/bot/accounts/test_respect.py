@@ -19,7 +19,7 @@ from generation.storage import Storage
 from sandbox.comfyui import ComfyUIServer
 from sandbox.llm import LanguageModelServer
 from sandbox.telegram import TelegramServer
-from tests.bot.test_photo_buttons import a_photo, emptied
+from tests.bot.handlers.test_photo_buttons import a_photo, emptied
 from tests.conftest import all_handled, bot_running, settled, worker_running
 from tests.player import Player, has_buttons, has_text, labels, says
 

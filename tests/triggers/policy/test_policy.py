@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from triggers.detection.rows import read_all
 from triggers.policy.policy import Refusal, check, check_prompt, wishes_explicit
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 
 
 def rows(file: str) -> list[tuple[str, str]]:

@@ -25,7 +25,7 @@ from tests.conftest import settled, worker_running
 from tests.generation.conftest import PlaceOrder
 from tests.player import Player
 
-FOLDER = Path(__file__).parents[2] / "sandbox" / "workflows"
+FOLDER = Path(__file__).parents[3] / "sandbox" / "workflows"
 WORKFLOWS = workflow.load_all(FOLDER)
 
 

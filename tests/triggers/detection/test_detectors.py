@@ -14,7 +14,7 @@ from triggers.detection.detectors import SURE, Detectors, Features, Task, load_h
 from triggers.detection.features import MAX_LENGTH, MOST_WINDOWS, lexical, windows
 from triggers.detection.patterns import promises_plainly, wishes_for_none
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_in_talk_as_people_talk_hardly_any_photo_is_imagined(detectors: Detector
     Seen when this was written: of 170 messages 1 false wish and none missed, of 172 answers 2 false promises,
     of 127 answers none that shows something by mistake, and 51 of 53 found.
     """
-    talk = rows.read(Path(__file__).parent / "data" / "dialogues.jsonl")
+    talk = rows.read(Path(__file__).parents[1] / "data" / "dialogues.jsonl")
     judged = [(row, detectors.probability(row.task, row.text) > SURE) for row in talk]
     for task, false_ones, found in ((Task.REQUEST, 3, 0.9), (Task.PROMISE, 5, 0.5), (Task.VISUAL, 4, 0.9)):
         said = [(row.label, answer) for row, answer in judged if row.task is task]
