@@ -21,39 +21,39 @@ from aiogram.exceptions import (
 from aiogram.types import BotCommandScopeAllPrivateChats, BotCommandScopeChat, Update
 
 from bot import check_data
-from bot.admin.actions import Desk
-from bot.admin.broadcast_sender import Broadcasting
+from bot.admin.actions import AdminActions
+from bot.admin.broadcast_sender import BroadcastSender
 from bot.background import BackgroundTasks
 from bot.chat.conversation import Conversation
 from bot.chat.drafts import Drafts
-from bot.chat.proactive import Initiative
+from bot.chat.proactive import Proactive
 from bot.handlers import build_router
 from bot.handlers.account.payment import answer_checkout
 from bot.handlers.personas.gallery import Gallery
 from bot.llm.client import LanguageModel
-from bot.llm.text_analysis import Reader
+from bot.llm.text_analysis import TextAnalyzer
 from bot.monitoring import figures
 from bot.monitoring.alerting import Alerting
 from bot.parts import Parts
-from bot.personas.catalog import Cast
+from bot.personas.catalog import PersonaCatalog
 from bot.personas.persona import WrongPersona
 from bot.personas.portraits import Portraits
-from bot.photos.service import Ordering
+from bot.photos.service import PhotoService
 from bot.settings import Settings
-from bot.telegram.flood_control import ObeyTelegram
+from bot.telegram.flood_control import RetryAfterMiddleware
 from bot.texts import DEFAULT, Texts
 from bot.updates import polling, webhook
 from bot.updates.dispatch import handler
-from bot.updates.follow_ups import Arrivals
+from bot.updates.follow_ups import FollowUps
 from bot.updates.inbox import Inbox
 from bot.updates.menu import ADMIN_COMMANDS, COMMANDS, _menu
-from bot.updates.middlewares import Maintenance, WhoIsIt
-from bot.updates.rate_limit import RateLimit
+from bot.updates.middlewares import Maintenance, PersonMiddleware
+from bot.updates.rate_limit import RateLimitMiddleware
 from generation import storage
 from generation.errors import WorkflowError
-from generation.orders import notify
+from generation.orders import jobs
 from generation.runtime import logs, operator_switches, telegram
-from generation.runtime.database import AWAY, Database
+from generation.runtime.database import CONNECTION_ERRORS, Database
 from generation.runtime.monitoring import alert_rules, http_server, incidents
 from generation.runtime.monitoring.alert_rules import RulesError
 from generation.runtime.monitoring.figures import Snapshot
@@ -76,7 +76,7 @@ class Application:
         self.inbox = inbox
         self._texts = texts
         self._kinds = [*dispatcher.resolve_used_update_types(), AT_ONCE]
-        self.initiative: Initiative | None = None
+        self.initiative: Proactive | None = None
         #: Where `/metrics` is served.
         self.endpoint_port = 0
 
@@ -123,28 +123,28 @@ class Application:
 async def running(settings: Settings) -> AsyncIterator[Application]:
     """Build the process from its settings, close it in reverse order."""
     async with AsyncExitStack() as stack:
-        texts, limit = Texts(), RateLimit(settings)
+        texts, limit = Texts(), RateLimitMiddleware(settings)
         parts = await _parts(settings, texts, limit, stack)
-        desk = await _desk(parts, texts, stack)
-        dispatcher = await _dispatcher(parts, desk, limit, stack)
+        admin_actions = await _desk(parts, texts, stack)
+        dispatcher = await _dispatcher(parts, admin_actions, limit, stack)
         inbox = _inbox(parts, dispatcher, texts)
         application = Application(settings, parts.bot, dispatcher, inbox, texts)
-        application.initiative = Initiative(
+        application.initiative = Proactive(
             settings=settings,
             database=parts.database,
             bot=parts.bot,
             language_model=parts.language_model,
-            reader=parts.reader,
-            cast=parts.cast,
+            text_analyzer=parts.text_analyzer,
+            catalog=parts.catalog,
             texts=texts,
         )
-        broadcasting = Broadcasting(settings=settings, database=parts.database, bot=parts.bot, texts=texts)
+        broadcasting = BroadcastSender(settings=settings, database=parts.database, bot=parts.bot, texts=texts)
         for work in (
             inbox.run(partial(_touch, settings.health_file)),
             application.initiative.run(),
             application.introduce(),
-            desk.alerting.run(),
-            _follow_reloads(desk),
+            admin_actions.alerting.run(),
+            _follow_reloads(admin_actions),
             broadcasting.run(),
         ):
             parts.background(work)
@@ -152,7 +152,7 @@ async def running(settings: Settings) -> AsyncIterator[Application]:
             http_server.serving(
                 settings.metrics_host,
                 METRICS_PORT if settings.metrics_port is None else settings.metrics_port,
-                snapshot=partial(_snapshot, desk),
+                snapshot=partial(_snapshot, admin_actions),
                 figures=figures.FIGURES,
                 ready=partial(_ready, parts.database),
             )
@@ -161,13 +161,13 @@ async def running(settings: Settings) -> AsyncIterator[Application]:
         await inbox.finish(settings.shutdown_wait)
 
 
-async def _parts(settings: Settings, texts: Texts, limit: RateLimit, stack: AsyncExitStack) -> Parts:
+async def _parts(settings: Settings, texts: Texts, limit: RateLimitMiddleware, stack: AsyncExitStack) -> Parts:
     """Connections, and what answering works with."""
     database = Database(settings.database_url)
     stack.push_async_callback(database.close)
-    redis = notify.connect(settings.redis_url, queue=settings.arq_queue, retries=1)
+    redis = jobs.connect(settings.redis_url, queue=settings.arq_queue, retries=1)
     stack.push_async_callback(redis.aclose)
-    bot = telegram.connect(settings, ObeyTelegram())
+    bot = telegram.connect(settings, RetryAfterMiddleware())
     stack.push_async_callback(bot.session.close)
     background = BackgroundTasks()
     stack.push_async_callback(background.close)
@@ -177,26 +177,26 @@ async def _parts(settings: Settings, texts: Texts, limit: RateLimit, stack: Asyn
 
     language_model = LanguageModel(settings, failed=model_failed)
     stack.push_async_callback(language_model.close)
-    cast = Cast(check_data.load_all_or_stop(workflow.load_or_stop(settings.workflows_folder), texts))
-    reader = Reader()
-    stack.callback(reader.close)
-    await reader.open()
+    catalog = PersonaCatalog(check_data.load_all_or_stop(workflow.load_or_stop(settings.workflows_folder), texts))
+    text_analyzer = TextAnalyzer()
+    stack.callback(text_analyzer.close)
+    await text_analyzer.open()
     return Parts(
         settings=settings,
         database=database,
         redis=redis,
         bot=bot,
         language_model=language_model,
-        cast=cast,
-        reader=reader,
-        ordering=Ordering(settings=settings, reader=reader, rng=random.Random()),
-        drafts=Drafts(bot, reader.showable),
-        arrivals=Arrivals(database, bot_id=bot.id, allows=limit.has_left),
+        catalog=catalog,
+        text_analyzer=text_analyzer,
+        ordering=PhotoService(settings=settings, text_analyzer=text_analyzer, rng=random.Random()),
+        drafts=Drafts(bot, text_analyzer.showable),
+        follow_ups=FollowUps(database, bot_id=bot.id, allows=limit.has_left),
         background=background,
     )
 
 
-async def _desk(parts: Parts, texts: Texts, stack: AsyncExitStack) -> Desk:
+async def _desk(parts: Parts, texts: Texts, stack: AsyncExitStack) -> AdminActions:
     """What operators work with."""
     alerting = Alerting(
         settings=parts.settings,
@@ -206,34 +206,36 @@ async def _desk(parts: Parts, texts: Texts, stack: AsyncExitStack) -> Desk:
         session=await stack.enter_async_context(aiohttp.ClientSession()),
         rules=alert_rules.load_or_stop(parts.settings.alerts_file),
     )
-    return Desk(parts.settings, parts.database, parts.redis, parts.bot, texts, parts.cast, alerting)
+    return AdminActions(parts.settings, parts.database, parts.redis, parts.bot, texts, parts.catalog, alerting)
 
 
-async def _dispatcher(parts: Parts, desk: Desk, limit: RateLimit, stack: AsyncExitStack) -> Dispatcher:
+async def _dispatcher(
+    parts: Parts, admin_actions: AdminActions, limit: RateLimitMiddleware, stack: AsyncExitStack
+) -> Dispatcher:
     """Handlers behind their middlewares, and what handlers may name among their parameters."""
     dispatcher = Dispatcher(
         settings=parts.settings,
-        texts=desk.texts,
+        texts=admin_actions.texts,
         database=parts.database,
         redis=parts.redis,
         originals=await stack.enter_async_context(storage.opened(parts.settings)),
         language_model=parts.language_model,
-        cast=parts.cast,
-        reader=parts.reader,
+        catalog=parts.catalog,
+        text_analyzer=parts.text_analyzer,
         ordering=parts.ordering,
         conversation=Conversation(parts),
         gallery=Gallery(
             settings=parts.settings,
             database=parts.database,
-            cast=parts.cast,
+            catalog=parts.catalog,
             portraits=Portraits(),
             bot=parts.bot,
             rng=random.Random(),
         ),
         background=parts.background,
-        desk=desk,
+        admin_actions=admin_actions,
     )
-    dispatcher.update.outer_middleware(WhoIsIt(parts.database, desk.texts))
+    dispatcher.update.outer_middleware(PersonMiddleware(parts.database, admin_actions.texts))
     dispatcher.update.outer_middleware(Maintenance(parts.database, parts.settings))
     dispatcher.update.outer_middleware(limit)
     dispatcher.include_router(build_router())
@@ -254,13 +256,13 @@ def _inbox(parts: Parts, dispatcher: Dispatcher, texts: Texts) -> Inbox:
         replica=f"{socket.gethostname()}:{os.getpid()}",
         handle=handler(parts.bot, dispatcher, texts, parts.database),
         at_once=at_once,
-        arrived=parts.arrivals.came,
+        arrived=parts.follow_ups.came,
     )
 
 
-async def _snapshot(desk: Desk) -> Snapshot:
-    async with desk.database.unit() as session:
-        return await figures.read(session, desk.settings, window=desk.alerting.rules.window)
+async def _snapshot(admin_actions: AdminActions) -> Snapshot:
+    async with admin_actions.database.unit() as session:
+        return await figures.read(session, admin_actions.settings, window=admin_actions.alerting.rules.window)
 
 
 async def _ready(database: Database) -> dict[str, str]:
@@ -268,25 +270,25 @@ async def _ready(database: Database) -> dict[str, str]:
     try:
         async with database.unit() as session:
             await operator_switches.read(session)
-    except AWAY as error:
+    except CONNECTION_ERRORS as error:
         return {"postgresql": type(error).__name__}
     return {}
 
 
-async def _follow_reloads(desk: Desk) -> None:
+async def _follow_reloads(admin_actions: AdminActions) -> None:
     """Another replica's operator said /reload."""
     known: int | None = None
     while True:
         try:
-            async with desk.database.unit() as session:
+            async with admin_actions.database.unit() as session:
                 wanted = (await operator_switches.read(session)).reload
             if known not in {None, wanted}:
-                await desk.read_files()
-        except (*AWAY, WrongPersona, WorkflowError, RulesError) as error:
+                await admin_actions.read_files()
+        except (*CONNECTION_ERRORS, WrongPersona, WorkflowError, RulesError) as error:
             log.warning("bot.files_not_read_again", error=type(error).__name__)
         else:
             known = wanted
-        await asyncio.sleep(desk.settings.alerts_every)
+        await asyncio.sleep(admin_actions.settings.alerts_every)
 
 
 def _touch(file: Path | None) -> None:

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.personas import persona as personas
 from bot.personas.camera import TAKES
-from bot.personas.catalog import Cast
+from bot.personas.catalog import PersonaCatalog
 from bot.personas.persona import Persona, WrongPersona
 from bot.personas.scene import Scene
 from bot.photos.prompt import describe
@@ -54,7 +54,7 @@ def load_all_or_stop(known: dict[str, Workflow], texts: Texts) -> dict[str, Pers
     for key, persona in everybody.items():
         for problem in (*of_persona(persona, known), *_of_names(persona, texts)):
             raise WrongPersona(f"{key}.toml: {problem}")
-    for problem in (*of_persona(own := Cast(everybody).sample(), known), *_of_names(own, texts)):
+    for problem in (*of_persona(own := PersonaCatalog(everybody).sample(), known), *_of_names(own, texts)):
         raise WrongPersona(f"own_persona.toml: {problem}")
     return everybody
 
@@ -67,7 +67,7 @@ def _check(settings: DataSettings) -> Iterator[str]:
     for key, persona in everybody.items():
         yield from (f"{key}.toml: {problem}" for problem in of_persona(persona, known))
         yield from (f"{key}.toml: {problem}" for problem in _of_names(persona, Texts()))
-    own = Cast(everybody).sample()
+    own = PersonaCatalog(everybody).sample()
     yield from (f"own_persona.toml: {problem}" for problem in (*of_persona(own, known), *_of_names(own, Texts())))
     if settings.comfyui_url is None:
         return

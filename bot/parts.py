@@ -8,11 +8,11 @@ from arq import ArqRedis
 from bot.background import Background
 from bot.chat.drafts import Drafts
 from bot.llm.client import LanguageModel
-from bot.llm.text_analysis import Reader
-from bot.personas.catalog import Cast
-from bot.photos.service import Ordering
+from bot.llm.text_analysis import TextAnalyzer
+from bot.personas.catalog import PersonaCatalog
+from bot.photos.service import PhotoService
 from bot.settings import Settings
-from bot.updates.follow_ups import Arrivals
+from bot.updates.follow_ups import FollowUps
 from generation.runtime.database import Database
 
 
@@ -25,9 +25,9 @@ class Parts:
     redis: ArqRedis
     bot: Bot
     language_model: LanguageModel
-    cast: Cast
-    reader: Reader
-    ordering: Ordering
+    catalog: PersonaCatalog
+    text_analyzer: TextAnalyzer
+    ordering: PhotoService
     drafts: Drafts
-    arrivals: Arrivals
+    follow_ups: FollowUps
     background: Background

@@ -35,7 +35,7 @@ def place_of(name: str) -> str:
     return name.rsplit(":", 2)[0]
 
 
-async def say_alive(session: AsyncSession, name: str, *, lease: float, backend: str, **state: Any) -> str | None:
+async def heartbeat(session: AsyncSession, name: str, *, lease: float, backend: str, **state: Any) -> str | None:
     """Write down that this worker lives and how it is (columns of `RenderWorker`); what an operator wants of it.
 
     One that was killed at the same place is replaced by it.
@@ -60,7 +60,7 @@ async def alive(session: AsyncSession, *, lease: float) -> list[tuple[RenderWork
     return [(worker, alive) for worker, alive in rows]
 
 
-async def order(session: AsyncSession, name: str, command: Command) -> bool:
+async def send_command(session: AsyncSession, name: str, command: Command) -> bool:
     """Have a worker do something the next time it says that it lives; False when it is not there."""
     ordered = await session.execute(
         update(RenderWorker)
@@ -78,7 +78,7 @@ async def done(session: AsyncSession, name: str, result: str) -> None:
     )
 
 
-async def leave(session: AsyncSession, name: str) -> None:
+async def deregister(session: AsyncSession, name: str) -> None:
     """Take back a worker that stops on purpose."""
     await session.execute(delete(RenderWorker).where(RenderWorker.name == name))
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from generation.scheduling.batching import Batch, Limits, Loaded, Waiting, choose
-from generation.scheduling.cost_model import Speeds
+from generation.scheduling.cost_model import CostModel
 
 #: Seconds of 1 to 4 photos on an RTX 3090, as the research says (3 is interpolated), and of a swap of models.
 RESEARCH = (8.5, 12.0, 14.0, 16.0)
@@ -46,7 +46,7 @@ class Served:
 class Gpu:
     """One GPU: when it is free, and what it holds."""
 
-    speeds: Speeds
+    speeds: CostModel
     free_at: float = 0
     loaded: str | None = None
     loaded_at: float = 0
@@ -90,7 +90,9 @@ def simulate(
     lead: float = 0,
 ) -> Outcome:
     """Serve all arrivals. A GPU asks `lead` seconds before it is free, and at each arrival while it is idle."""
-    outcome = Outcome(gpus=[Gpu(Speeds({"a": RESEARCH, "b": RESEARCH}, trusted={"a", "b"})) for _ in range(gpus)])
+    outcome = Outcome(
+        gpus=[Gpu(CostModel({"a": RESEARCH, "b": RESEARCH}, trusted={"a", "b"})) for _ in range(gpus)]
+    )
     by_id = dict(enumerate(arrivals))
     tie = itertools.count()
     events: list[tuple[float, int, Gpu | None, int]] = []

@@ -16,7 +16,7 @@ from bot.models import ReceivedUpdate
 from bot.settings import Settings
 from generation import storage
 from generation.models import Photo
-from generation.orders import notify
+from generation.orders import jobs
 from generation.runtime.database import Database
 from generation.storage import Storage
 from generation.worker.arq_settings import worker_options
@@ -132,7 +132,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest_asyncio.fixture
 async def redis(settings: Settings) -> AsyncIterator[ArqRedis]:
-    pool = notify.connect(settings.redis_url, queue=settings.arq_queue, retries=1)
+    pool = jobs.connect(settings.redis_url, queue=settings.arq_queue, retries=1)
     yield pool
     await pool.aclose()
 

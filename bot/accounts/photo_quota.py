@@ -20,7 +20,7 @@ REMEMBERED_FOR = timedelta(days=14)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Standing:
+class PhotoQuota:
     """Counts of one person; times are PostgreSQL's."""
 
     now: datetime
@@ -46,7 +46,7 @@ class Standing:
         return (self.ordered_at[self.today - limit] + DAY - self.now).total_seconds()
 
 
-async def standing(session: AsyncSession, person_id: int, *, dialogue_id: int | None = None) -> Standing:
+async def photo_quota(session: AsyncSession, person_id: int, *, dialogue_id: int | None = None) -> PhotoQuota:
     """Read in one go; `orders.place` still guards what must hold against a second order at the same moment."""
     mine = Photo.owner_id == person_id
     row = (
@@ -63,7 +63,7 @@ async def standing(session: AsyncSession, person_id: int, *, dialogue_id: int | 
         )
     ).one()
     since = row.seconds_since_automatic
-    return Standing(
+    return PhotoQuota(
         now=row.now,
         requested_waiting=row.requested_waiting,
         automatic_waiting=row.automatic_waiting,

@@ -24,7 +24,7 @@ from bot.models import (
     PhotoMoment,
 )
 from generation.models import Photo
-from generation.orders import erasure, lifecycle, notify
+from generation.orders import erasure, jobs, lifecycle
 from generation.runtime.database import Base, Database
 
 log = structlog.get_logger(__name__)
@@ -91,7 +91,7 @@ async def erase(database: Database, redis: ArqRedis, bot: Bot, person_id: int) -
     async with database.unit() as session:
         waiting = await erasure.erase(session, person_id)
         await session.execute(delete(Person).where(Person.id == person_id))
-    await notify.unring(redis, waiting)
+    await jobs.withdraw(redis, waiting)
     log.info("person.erased", photos_waiting=len(waiting))
     # Telegram knows a subscription by one of its charges.
     return any(ended) or not runs

@@ -19,14 +19,14 @@ from bot.accounts import payments
 from bot.models import AdminAction, Broadcast, BroadcastStatus, Person, PhotoGrant
 from bot.monitoring import alerting
 from bot.monitoring.alerting import Alerting
-from bot.personas.catalog import Cast
+from bot.personas.catalog import PersonaCatalog
 from bot.personas.persona import Persona, WrongPersona
 from bot.settings import Settings
 from bot.texts import Say, Texts
 from generation import worker_registry
 from generation.errors import WorkflowError
 from generation.models import Photo
-from generation.orders import lifecycle, notify, placing
+from generation.orders import jobs, lifecycle, placing
 from generation.runtime import operator_switches
 from generation.runtime.database import Database
 from generation.runtime.monitoring import alert_rules
@@ -45,7 +45,7 @@ LARGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class AdminActions:
     """Built by `bot.app`. Actions return the words for who pressed."""
 
     settings: Settings
@@ -53,7 +53,7 @@ class Desk:
     redis: ArqRedis
     bot: Bot
     texts: Texts
-    cast: Cast
+    catalog: PersonaCatalog
     alerting: Alerting
     #: Questions that were said yes to: chat and message.
     answered: set[tuple[int, int]] = field(default_factory=set)
@@ -233,12 +233,12 @@ class Desk:
             return say("admin-reload-refused", why=str(error))
         async with self.database.unit() as session:
             await operator_switches.count_up(session, operator_switches.RELOAD)
-        return say("admin-reloaded", personas=len(self.cast.personas), rules=len(self.alerting.rules.rules))
+        return say("admin-reloaded", personas=len(self.catalog.personas), rules=len(self.alerting.rules.rules))
 
     async def read_files(self) -> None:
         """Everything is read and checked before anything is replaced."""
         personas, rules = await asyncio.to_thread(self._read)
-        self.cast.replace(personas)
+        self.catalog.replace(personas)
         self.alerting.rules = rules
 
     def _read(self) -> tuple[dict[str, Persona], Rules]:
@@ -253,7 +253,7 @@ class Desk:
 
     async def _ring(self, photo: Photo) -> None:
         head_start = self.settings.premium_head_start
-        await notify.ring(self.redis, photo, premium_head_start=head_start, afresh=True)
+        await jobs.enqueue_render(self.redis, photo, premium_head_start=head_start, afresh=True)
 
     async def _change(self, target: str, say: Say, **values: object) -> str:
         async with self.database.unit() as session:
@@ -267,7 +267,7 @@ class Desk:
         async with self.database.unit() as session:
             workers = await worker_registry.alive(session, lease=self.settings.lease)
             name = next((worker.name for worker, _ in workers if key_of(worker.name) == target), None)
-            ordered = name is not None and await worker_registry.order(session, name, command)
+            ordered = name is not None and await worker_registry.send_command(session, name, command)
         return say("admin-commanded" if ordered else "stale-button")
 
     async def words_of(self, action: str, target: str) -> str:
@@ -281,28 +281,28 @@ class Desk:
         return target
 
 
-Action = Callable[[Desk, str, Say], Awaitable[str]]
+Action = Callable[[AdminActions, str, Say], Awaitable[str]]
 
 ACTIONS: dict[str, Action] = {
-    "pause": Desk.pause,
-    "drain": Desk.drain,
-    "resume": Desk.resume,
-    "retry_failed": Desk.retry_failed,
-    "drop_waiting": Desk.drop_waiting,
-    "retry_photo": Desk.retry_photo,
-    "refund_photo": Desk.refund_photo,
-    "ban": Desk.ban,
-    "unban": Desk.unban,
-    "refund": Desk.refund,
-    "give_premium": Desk.give_premium,
-    "give_photos": Desk.give_photos,
-    "restart_worker": Desk.restart_worker,
-    "free_worker": Desk.free_worker,
-    "silence": Desk.silence,
-    "stop_broadcast": Desk.stop_broadcast,
-    "maintenance_on": Desk.maintenance_on,
-    "maintenance_off": Desk.maintenance_off,
-    "reload": Desk.reload,
+    "pause": AdminActions.pause,
+    "drain": AdminActions.drain,
+    "resume": AdminActions.resume,
+    "retry_failed": AdminActions.retry_failed,
+    "drop_waiting": AdminActions.drop_waiting,
+    "retry_photo": AdminActions.retry_photo,
+    "refund_photo": AdminActions.refund_photo,
+    "ban": AdminActions.ban,
+    "unban": AdminActions.unban,
+    "refund": AdminActions.refund,
+    "give_premium": AdminActions.give_premium,
+    "give_photos": AdminActions.give_photos,
+    "restart_worker": AdminActions.restart_worker,
+    "free_worker": AdminActions.free_worker,
+    "silence": AdminActions.silence,
+    "stop_broadcast": AdminActions.stop_broadcast,
+    "maintenance_on": AdminActions.maintenance_on,
+    "maintenance_off": AdminActions.maintenance_off,
+    "reload": AdminActions.reload,
 }
 #: Asked twice.
 DANGEROUS = frozenset(

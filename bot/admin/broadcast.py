@@ -5,7 +5,7 @@ from aiogram.filters import Command, CommandObject
 from aiogram.types import CallbackQuery, Message
 
 from bot.admin import broadcast_sender
-from bot.admin.actions import Desk
+from bot.admin.actions import AdminActions
 from bot.admin.broadcast_sender import AUDIENCES
 from bot.models import Broadcast, BroadcastStatus, Person
 from bot.telegram.callbacks import BroadcastTo
@@ -21,7 +21,9 @@ def build_router() -> Router:
     return router
 
 
-async def compose(message: Message, command: CommandObject, person: Person, say: Say, desk: Desk, bot: Bot) -> None:
+async def compose(
+    message: Message, command: CommandObject, person: Person, say: Say, admin_actions: AdminActions, bot: Bot
+) -> None:
     """As a reply to the message that everybody shall get, or with its text after the command."""
     source = message.reply_to_message
     if source is None and (command.args or "").strip():
@@ -30,7 +32,7 @@ async def compose(message: Message, command: CommandObject, person: Person, say:
     if source is None:
         await message.answer(say("broadcast-how"))
         return
-    async with desk.database.unit() as session:
+    async with admin_actions.database.unit() as session:
         draft = Broadcast(
             admin_id=person.id,
             from_chat_id=message.chat.id,
@@ -40,7 +42,7 @@ async def compose(message: Message, command: CommandObject, person: Person, say:
         )
         session.add(draft)
         await session.flush()
-        sizes = {name: await broadcast_sender.size(session, name, desk.settings) for name in AUDIENCES}
+        sizes = {name: await broadcast_sender.size(session, name, admin_actions.settings) for name in AUDIENCES}
     buttons = [
         [(f"{say(f'audience-{name}')}: {sizes[name]}", BroadcastTo(broadcast_id=draft.id, audience=name).pack())]
         for name in AUDIENCES
@@ -49,7 +51,12 @@ async def compose(message: Message, command: CommandObject, person: Person, say:
 
 
 async def choose(
-    query: CallbackQuery, callback_data: BroadcastTo, person: Person, say: Say, desk: Desk, database: Database
+    query: CallbackQuery,
+    callback_data: BroadcastTo,
+    person: Person,
+    say: Say,
+    admin_actions: AdminActions,
+    database: Database,
 ) -> None:
     """The audience; then, asked once more, the start."""
     name = callback_data.audience
@@ -59,13 +66,13 @@ async def choose(
         if draft is None or not valid or not isinstance(query.message, Message):
             await acknowledge(query, say("stale-button"))
             return
-        total = await broadcast_sender.size(session, name, desk.settings)
+        total = await broadcast_sender.size(session, name, admin_actions.settings)
         if callback_data.sure:
             draft.audience, draft.total, draft.status = name, total, BroadcastStatus.RUNNING
             draft.progress_message_id = query.message.message_id
     await acknowledge(query)
     if callback_data.sure:
-        await desk.note(person.id, "broadcast", f"{draft.id} {name} {total}")
+        await admin_actions.note(person.id, "broadcast", f"{draft.id} {name} {total}")
         return
     sure = callback_data.model_copy(update={"sure": True}).pack()
     await query.message.answer(

@@ -22,7 +22,7 @@ from bot.settings import Settings
 from bot.telegram.callbacks import AdminAct
 from bot.telegram.messages import keyboard
 from bot.texts import DEFAULT, Texts
-from generation.runtime.database import AWAY, Database, in_seconds
+from generation.runtime.database import CONNECTION_ERRORS, Database, in_seconds
 from generation.runtime.telegram import NotTaken, Refused, meaning
 
 log = structlog.get_logger(__name__)
@@ -64,7 +64,7 @@ async def size(session: AsyncSession, name: str, settings: Settings) -> int:
     return await session.scalar(counting) or 0
 
 
-class Broadcasting:
+class BroadcastSender:
     """One per process, built by `bot.app`; a lease on the row lets one replica at a time send."""
 
     def __init__(
@@ -86,7 +86,7 @@ class Broadcasting:
                     else:
                         # Stopped when nobody was sending it.
                         await self._end(broadcast)
-            except AWAY as error:
+            except CONNECTION_ERRORS as error:
                 log.warning("broadcast.database_away", error=type(error).__name__)
             except Exception:
                 log.exception("broadcast.failed")

@@ -13,9 +13,9 @@ from sqlalchemy import ColumnElement, select
 
 from bot.accounts import payments
 from bot.accounts.people import is_premium
-from bot.accounts.photo_quota import pack_balance, standing
+from bot.accounts.photo_quota import pack_balance, photo_quota
 from bot.accounts.plans import plan
-from bot.admin.actions import LARGEST_ID, Desk, number_of
+from bot.admin.actions import LARGEST_ID, AdminActions, number_of
 from bot.admin.formatting import photo_words
 from bot.models import Payment, Person
 from bot.monitoring.texts import clock
@@ -78,18 +78,18 @@ async def show_person(
         if person is None:
             await message.answer(say("admin-no-person"))
             return
-        stands = await standing(session, person.id)
+        quota = await photo_quota(session, person.id)
         grants = await pack_balance(session, person.id)
         paid = await payments.latest(session, person.id, count=LISTED)
         latest = select(Photo.id, Photo.status).where(Photo.owner_id == person.id).order_by(Photo.id.desc())
         photos = (await session.execute(latest.limit(LISTED))).all()
-    allowed = plan(settings, premium=is_premium(person, stands.now, settings))
+    allowed = plan(settings, premium=is_premium(person, quota.now, settings))
     text = say(
         "admin-person",
         id=str(person.id),
         locale=person.locale,
-        premium=clock(person.premium_until) if is_premium(person, stands.now, settings) else "–",
-        today=str(stands.today),
+        premium=clock(person.premium_until) if is_premium(person, quota.now, settings) else "–",
+        today=str(quota.today),
         limit=str(allowed.daily_limit),
         grants=str(grants),
         created=clock(person.created_at),
@@ -123,7 +123,7 @@ async def answer_support(
     database: Database,
     bot: Bot,
     texts: Texts,
-    desk: Desk,
+    admin_actions: AdminActions,
 ) -> None:
     """A reply to a question about a payment goes to whoever asked."""
     async with database.unit() as session:
@@ -135,7 +135,7 @@ async def answer_support(
             await send_text(bot, asking.id, tell("paysupport-answer", text=message.text or ""))
         except TelegramForbiddenError:
             reached = False
-    await desk.note(person.id, "answer_support", asker[1])
+    await admin_actions.note(person.id, "answer_support", asker[1])
     await message.answer(say("paysupport-answered" if reached else "paysupport-gone"))
 
 

@@ -9,7 +9,7 @@ from generation.figures import STAGES
 from generation.models import Photo, RenderWorker
 from generation.runtime.models import Alert
 from generation.runtime.monitoring.figures import Snapshot
-from generation.runtime.operator_switches import Controls
+from generation.runtime.operator_switches import OperatorSwitches
 
 GIB = 2**30
 
@@ -43,9 +43,9 @@ def stats_words(say: Say, now: Snapshot, state: str) -> str:
     )
 
 
-def state_words(say: Say, texts: Texts, controls: Controls, burning: Sequence[Alert]) -> str:
+def state_words(say: Say, texts: Texts, controls: OperatorSwitches, firing: Sequence[Alert]) -> str:
     """What burns, and how everything is switched, where it is not as always."""
-    switched = [f"🔥 {name}" for name in dict.fromkeys(alert_name(say, texts, alert.rule) for alert in burning)]
+    switched = [f"🔥 {name}" for name in dict.fromkeys(alert_name(say, texts, alert.rule) for alert in firing)]
     if controls.queue_paused:
         switched.append(say("admin-is-paused"))
     if controls.queue_draining:

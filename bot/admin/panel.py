@@ -9,7 +9,7 @@ from aiogram.filters import Command, CommandObject
 from aiogram.types import BufferedInputFile, CallbackQuery, InlineKeyboardMarkup, Message
 from sqlalchemy import func, select, text
 
-from bot.admin.actions import DANGEROUS, Desk, key_of
+from bot.admin.actions import DANGEROUS, AdminActions, key_of
 from bot.admin.formatting import log_words, state_words, stats_words, worker_words
 from bot.models import AdminAction, Person
 from bot.monitoring import alerting, chart, figures
@@ -46,16 +46,16 @@ def build_router() -> Router:
     return router
 
 
-async def show(message: Message, command: CommandObject, say: Say, desk: Desk) -> None:
-    text, buttons = await PAGES[command.command.lower()](desk, say)
+async def show(message: Message, command: CommandObject, say: Say, admin_actions: AdminActions) -> None:
+    text, buttons = await PAGES[command.command.lower()](admin_actions, say)
     await message.answer(fitting(text, MAX_TEXT), reply_markup=buttons)
 
 
-async def show_stats(message: Message, say: Say, desk: Desk) -> None:
+async def show_stats(message: Message, say: Say, admin_actions: AdminActions) -> None:
     """Figures under the picture of the last day."""
-    async with desk.database.unit() as session:
+    async with admin_actions.database.unit() as session:
         last_day = await history(session)
-    text, buttons = await stats_page(desk, say)
+    text, buttons = await stats_page(admin_actions, say)
     try:
         picture = BufferedInputFile(await chart.draw(last_day, chart_words(say)), "chart.png")
     except (OSError, TimeoutError) as error:
@@ -65,45 +65,47 @@ async def show_stats(message: Message, say: Say, desk: Desk) -> None:
         await message.answer_photo(picture, caption=fitting(text, MAX_CAPTION), reply_markup=buttons)
 
 
-async def turn_page(query: CallbackQuery, callback_data: AdminPage, say: Say, desk: Desk) -> None:
+async def turn_page(query: CallbackQuery, callback_data: AdminPage, say: Say, admin_actions: AdminActions) -> None:
     await acknowledge(query)
     if not isinstance(query.message, Message):
         return
     if callback_data.page == "stats" or query.message.photo:
         # A picture cannot become a text, nor a text a picture.
-        await _open_anew(query.message, callback_data.page, say, desk)
+        await _open_anew(query.message, callback_data.page, say, admin_actions)
         return
-    await _replace(query, callback_data.page, say, desk)
+    await _replace(query, callback_data.page, say, admin_actions)
 
 
-async def _open_anew(message: Message, page: str, say: Say, desk: Desk) -> None:
+async def _open_anew(message: Message, page: str, say: Say, admin_actions: AdminActions) -> None:
     if page == "stats":
-        await show_stats(message, say, desk)
+        await show_stats(message, say, admin_actions)
     elif page in PAGES:
-        text, buttons = await PAGES[page](desk, say)
+        text, buttons = await PAGES[page](admin_actions, say)
         await message.answer(fitting(text, MAX_TEXT), reply_markup=buttons)
 
 
-async def _replace(query: CallbackQuery, page: str, say: Say, desk: Desk) -> None:
+async def _replace(query: CallbackQuery, page: str, say: Say, admin_actions: AdminActions) -> None:
     if page in PAGES:
-        text, buttons = await PAGES[page](desk, say)
+        text, buttons = await PAGES[page](admin_actions, say)
         await replace_text(query, fitting(text, MAX_TEXT), buttons)
 
 
-async def act(query: CallbackQuery, callback_data: AdminAct, person: Person, say: Say, desk: Desk) -> None:
+async def act(
+    query: CallbackQuery, callback_data: AdminAct, person: Person, say: Say, admin_actions: AdminActions
+) -> None:
     """Do what a button says; what cannot be taken back is asked once more."""
     if callback_data.action in DANGEROUS and not callback_data.sure:
         await acknowledge(query)
-        await _ask_again(query, callback_data, say, desk)
+        await _ask_again(query, callback_data, say, admin_actions)
         return
     if callback_data.sure and query.message:
         question = (query.message.chat.id, query.message.message_id)
-        if question in desk.answered:
+        if question in admin_actions.answered:
             # Tapped twice: a gift would be given twice.
             await acknowledge(query)
             return
-        desk.answered.add(question)
-    words = await desk.carry_out(callback_data.action, callback_data.target, person, say)
+        admin_actions.answered.add(question)
+    words = await admin_actions.carry_out(callback_data.action, callback_data.target, person, say)
     await acknowledge(query, words, alert=len(words) > 60)
     if callback_data.sure and isinstance(query.message, Message):
         try:
@@ -111,19 +113,21 @@ async def act(query: CallbackQuery, callback_data: AdminAct, person: Person, say
         except (TelegramAPIError, ClientDecodeError) as error:
             log.info("admin.question_stays", error=type(error).__name__)
     elif page := _PAGE_OF.get(callback_data.action):
-        await _replace(query, page, say, desk)
+        await _replace(query, page, say, admin_actions)
 
 
-async def _ask_again(query: CallbackQuery, asked: AdminAct, say: Say, desk: Desk) -> None:
+async def _ask_again(query: CallbackQuery, asked: AdminAct, say: Say, admin_actions: AdminActions) -> None:
     """As a message of its own: the page stays as it is."""
     if isinstance(query.message, Message):
         sure = asked.model_copy(update={"sure": True}).pack()
-        target = await desk.words_of(asked.action, asked.target)
+        target = await admin_actions.words_of(asked.action, asked.target)
         question = say("admin-sure", action=say(f"act-{asked.action}"), target=target)
         await query.message.answer(question, reply_markup=keyboard([(say("admin-yes"), sure)]))
 
 
-async def maintenance(message: Message, command: CommandObject, person: Person, say: Say, desk: Desk) -> None:
+async def maintenance(
+    message: Message, command: CommandObject, person: Person, say: Say, admin_actions: AdminActions
+) -> None:
     """/maintenance on or off."""
     wanted = (command.args or "").strip().lower()
     if wanted not in {"on", "off"}:
@@ -135,27 +139,27 @@ async def maintenance(message: Message, command: CommandObject, person: Person, 
         question = say("admin-sure", action=say(f"act-{action}"), target="")
         await message.answer(question, reply_markup=keyboard([(say("admin-yes"), sure)]))
         return
-    await message.answer(await desk.carry_out(action, "", person, say))
+    await message.answer(await admin_actions.carry_out(action, "", person, say))
 
 
-async def reload(message: Message, person: Person, say: Say, desk: Desk) -> None:
-    await message.answer(await desk.carry_out("reload", "", person, say))
+async def reload(message: Message, person: Person, say: Say, admin_actions: AdminActions) -> None:
+    await message.answer(await admin_actions.carry_out("reload", "", person, say))
 
 
 # -- pages ---------------------------------------------------------------------------------------------
 
 
-async def _now(desk: Desk, say: Say) -> tuple[Snapshot, operator_switches.Controls, str]:
+async def _now(admin_actions: AdminActions, say: Say) -> tuple[Snapshot, operator_switches.OperatorSwitches, str]:
     """The figures, how everything is switched, and both troubles and switches in words."""
-    async with desk.database.unit() as session:
-        snapshot = await figures.read(session, desk.settings, window=desk.alerting.rules.window)
+    async with admin_actions.database.unit() as session:
+        snapshot = await figures.read(session, admin_actions.settings, window=admin_actions.alerting.rules.window)
         switched = await operator_switches.read(session)
-        burning = [alert for alert in await alerting.listed(session) if alert.ended_at is None]
-    return snapshot, switched, state_words(say, desk.texts, switched, burning)
+        firing = [alert for alert in await alerting.listed(session) if alert.ended_at is None]
+    return snapshot, switched, state_words(say, admin_actions.texts, switched, firing)
 
 
-async def admin_page(desk: Desk, say: Say) -> Page:
-    now, switched, state = await _now(desk, say)
+async def admin_page(admin_actions: AdminActions, say: Say) -> Page:
+    now, switched, state = await _now(admin_actions, say)
     maintenance = "maintenance_off" if switched.maintenance_since else "maintenance_on"
     return stats_words(say, now, state), keyboard(
         [_page(say, "stats"), _page(say, "queue"), _page(say, "gpu")],
@@ -165,14 +169,14 @@ async def admin_page(desk: Desk, say: Say) -> Page:
     )
 
 
-async def stats_page(desk: Desk, say: Say) -> Page:
-    now, _, state = await _now(desk, say)
+async def stats_page(admin_actions: AdminActions, say: Say) -> Page:
+    now, _, state = await _now(admin_actions, say)
     return stats_words(say, now, state), keyboard([_page(say, "stats"), _page(say, "admin")])
 
 
-async def queue_page(desk: Desk, say: Say) -> Page:
-    now, switched, state = await _now(desk, say)
-    async with desk.database.unit() as session:
+async def queue_page(admin_actions: AdminActions, say: Say) -> Page:
+    now, switched, state = await _now(admin_actions, say)
+    async with admin_actions.database.unit() as session:
         lately = select(Photo.id).where(text("status = 'failed'"), Photo.failed_at > func.now() - figures.DAY)
         failed = list(await session.scalars(lately.order_by(Photo.failed_at.desc()).limit(FAILED_LISTED)))
     words = say(
@@ -193,9 +197,9 @@ async def queue_page(desk: Desk, say: Say) -> Page:
     )
 
 
-async def gpu_page(desk: Desk, say: Say) -> Page:
-    async with desk.database.unit() as session:
-        workers = await worker_registry.alive(session, lease=desk.settings.lease)
+async def gpu_page(admin_actions: AdminActions, say: Say) -> Page:
+    async with admin_actions.database.unit() as session:
+        workers = await worker_registry.alive(session, lease=admin_actions.settings.lease)
     text = "\n\n".join(worker_words(say, worker, alive) for worker, alive in workers) or say("admin-no-worker")
     living = [worker.name for worker, alive in workers if alive]
     rows: list[Row] = []
@@ -207,25 +211,25 @@ async def gpu_page(desk: Desk, say: Say) -> Page:
     return text, keyboard(*rows, _around(say, "gpu"))
 
 
-async def alerts_page(desk: Desk, say: Say) -> Page:
-    async with desk.database.unit() as session:
+async def alerts_page(admin_actions: AdminActions, say: Say) -> Page:
+    async with admin_actions.database.unit() as session:
         found = await alerting.listed(session)
-    burning = dict.fromkeys(alert.rule for alert in found if alert.ended_at is None)
+    firing = dict.fromkeys(alert.rule for alert in found if alert.ended_at is None)
     rows: list[Row] = [
-        [(f"🔕 {alert_name(say, desk.texts, rule)}", AdminAct(action="silence", target=rule).pack())]
-        for rule in burning
+        [(f"🔕 {alert_name(say, admin_actions.texts, rule)}", AdminAct(action="silence", target=rule).pack())]
+        for rule in firing
     ]
-    return alerts_words(say, desk.texts, found), keyboard(*rows, _around(say, "alerts"))
+    return alerts_words(say, admin_actions.texts, found), keyboard(*rows, _around(say, "alerts"))
 
 
-async def log_page(desk: Desk, say: Say) -> Page:
-    async with desk.database.unit() as session:
+async def log_page(admin_actions: AdminActions, say: Say) -> Page:
+    async with admin_actions.database.unit() as session:
         latest = select(AdminAction).order_by(AdminAction.id.desc()).limit(LISTED)
         actions = list(await session.scalars(latest))
     return log_words(say, actions), keyboard(_around(say, "log"))
 
 
-PAGES: dict[str, Callable[[Desk, Say], Awaitable[Page]]] = {
+PAGES: dict[str, Callable[[AdminActions, Say], Awaitable[Page]]] = {
     "admin": admin_page,
     "stats": stats_page,
     "queue": queue_page,

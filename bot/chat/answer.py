@@ -14,7 +14,7 @@ from bot.dialogues import repository as dialogues
 from bot.dialogues.repository import MOST_TOGETHER
 from bot.llm import prompts
 from bot.llm.client import LanguageModelUnavailable
-from bot.llm.text_analysis import AnswerReading
+from bot.llm.text_analysis import AnswerAnalysis
 from bot.models import Dialogue, Message, Role
 from bot.parts import Parts
 from bot.personas.scene import Scene, split_answer
@@ -26,7 +26,7 @@ from triggers import decide
 log = structlog.get_logger(__name__)
 
 
-class Answering:
+class AnswerWriter:
     """Part of `bot.chat.conversation.Conversation`."""
 
     def __init__(self, parts: Parts) -> None:
@@ -34,7 +34,7 @@ class Answering:
         self._settings = parts.settings
         self._database = parts.database
         self._bot = parts.bot
-        self._reader = parts.reader
+        self._text_analyzer = parts.text_analyzer
         self._ordering = parts.ordering
 
     async def answer(self, turn: Turn, more: asyncio.Event | None) -> bool:
@@ -44,8 +44,8 @@ class Answering:
         """
         chat_id = turn.incoming.chat_id
         gives_way = more if self._may_give_way(turn) else None
-        if gives_way and await self._parts.arrivals.waiting(chat_id, after=turn.incoming.update_id):
-            await self._leave_to_next(turn)
+        if gives_way and await self._parts.follow_ups.waiting(chat_id, after=turn.incoming.update_id):
+            await self._await_joint_answer(turn)
             return False
         began = time.perf_counter()
         try:
@@ -58,7 +58,7 @@ class Answering:
             await send_text(self._bot, chat_id, turn.say("went-wrong" if turn.rewrites else "model-down"))
             return False
         if raw is None:
-            await self._leave_to_next(turn)
+            await self._await_joint_answer(turn)
             return False
         turn.model_seconds = time.perf_counter() - began
         await self._write_answer(turn, raw)
@@ -93,12 +93,12 @@ class Answering:
         while True:
             await gives_way.wait()
             gives_way.clear()
-            if await self._parts.arrivals.waiting(turn.incoming.chat_id, after=turn.incoming.update_id):
+            if await self._parts.follow_ups.waiting(turn.incoming.chat_id, after=turn.incoming.update_id):
                 return
 
-    async def _leave_to_next(self, turn: Turn) -> None:
+    async def _await_joint_answer(self, turn: Turn) -> None:
         async with self._database.unit() as session:
-            await dialogues.leave_to_next(session, turn.dialogue.id, turn.incoming.update_id)
+            await dialogues.await_joint_answer(session, turn.dialogue.id, turn.incoming.update_id)
         log.info("turn.left_to_next")
 
     async def _write_answer(self, turn: Turn, raw: str) -> None:
@@ -110,7 +110,7 @@ class Answering:
         refused = await self._ordering.policy(turn.person, turn.persona, turn.dialogue.story, scene, turn.say)
         async with self._database.unit() as session:
             turn.dialogue = dialogue = await session.get_one(Dialogue, turn.dialogue.id, with_for_update=True)
-            moment, stands = await self._ordering.moment(
+            moment, quota = await self._ordering.moment(
                 session,
                 turn,
                 reading,
@@ -128,10 +128,10 @@ class Answering:
             if turn.photo is None and not replaced:
                 # An answer that is written anew keeps the photo that came with the one before.
                 turn.photo, afterword = await self._ordering.carry_out(
-                    session, turn, scene, decision, stands, refused
+                    session, turn, scene, decision, quota, refused
                 )
             comes = (turn.photo is not None and turn.photo.status not in NOTHING_CAME) or (
-                not afterword and not refused and stands.waiting_here > 0
+                not afterword and not refused and quota.waiting_here > 0
             )
             text = honest(turn.say, text, reading, afterword, photo_comes=comes)
             answer = await self._row(session, turn)
@@ -152,16 +152,16 @@ class Answering:
             answer=moment.answer_number,
         )
 
-    async def _read(self, turn: Turn, raw: str) -> tuple[str, Scene | None, AnswerReading, bool]:
+    async def _read(self, turn: Turn, raw: str) -> tuple[str, Scene | None, AnswerAnalysis, bool]:
         """The words, the scene line, what they say; and whether a harmless sentence replaced them all."""
         text, spoken = split_answer(raw)
-        reading = await self._reader.answer(text, person_text=turn.said)
+        reading = await self._text_analyzer.answer(text, person_text=turn.said)
         gave_away = prompts.gives_away(text)
         if not reading.refusal and not gave_away:
             return text, spoken, reading, False
         log.warning("answer.refused_by_policy", why=reading.refusal or "instructions")
         text = turn.say("policy-answer")
-        return text, None, await self._reader.answer(text, person_text=""), True
+        return text, None, await self._text_analyzer.answer(text, person_text=""), True
 
     async def _row(self, session: AsyncSession, turn: Turn) -> Message:
         if turn.rewrites and turn.answer:

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 import structlog
 
 from bot.accounts.photo_quota import notice
-from bot.chat.answer import Answering
-from bot.chat.reply import Telling
+from bot.chat.answer import AnswerWriter
+from bot.chat.reply import ReplySender
 from bot.chat.turn import Incoming, Turn
 from bot.dialogues import repository as dialogues
 from bot.dialogues.model_request import gather
 from bot.llm import prompts
-from bot.llm.text_analysis import PersonReading
+from bot.llm.text_analysis import PersonAnalysis
 from bot.models import Message, Person, Role
 from bot.parts import Parts
 from bot.photos import orders
@@ -39,14 +39,16 @@ class Conversation:
         self._database = parts.database
         self._bot = parts.bot
         self._ordering = parts.ordering
-        self._answering = Answering(parts)
-        self._telling = Telling(parts)
+        self._answering = AnswerWriter(parts)
+        self._telling = ReplySender(parts)
 
     async def take_turn(self, person: Person, say: Say, incoming: Incoming) -> bool:
         """Answer what a person wrote. False when the person has not chosen a persona yet."""
-        with self._parts.arrivals.watching(incoming.chat_id) as more:
+        with self._parts.follow_ups.watching(incoming.chat_id) as more:
             async with self._database.unit() as session:
-                together = await dialogues.left_to_next(session, person.id, update_id=incoming.update_id)
+                together = await dialogues.texts_awaiting_joint_answer(
+                    session, person.id, update_id=incoming.update_id
+                )
             heard = await self._hear(person, incoming, together)
             if heard.refusal:
                 # Neither kept nor shown to the model.
@@ -106,15 +108,15 @@ class Conversation:
 
     # -- steps -----------------------------------------------------------------------------------------
 
-    async def _hear(self, person: Person, incoming: Incoming, together: Sequence[str]) -> PersonReading:
+    async def _hear(self, person: Person, incoming: Incoming, together: Sequence[str]) -> PersonAnalysis:
         """What was written in several messages counts as one text, for wishes and for the policy."""
-        return await self._parts.reader.person(
+        return await self._parts.text_analyzer.person(
             "\n".join((*together, incoming.text)),
             by_command=incoming.wants_photo,
             explicit_allowed=orders.explicit_allowed(person, self._settings),
         )
 
-    async def _refuse(self, chat_id: int, say: Say, heard: PersonReading) -> None:
+    async def _refuse(self, chat_id: int, say: Say, heard: PersonAnalysis) -> None:
         log.warning("message.refused_by_policy", why=heard.refusal)
         await send_text(self._bot, chat_id, say(f"policy-{heard.refusal}"))
 
@@ -127,12 +129,12 @@ class Conversation:
         return told is not None
 
     async def _open(
-        self, person: Person, say: Say, incoming: Incoming, heard: PersonReading, together: Sequence[str]
+        self, person: Person, say: Say, incoming: Incoming, heard: PersonAnalysis, together: Sequence[str]
     ) -> Turn | None:
         """Write the person's words down and gather what the model must know."""
         async with self._database.unit() as session:
             dialogue = await dialogues.current(session, person.id)
-            persona = await self._parts.cast.find(session, dialogue.persona, person.id) if dialogue else None
+            persona = await self._parts.catalog.find(session, dialogue.persona, person.id) if dialogue else None
             if dialogue is None or persona is None:
                 return None
             if not await dialogues.of_update(session, dialogue.id, incoming.update_id, Role.PERSON):
@@ -173,7 +175,7 @@ class Conversation:
             answer = await dialogues.last(session, dialogue.id) if dialogue else None
             if dialogue is None or answer is None or answer.id != answer_id or answer.scene_before is None:
                 return None
-            persona = await self._parts.cast.find(session, dialogue.persona, person.id)
+            persona = await self._parts.catalog.find(session, dialogue.persona, person.id)
             asked = await dialogues.asked(session, answer)
             if persona is None or not asked:
                 return None

@@ -18,16 +18,16 @@ from bot.dialogues import repository as dialogues
 from bot.dialogues.model_request import gather
 from bot.llm import prompts
 from bot.llm.client import LanguageModel, LanguageModelUnavailable
-from bot.llm.text_analysis import Reader
+from bot.llm.text_analysis import TextAnalyzer
 from bot.models import Dialogue, Message, Person, Role
-from bot.personas.catalog import Cast
+from bot.personas.catalog import PersonaCatalog
 from bot.personas.scene import split_answer
 from bot.settings import Settings
 from bot.telegram.callbacks import ShowPremium, StopWriting
 from bot.telegram.messages import keyboard
 from bot.texts import Texts
 from generation.runtime import database, operator_switches
-from generation.runtime.database import AWAY, Database
+from generation.runtime.database import CONNECTION_ERRORS, Database
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +45,7 @@ RENEWAL = timedelta(hours=6)
 ENDED_LATELY = timedelta(days=3)
 
 
-class Initiative:
+class Proactive:
     """One per process, built by `bot.app`; several replicas never write the same thing twice."""
 
     def __init__(
@@ -55,16 +55,16 @@ class Initiative:
         database: Database,
         bot: Bot,
         language_model: LanguageModel,
-        reader: Reader,
-        cast: Cast,
+        text_analyzer: TextAnalyzer,
+        catalog: PersonaCatalog,
         texts: Texts,
     ) -> None:
         self._settings = settings
         self._database = database
         self._bot = bot
         self._language_model = language_model
-        self._reader = reader
-        self._cast = cast
+        self._text_analyzer = text_analyzer
+        self._catalog = catalog
         self._texts = texts
 
     async def run(self) -> None:
@@ -73,7 +73,7 @@ class Initiative:
             await asyncio.sleep(EVERY)
             try:
                 await self.look_around()
-            except AWAY as error:
+            except CONNECTION_ERRORS as error:
                 log.warning("initiative.database_away", error=type(error).__name__)
             except Exception:
                 log.exception("initiative.broke")
@@ -119,13 +119,13 @@ class Initiative:
     async def _write_first(self, person: Person) -> None:
         async with self._database.unit() as session:
             dialogue = await dialogues.current(session, person.id)
-            persona = await self._cast.find(session, dialogue.persona, person.id) if dialogue else None
+            persona = await self._catalog.find(session, dialogue.persona, person.id) if dialogue else None
             if dialogue is None or persona is None:
                 return
             request = await gather(session, self._settings, person, dialogue, persona, first_words=True)
             newest = await dialogues.last(session, dialogue.id)
         text, _ = split_answer(await self._language_model.answer(request))
-        reading = await self._reader.answer(text, person_text="")
+        reading = await self._text_analyzer.answer(text, person_text="")
         # Nobody asked for it: what is not quite right is left out, and no photo is promised.
         if reading.refusal or reading.promise or prompts.gives_away(text) or not text:
             log.info("initiative.nothing_to_say")

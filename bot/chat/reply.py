@@ -10,10 +10,10 @@ from bot.models import Message
 from bot.parts import Parts
 from bot.telegram.callbacks import AnswerAgain
 from bot.telegram.messages import MAX_TEXT, keyboard, send_text, split, take_buttons_away
-from generation.orders import notify, placing
+from generation.orders import jobs, placing
 
 
-class Telling:
+class ReplySender:
     """Part of `bot.chat.conversation.Conversation`."""
 
     def __init__(self, parts: Parts) -> None:
@@ -21,7 +21,7 @@ class Telling:
         self._settings = parts.settings
         self._database = parts.database
         self._bot = parts.bot
-        self._memory = Memory(parts.database, parts.language_model, parts.reader, parts.settings)
+        self._memory = Memory(parts.database, parts.language_model, parts.text_analyzer, parts.settings)
 
     async def send(self, turn: Turn) -> None:
         """Send the words, then ring for the photo, so that it never comes before them."""
@@ -72,7 +72,9 @@ class Telling:
 
     async def _ring(self, turn: Turn) -> None:
         if turn.photo is not None:
-            await notify.ring(self._parts.redis, turn.photo, premium_head_start=self._settings.premium_head_start)
+            await jobs.enqueue_render(
+                self._parts.redis, turn.photo, premium_head_start=self._settings.premium_head_start
+            )
 
     def _under(self, turn: Turn, answer: Message) -> InlineKeyboardMarkup:
         """`again`; or what helps, where nothing of the answer was left but the words that there is no photo."""

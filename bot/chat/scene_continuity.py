@@ -9,17 +9,17 @@ light is believed only in a turn whose words speak of clothes, of a place or a w
 import re
 from dataclasses import fields
 
-from bot.llm.text_analysis import AnswerReading
+from bot.llm.text_analysis import AnswerAnalysis
 from bot.personas.persona import Persona
 from bot.personas.scene import MAX_FIELD, Scene
-from triggers.text.visuals import NOTHING, Sights, Subject
+from triggers.text.visuals import NOTHING, Subject, Visuals
 
 #: Letters that no English word has: the image model understands English only.
 _NOT_ENGLISH = re.compile(r"[^\x00-\u024f\u2010-\u2027]")
 
 
 def after_answer(
-    before: Scene, spoken: Scene | None, reading: AnswerReading, persona: Persona, wish: Sights = NOTHING
+    before: Scene, spoken: Scene | None, reading: AnswerAnalysis, persona: Persona, wish: Visuals = NOTHING
 ) -> Scene:
     """The scene of this moment: `spoken` is the model's scene line, if it gave a usable one.
 
@@ -28,7 +28,7 @@ def after_answer(
     """
     if spoken is None:
         return _from_words(before, reading, wish)
-    english = _in_english(spoken, reading.sights)
+    english = _in_english(spoken, reading.visuals)
     said = reading.subjects
     place = _next(before.place, english.place, said.place)
     moved = place != before.place
@@ -43,12 +43,12 @@ def after_answer(
     )
 
 
-def _from_words(before: Scene, reading: AnswerReading, wish: Sights) -> Scene:
+def _from_words(before: Scene, reading: AnswerAnalysis, wish: Visuals) -> Scene:
     """Only an answer that shows something, or a wish, can change what is seen."""
     lasting = Scene.model_validate(before.lasting())
     if not reading.visual and wish == NOTHING:
         return lasting
-    seen = _either(reading.sights if reading.visual else NOTHING, wish)
+    seen = _either(reading.visuals if reading.visual else NOTHING, wish)
     moved = bool(seen.place) and seen.place != before.place
     return lasting.model_copy(
         update={
@@ -61,11 +61,13 @@ def _from_words(before: Scene, reading: AnswerReading, wish: Sights) -> Scene:
     )
 
 
-def _either(first: Sights, second: Sights) -> Sights:
-    return Sights(**{part.name: getattr(first, part.name) or getattr(second, part.name) for part in fields(Sights)})
+def _either(first: Visuals, second: Visuals) -> Visuals:
+    return Visuals(
+        **{part.name: getattr(first, part.name) or getattr(second, part.name) for part in fields(Visuals)}
+    )
 
 
-def _in_english(scene: Scene, seen: Sights) -> Scene:
+def _in_english(scene: Scene, seen: Visuals) -> Scene:
     """A field in another language is replaced by what the answer's words show, or left out."""
     instead = {
         "outfit": seen.outfit,
@@ -87,7 +89,7 @@ def _next(before: str, now: str, said: Subject) -> str:
     return now if not before or said.allows(before, now) else before
 
 
-def _dressed(before: str, seen: Sights) -> str:
+def _dressed(before: str, seen: Visuals) -> str:
     """New clothes replace the old ones; a scarf or glasses join them."""
     worn = seen.outfit or before
     added = [each for each in seen.accessories.split(", ") if each and each not in worn]

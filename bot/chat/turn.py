@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aiogram.types import InlineKeyboardMarkup
 
 from bot.llm.client import ChatMessage
-from bot.llm.text_analysis import PersonReading
+from bot.llm.text_analysis import PersonAnalysis
 from bot.models import Dialogue, Message, Person
 from bot.personas.persona import Persona
 from bot.texts import Say
@@ -33,7 +33,7 @@ class Turn:
     person: Person
     say: Say
     incoming: Incoming
-    heard: PersonReading
+    heard: PersonAnalysis
     dialogue: Dialogue
     persona: Persona
     request: list[ChatMessage]

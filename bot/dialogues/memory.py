@@ -10,7 +10,7 @@ from bot.accounts.plans import Plan, plan
 from bot.dialogues import repository as dialogues
 from bot.llm import prompts
 from bot.llm.client import LanguageModel, LanguageModelUnavailable
-from bot.llm.text_analysis import Reader
+from bot.llm.text_analysis import TextAnalyzer
 from bot.models import Dialogue, Fact, Person
 from bot.personas.scene import split_answer
 from bot.settings import Settings
@@ -57,11 +57,11 @@ class Memory:
     """Works on each dialogue at most once at a time; one per process, built by `bot.app`."""
 
     def __init__(
-        self, database: Database, language_model: LanguageModel, reader: Reader, settings: Settings
+        self, database: Database, language_model: LanguageModel, text_analyzer: TextAnalyzer, settings: Settings
     ) -> None:
         self._database = database
         self._language_model = language_model
-        self._reader = reader
+        self._text_analyzer = text_analyzer
         self._settings = settings
         self._busy: set[int] = set()
 
@@ -110,7 +110,7 @@ class Memory:
         if room > 0:
             request = prompts.for_facts(known, fresh, most=room, budget=allowed.memory_tokens)
             found = prompts.facts_of(await self._language_model.answer(request), most=room)
-        kept = [text for text in found if not await self._reader.refusal_of(text)]
+        kept = [text for text in found if not await self._text_analyzer.refusal_of(text)]
         async with self._database.unit() as session:
             # Somebody who had everything deleted meanwhile is not remembered.
             noted = await session.execute(

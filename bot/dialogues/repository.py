@@ -112,7 +112,7 @@ async def asked(session: AsyncSession, answer: Message) -> list[Message]:
     return list(said)
 
 
-async def left_to_next(session: AsyncSession, person_id: int, *, update_id: int) -> list[str]:
+async def texts_awaiting_joint_answer(session: AsyncSession, person_id: int, *, update_id: int) -> list[str]:
     """Texts at the end of the person's dialogue that the answer to this update is for as well, oldest first."""
     newest = await session.execute(
         select(Message.role, Message.text, Message.answered_with_next)
@@ -130,7 +130,7 @@ async def left_to_next(session: AsyncSession, person_id: int, *, update_id: int)
     return texts[::-1]
 
 
-async def leave_to_next(session: AsyncSession, dialogue_id: int, update_id: int) -> None:
+async def await_joint_answer(session: AsyncSession, dialogue_id: int, update_id: int) -> None:
     await session.execute(
         update(Message)
         .where(Message.dialogue_id == dialogue_id, Message.update_id == update_id, Message.role == Role.PERSON)

@@ -14,7 +14,7 @@ from bot.personas.scene import split_answer
 from triggers.detection.detectors import SURE, Detectors, Task
 from triggers.detection.patterns import promises_plainly
 from triggers.policy.policy import Refusal, check, check_persona, check_prompt, wishes_explicit
-from triggers.text.visuals import NOTHING, Sights, Subjects, see, subjects
+from triggers.text.visuals import NOTHING, Subjects, Visuals, see, subjects
 
 #: Sentences, and stage directions in asterisks as pieces of their own.
 _PIECE = re.compile(r"\s*(?:\*[^*\n]+\*|[^.!?…\n*]+(?:[.!?…]+|\n|$|(?=\*))|[.!?…\n*]+)[)(»\"”]*")
@@ -29,30 +29,30 @@ _WORDS = re.compile(r"\w")
 
 
 @dataclass(frozen=True, slots=True)
-class PersonReading:
+class PersonAnalysis:
     """Of what a person wrote."""
 
     asks: bool
     refusal: Refusal | None
     #: What the words themselves would like to see; counts when a photo is asked for.
-    wish: Sights = NOTHING
+    wish: Visuals = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerReading:
+class AnswerAnalysis:
     """Of what the persona answered, and of the turn as a whole where it says so."""
 
     visual: bool
     promise: bool
     #: The answer without what promises a photo; empty when nothing else is left, or when nobody can tell.
     without_promise: str
-    sights: Sights
+    visuals: Visuals
     #: What the turn, the person's words included, speaks of.
     subjects: Subjects
     refusal: Refusal | None
 
 
-class Reader:
+class TextAnalyzer:
     """Owns the detectors and their thread; one per process, built by `bot.app`."""
 
     def __init__(self) -> None:
@@ -66,11 +66,11 @@ class Reader:
     def close(self) -> None:
         self._thread.shutdown(cancel_futures=True)
 
-    async def person(self, text: str, *, by_command: bool, explicit_allowed: bool) -> PersonReading:
+    async def person(self, text: str, *, by_command: bool, explicit_allowed: bool) -> PersonAnalysis:
         """`by_command`: it came with /photo, so it asks."""
         return await self._run(partial(self._person, text, by_command, explicit_allowed))
 
-    async def answer(self, text: str, *, person_text: str) -> AnswerReading:
+    async def answer(self, text: str, *, person_text: str) -> AnswerAnalysis:
         return await self._run(partial(self._answer, text, person_text))
 
     async def showable(self, text: str) -> str:
@@ -105,18 +105,18 @@ class Reader:
             raise RuntimeError("Reader.open() was not awaited")
         return self._detectors
 
-    def _person(self, text: str, by_command: bool, explicit_allowed: bool) -> PersonReading:
+    def _person(self, text: str, by_command: bool, explicit_allowed: bool) -> PersonAnalysis:
         asks = by_command or self._opened.is_request(text) or wishes_explicit(text)
         refusal = check(text, for_photo=asks, explicit_allowed=explicit_allowed)
-        return PersonReading(asks, refusal, see(text) if asks else NOTHING)
+        return PersonAnalysis(asks, refusal, see(text) if asks else NOTHING)
 
-    def _answer(self, text: str, person_text: str) -> AnswerReading:
+    def _answer(self, text: str, person_text: str) -> AnswerAnalysis:
         visual, promise = self._opened.reads(text) if _WORDS.search(text) else (False, False)
-        return AnswerReading(
+        return AnswerAnalysis(
             visual=visual,
             promise=promise,
             without_promise=self._without_promise(text) if promise else text,
-            sights=see(text),
+            visuals=see(text),
             subjects=subjects((person_text, text)),
             refusal=check(text, for_photo=False),
         )

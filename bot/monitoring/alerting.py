@@ -20,7 +20,7 @@ from bot.telegram.messages import fitting
 from bot.texts import DEFAULT, Say, Texts
 from generation.figures import history
 from generation.runtime import operator_switches
-from generation.runtime.database import AWAY, Database, never_passes
+from generation.runtime.database import CONNECTION_ERRORS, Database, is_permanent
 from generation.runtime.models import Alert
 from generation.runtime.monitoring import alert_rules, incidents
 from generation.runtime.monitoring.alert_rules import CALM, Action, Rule, Rules, State
@@ -75,8 +75,8 @@ class Alerting:
         """One round: figures, rules, what follows, and the words."""
         try:
             changed, snapshot = await self._judge()
-        except AWAY as error:
-            if never_passes(error):
+        except CONNECTION_ERRORS as error:
+            if is_permanent(error):
                 # PostgreSQL is there and refuses a value: a fault of ours.
                 raise
             await self._without_database(error)

@@ -20,7 +20,7 @@ TEMPLATE = Path(__file__).with_name("own_persona.toml")
 MAX_ABOUT = 160
 
 
-class Cast:
+class PersonaCatalog:
     """Read once at the start. One per process, built by `bot.app`."""
 
     def __init__(self, personas: dict[str, Persona], template: Path = TEMPLATE) -> None:

@@ -13,10 +13,10 @@ from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.accounts.people import is_premium
-from bot.accounts.photo_quota import Standing, pack_balance, standing
+from bot.accounts.photo_quota import PhotoQuota, pack_balance, photo_quota
 from bot.accounts.plans import Plan, plan
 from bot.chat.turn import Turn
-from bot.llm.text_analysis import AnswerReading, Reader
+from bot.llm.text_analysis import AnswerAnalysis, TextAnalyzer
 from bot.models import Person
 from bot.personas.persona import Persona
 from bot.personas.scene import Scene
@@ -47,24 +47,24 @@ class Obstacle:
     buttons: InlineKeyboardMarkup | None = None
 
 
-class Ordering:
+class PhotoService:
     """Decides nothing itself (`triggers.decide` does); one per process, built by `bot.app`."""
 
-    def __init__(self, *, settings: Settings, reader: Reader, rng: random.Random) -> None:
+    def __init__(self, *, settings: Settings, text_analyzer: TextAnalyzer, rng: random.Random) -> None:
         self._settings = settings
-        self._reader = reader
+        self._text_analyzer = text_analyzer
         self._rng = rng
 
     async def obstacle(self, session: AsyncSession, person: Person, say: Say) -> Obstacle | None:
         """Why a photo that is asked for cannot be had at all now."""
-        stands = await standing(session, person.id)
+        quota = await photo_quota(session, person.id)
         if person.photo_frequency is Frequency.NEVER:
             return Obstacle(say("photo-switched-off"))
-        allowed = self._plan(person, stands.now).daily_limit
-        if stands.today >= allowed and not await pack_balance(session, person.id):
-            words = wait_texts.limit(say, allowed, stands.frees_in(allowed))
+        allowed = self._plan(person, quota.now).daily_limit
+        if quota.today >= allowed and not await pack_balance(session, person.id):
+            words = wait_texts.limit(say, allowed, quota.frees_in(allowed))
             return Obstacle(words, limit=True, buttons=keyboard([(say("button-premium"), ShowPremium().pack())]))
-        words = self._too_many(say, stands)
+        words = self._too_many(say, quota)
         return Obstacle(words) if words else None
 
     async def told_once(self, session: AsyncSession, person: Person, obstacle: Obstacle | None) -> Obstacle | None:
@@ -81,27 +81,31 @@ class Ordering:
         return obstacle if told.scalar_one_or_none() is not None else None
 
     async def moment(
-        self, session: AsyncSession, turn: Turn, reading: AnswerReading, scene_visual: bool | None, *, changed: bool
-    ) -> tuple[Moment, Standing]:
+        self,
+        session: AsyncSession,
+        turn: Turn,
+        reading: AnswerAnalysis,
+        scene_visual: bool | None,
+        *,
+        changed: bool,
+    ) -> tuple[Moment, PhotoQuota]:
         """What the rules look at; `changed` is the atmosphere."""
-        stands = await standing(session, turn.person.id, dialogue_id=turn.dialogue.id)
-        allowed = self._plan(turn.person, stands.now)
+        quota = await photo_quota(session, turn.person.id, dialogue_id=turn.dialogue.id)
+        allowed = self._plan(turn.person, quota.now)
         wished = turn.incoming.wants_photo or turn.heard.asks
         # Packs are for what the person asks for: automatic photos never use them up.
-        beyond = (
-            await pack_balance(session, turn.person.id) if wished and stands.today >= allowed.daily_limit else 0
-        )
+        beyond = await pack_balance(session, turn.person.id) if wished and quota.today >= allowed.daily_limit else 0
         moment = Moment(
             answer_number=turn.dialogue.answers + 1,
             answers_since_photo=turn.dialogue.answers_since_photo + 1,
             gap=turn.dialogue.gap,
-            seconds_since_photo=stands.seconds_since_automatic,
+            seconds_since_photo=quota.seconds_since_automatic,
             cooldown=allowed.cooldown,
-            photos_today=stands.today,
+            photos_today=quota.today,
             daily_limit=allowed.daily_limit + beyond,
-            photo_waiting=stands.automatic_waiting > 0,
+            photo_waiting=quota.automatic_waiting > 0,
             frequency=turn.person.photo_frequency,
-            unwelcome=stands.unwelcome,
+            unwelcome=quota.unwelcome,
             asked_by_command=turn.incoming.wants_photo,
             asked=turn.heard.asks,
             promised=reading.promise,
@@ -110,10 +114,10 @@ class Ordering:
             story_changed=turn.dialogue.story_changed,
             atmosphere_changed=changed or turn.dialogue.atmosphere_changed,
         )
-        return moment, stands
+        return moment, quota
 
     async def carry_out(
-        self, session: AsyncSession, turn: Turn, scene: Scene, decision: Decision, stands: Standing, refused: str
+        self, session: AsyncSession, turn: Turn, scene: Scene, decision: Decision, quota: PhotoQuota, refused: str
     ) -> tuple[Photo | None, str]:
         """The photo that was ordered, if any, and what the person must be told beside the answer.
 
@@ -127,17 +131,17 @@ class Ordering:
         if not decision.wants_photo:
             return None, ""
         requested = decision.kind is Kind.REQUESTED
-        if requested and (words := self._too_many(turn.say, stands)):
+        if requested and (words := self._too_many(turn.say, quota)):
             return None, words
         if refused:
             return None, refused if requested else ""
-        wish = self._wish(turn, scene, decision, stands)
+        wish = self._wish(turn, scene, decision, quota)
         photo, words = await self.place(session, wish, turn.say)
         words = words if requested or decision.rule == PROMISE else ""
         if photo:
             turn.afterword_buttons = waiting_buttons(turn.say, photo.id) if words else None
             turn.dialogue.answers_since_photo = 0
-            gap = self._plan(turn.person, stands.now).gap
+            gap = self._plan(turn.person, quota.now).gap
             turn.dialogue.gap = draw_gap(self._rng, gap)
         return photo, words
 
@@ -145,7 +149,7 @@ class Ordering:
         """Why this scene is not drawn, in words; empty when it may be. Never within a unit of work: it waits."""
         allowed = orders.explicit_allowed(person, self._settings)
         prompt = describe(persona, story, scene, explicit_allowed=allowed).prompt
-        refused = await self._reader.refusal_of_prompt(prompt, explicit_allowed=allowed)
+        refused = await self._text_analyzer.refusal_of_prompt(prompt, explicit_allowed=allowed)
         if refused:
             log.warning("scene.refused_by_policy", why=refused)
         # The person may have asked for something harmless: it is the scene that does not fit.
@@ -167,16 +171,16 @@ class Ordering:
 
     async def from_pack(self, session: AsyncSession, person: Person) -> bool:
         """Whether one more photo that is asked for is one of a pack."""
-        stands = await standing(session, person.id)
-        return stands.today >= self._plan(person, stands.now).daily_limit
+        quota = await photo_quota(session, person.id)
+        return quota.today >= self._plan(person, quota.now).daily_limit
 
     def _plan(self, person: Person, now: datetime) -> Plan:
         return plan(self._settings, premium=is_premium(person, now, self._settings))
 
-    def _wish(self, turn: Turn, scene: Scene, decision: Decision, stands: Standing) -> orders.Wish:
+    def _wish(self, turn: Turn, scene: Scene, decision: Decision, quota: PhotoQuota) -> orders.Wish:
         return orders.Wish(
             person=turn.person,
-            premium=is_premium(turn.person, stands.now, self._settings),
+            premium=is_premium(turn.person, quota.now, self._settings),
             dialogue_id=turn.dialogue.id,
             story=turn.dialogue.story,
             persona=turn.persona,
@@ -186,11 +190,11 @@ class Ordering:
             chat_id=turn.incoming.chat_id,
             reply_to_message_id=turn.incoming.message_id,
             from_pack=decision.kind is Kind.REQUESTED
-            and stands.today >= self._plan(turn.person, stands.now).daily_limit,
+            and quota.today >= self._plan(turn.person, quota.now).daily_limit,
         )
 
-    def _too_many(self, say: Say, stands: Standing) -> str:
-        enough = stands.requested_waiting >= self._settings.requested_photos_waiting
+    def _too_many(self, say: Say, quota: PhotoQuota) -> str:
+        enough = quota.requested_waiting >= self._settings.requested_photos_waiting
         return say("photo-already-waiting") if enough else ""
 
 
@@ -200,7 +204,7 @@ def waiting_buttons(say: Say, photo_id: int) -> InlineKeyboardMarkup:
     return keyboard([how_long, (say("photo-cancel"), Cancel(photo_id=photo_id).pack())])
 
 
-def honest(say: Say, text: str, reading: AnswerReading, afterword: str, *, photo_comes: bool) -> str:
+def honest(say: Say, text: str, reading: AnswerAnalysis, afterword: str, *, photo_comes: bool) -> str:
     """The answer without a promise that nobody keeps; when nothing is left of it, a true sentence instead."""
     if photo_comes or not reading.promise:
         return text

@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 DECORATION = (SendMessageDraft, EditMessageReplyMarkup, SendChatAction)
 
 
-class ObeyTelegram(BaseRequestMiddleware):
+class RetryAfterMiddleware(BaseRequestMiddleware):
     """Waits as long as Telegram says after a 429, and tries again; also when it could not even be reached.
 
     Both mean that Telegram did not carry the request out, so repeating it cannot send anything twice.

@@ -21,7 +21,7 @@ from bot.accounts import people
 from bot.telegram.own_time import timing
 from bot.texts import Texts
 from bot.updates.inbox import Handle, TryAgain, chat_of
-from generation.runtime.database import Database, never_passes
+from generation.runtime.database import Database, is_permanent
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +63,7 @@ def handler(bot: Bot, dispatcher: Dispatcher, texts: Texts, database: Database) 
         except PASSING as error:
             # Tried again, a value that cannot be stored would silence its chat for an hour.
             outcome = "failed"
-            if not never_passes(error):
+            if not is_permanent(error):
                 outcome = "tried_again"
                 raise TryAgain(type(error).__name__) from error
             log.exception("update.failed")

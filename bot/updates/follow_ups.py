@@ -11,7 +11,7 @@ from bot.models import ReceivedUpdate
 from generation.runtime.database import Database
 
 
-class Arrivals:
+class FollowUps:
     """The inbox tells it what came, the conversation asks. One per process, built by `bot.app`."""
 
     def __init__(self, database: Database, *, bot_id: int, allows: Callable[[int], bool]) -> None:

@@ -20,7 +20,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
 from bot.models import ReceivedUpdate
-from generation.runtime.database import Database, in_seconds, never_passes
+from generation.runtime.database import Database, in_seconds, is_permanent
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +87,7 @@ class Inbox:
         try:
             await self._write_down(updates, rows)
         except DBAPIError as error:
-            if not never_passes(error):
+            if not is_permanent(error):
                 raise
             # One of them cannot be stored; it must not keep the others from being confirmed.
             for received, row in zip(updates, rows, strict=True):
@@ -97,7 +97,7 @@ class Inbox:
         try:
             await self._write_down([received], [row])
         except DBAPIError as error:
-            if not never_passes(error):
+            if not is_permanent(error):
                 raise
             log.error("update.unstorable", update_id=received.update_id)
 

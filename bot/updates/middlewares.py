@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 Handler = Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]]
 
 
-class WhoIsIt(BaseMiddleware):
+class PersonMiddleware(BaseMiddleware):
     """Puts `person` and `say` into the handler's data. An update without a person reaches no handler.
 
     Nor does one of a person who blocked the bot and has not sent /start since: they want to be left alone.

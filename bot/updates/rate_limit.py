@@ -25,7 +25,7 @@ class _Allowance:
     told: bool = False
 
 
-class RateLimit(BaseMiddleware):
+class RateLimitMiddleware(BaseMiddleware):
     """So many messages and presses a minute for each person, after a burst; one calm answer to the rest.
 
     Counted in this process: with several replicas a person has as many allowances.

@@ -11,10 +11,10 @@ from typing import Any
 import folder_paths
 import nodes
 
-from .model_cache import Kept
+from .model_cache import ModelCache
 
 #: How many of each kind stay in RAM (checkpoints, diffusion models, text encoders, VAEs).
-KEPT = Kept(int(os.environ.get("VITTE_MODELS_IN_RAM", "3")))
+KEPT = ModelCache(int(os.environ.get("VITTE_MODELS_IN_RAM", "3")))
 
 #: ComfyUI's class, and the folder of the files that its inputs name.
 _CORE = {

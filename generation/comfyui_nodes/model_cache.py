@@ -17,7 +17,7 @@ class Report:
     load_seconds: float = 0
 
 
-class Kept:
+class ModelCache:
     """The `most` last used results of each kind; what was not used longest is let go first."""
 
     def __init__(self, most: int) -> None:

@@ -115,12 +115,12 @@ class Delivery:
         match outcome:
             case telegram.NotTaken(pause, why):
                 log.warning("photo.untold", why=why, pause=pause)
-                await self._database.insist(lambda session: self._later(session, photo, pause))
+                await self._database.run_with_retry(lambda session: self._later(session, photo, pause))
             case telegram.Unknown(why):
                 log.warning("photo.perhaps_untold", why=why)
-                await self._database.insist(lambda session: self._again(session, photo))
+                await self._database.run_with_retry(lambda session: self._again(session, photo))
             case _:
-                await self._database.insist(lambda session: self._told(session, photo))
+                await self._database.run_with_retry(lambda session: self._told(session, photo))
 
     async def _delivered(self, photo: Photo, message_id: int, file_id: str) -> None:
         values: dict[str, Any] = {"telegram_message_id": message_id, "file_id": file_id, "error": None}
@@ -135,12 +135,12 @@ class Delivery:
             _count(photo)
 
     async def _move(self, photo: Photo, to: PhotoStatus, *, lease: float | None = None, **values: Any) -> bool:
-        return await lifecycle.move_surely(self._database, photo, to, lease=lease, **values)
+        return await lifecycle.move_with_retry(self._database, photo, to, lease=lease, **values)
 
     async def _is_over(self, photo: Photo) -> bool:
         if photo.expires_at is None:
             return False
-        return await self._database.insist(lambda session: database.is_past(session, photo.expires_at))
+        return await self._database.run_with_retry(lambda session: database.is_past(session, photo.expires_at))
 
     async def _reserve(self, photo: Photo) -> bool:
         """For as long as saying it may take; a worker that is killed meanwhile leaves it to a later sweep."""

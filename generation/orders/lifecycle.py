@@ -86,7 +86,7 @@ async def move(
     return row is not None
 
 
-async def move_surely(
+async def move_with_retry(
     database: Database, photo: Photo, to: PhotoStatus, *, lease: float | None = None, **values: Any
 ) -> bool:
     """`move` in a unit of work of its own, repeated while PostgreSQL is away, for what must not be forgotten.
@@ -107,7 +107,7 @@ async def move_surely(
         _copy(row, photo)
         return True
 
-    return await database.insist(once)
+    return await database.run_with_retry(once)
 
 
 async def drop_waiting(
@@ -150,7 +150,7 @@ async def adopt(session: AsyncSession, photo_id: int, *, worker: str, lease: flo
     return adopted.scalar_one_or_none()
 
 
-async def keep_alive(session: AsyncSession, held: dict[int, int], *, lease: float) -> None:
+async def renew_leases(session: AsyncSession, held: dict[int, int], *, lease: float) -> None:
     """Say that this worker still lives on the rows it holds (`held`: photo id to attempt)."""
     await session.execute(
         update(Photo)

@@ -19,10 +19,10 @@ log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
 
 #: What PostgreSQL being away looks like from here.
-AWAY = (DBAPIError, PoolTimeout, OSError)
+CONNECTION_ERRORS = (DBAPIError, PoolTimeout, OSError)
 
 
-def never_passes(error: BaseException) -> bool:
+def is_permanent(error: BaseException) -> bool:
     """A value that PostgreSQL cannot take stays one, however often it is tried."""
     return isinstance(error, DBAPIError) and isinstance(getattr(error.orig, "__cause__", None), DataError)
 
@@ -72,7 +72,9 @@ class Database:
         async with self._sessions.begin() as session:
             yield session
 
-    async def insist(self, work: Callable[[AsyncSession], Awaitable[Result]], *, patience: float = 30) -> Result:
+    async def run_with_retry(
+        self, work: Callable[[AsyncSession], Awaitable[Result]], *, patience: float = 30
+    ) -> Result:
         """Do `work` in a unit of work, again while PostgreSQL is away, for `patience` seconds at most.
 
         For what must not be forgotten. A commit whose confirmation got lost is done twice: `work` has to bear that.
@@ -83,7 +85,7 @@ class Database:
             try:
                 async with self.unit() as session:
                     return await work(session)
-            except AWAY as error:
+            except CONNECTION_ERRORS as error:
                 if isinstance(error, IntegrityError) or asyncio.get_running_loop().time() + pause > until:
                     raise
                 log.warning("database.away", error=type(error).__name__)

@@ -17,7 +17,7 @@ from generation.runtime.database import Base
 Timestamp = DateTime(timezone=True)
 
 
-class Control(Base):
+class OperatorSwitch(Base):
     """A switch or a counter that an operator sets for all processes (`generation.runtime.operator_switches`)."""
 
     __tablename__ = "controls"

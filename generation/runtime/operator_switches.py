@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from generation.runtime.models import Control
+from generation.runtime.models import OperatorSwitch
 
 #: Nobody claims photos; they wait.
 QUEUE_PAUSED = "queue_paused"
@@ -21,7 +21,7 @@ RELOAD = "reload"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Controls:
+class OperatorSwitches:
     """How everything is switched at the moment of reading."""
 
     queue_paused: bool = False
@@ -30,13 +30,13 @@ class Controls:
     reload: int = 0
 
 
-async def read(session: AsyncSession) -> Controls:
-    rows = {row.name: row for row in await session.scalars(select(Control))}
+async def read(session: AsyncSession) -> OperatorSwitches:
+    rows = {row.name: row for row in await session.scalars(select(OperatorSwitch))}
 
     def is_on(name: str) -> bool:
         return name in rows and rows[name].value > 0
 
-    return Controls(
+    return OperatorSwitches(
         queue_paused=is_on(QUEUE_PAUSED),
         queue_draining=is_on(QUEUE_DRAINING),
         maintenance_since=rows[MAINTENANCE].changed_at if is_on(MAINTENANCE) else None,
@@ -45,30 +45,30 @@ async def read(session: AsyncSession) -> Controls:
 
 
 async def is_on(session: AsyncSession, name: str) -> bool:
-    return bool(await session.scalar(select(Control.value).where(Control.name == name)))
+    return bool(await session.scalar(select(OperatorSwitch.value).where(OperatorSwitch.name == name)))
 
 
 async def switch(session: AsyncSession, name: str, *, on: bool) -> bool:
     """Turn a switch; False when it stood so already."""
-    return await _write(session, name, int(on), Control.value != int(on), begin=int(on) != 0)
+    return await _write(session, name, int(on), OperatorSwitch.value != int(on), begin=int(on) != 0)
 
 
 async def count_up(session: AsyncSession, name: str) -> None:
-    await _write(session, name, Control.value + 1, None, begin=True)
+    await _write(session, name, OperatorSwitch.value + 1, None, begin=True)
 
 
 async def _write(session: AsyncSession, name: str, value: Any, only: Any, *, begin: bool) -> bool:
-    if not begin and not await session.scalar(select(Control.name).where(Control.name == name)):
+    if not begin and not await session.scalar(select(OperatorSwitch.name).where(OperatorSwitch.name == name)):
         return False
     first = value if isinstance(value, int) else 1
     written = await session.execute(
-        insert(Control)
+        insert(OperatorSwitch)
         .values(name=name, value=first)
         .on_conflict_do_update(
-            index_elements=[Control.name],
+            index_elements=[OperatorSwitch.name],
             set_={"value": value, "changed_at": func.clock_timestamp()},
             where=only,
         )
-        .returning(Control.name)
+        .returning(OperatorSwitch.name)
     )
     return written.scalar_one_or_none() is not None

@@ -11,7 +11,7 @@ TOLERANCE = 1.5
 MEMORY = 12
 
 
-class Speeds:
+class CostModel:
     """Of one GPU; lives as long as its worker.
 
     `priors` gives for each workflow the seconds of a graph by batch size, before anything was measured; the length

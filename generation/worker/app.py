@@ -22,18 +22,18 @@ from generation.backends.comfyui import ComfyUI
 from generation.backends.runpod import RunPod
 from generation.backends.watchdog import Watchdog
 from generation.figures import FIGURES
-from generation.orders import erasure, notify
+from generation.orders import erasure, jobs
 from generation.runtime import logs, operator_switches, telegram
-from generation.runtime.database import AWAY, Database
+from generation.runtime.database import CONNECTION_ERRORS, Database
 from generation.runtime.monitoring import http_server
 from generation.runtime.monitoring.figures import Snapshot
 from generation.runtime.settings import WrongSettings
 from generation.settings import Settings
 from generation.storage import Storage
-from generation.worker.heartbeat import SignsOfLife
+from generation.worker.heartbeat import Heartbeat
 from generation.worker.jobs import deliver_photo, sweep
 from generation.worker.pipeline import Pipeline
-from generation.worker.recovery import Sweeper
+from generation.worker.recovery import Recovery
 from generation.worker.renderer import Renderer
 from generation.worker.warm_up import WarmUp
 from generation.workflows import workflow
@@ -85,7 +85,7 @@ class Process:
         for work in (
             self._backend.listen,
             self.watchdog.watch,
-            self.signs_of_life.give,
+            self.heartbeat.give,
             delete_originals,
             warm.keep,
         ):
@@ -134,7 +134,7 @@ class Process:
             watchdog=self.watchdog,
             pipeline=self.pipeline,
         )
-        self.signs_of_life = SignsOfLife(
+        self.heartbeat = Heartbeat(
             settings=settings,
             worker=self._name,
             database=self._database,
@@ -143,7 +143,7 @@ class Process:
             pipeline=self.pipeline,
             renderer=self.renderer,
         )
-        self.sweeper = Sweeper(settings, self._database, redis, bot)
+        self.sweeper = Recovery(settings, self._database, redis, bot)
 
     def _handle_signals(self) -> None:
         arq, loop = asyncio.current_task(), asyncio.get_running_loop()
@@ -184,42 +184,42 @@ class Process:
 
     async def _finish_photos(self) -> None:
         self.watchdog.give_up()
-        self.signs_of_life.stop()
+        self.heartbeat.stop()
         self.renderer.warm.set()
         await self.renderer.stop()
         await self.pipeline.finish(self._settings.shutdown_wait)
         await self.renderer.abort()
         await self._backend.close()
-        with suppress(*AWAY):
+        with suppress(*CONNECTION_ERRORS):
             async with self._database.unit() as session:
-                await worker_registry.leave(session, self._name)
+                await worker_registry.deregister(session, self._name)
 
     def _take_back(self, why: str) -> None:
         self.renderer.take_back(why)
 
-    async def _controls(self) -> operator_switches.Controls:
+    async def _controls(self) -> operator_switches.OperatorSwitches:
         async with self._database.unit() as session:
             return await operator_switches.read(session)
 
     async def _snapshot(self) -> Snapshot:
         async with self._database.unit() as session:
-            return await figures.read(session, window=self.signs_of_life.rules.window, lease=self._settings.lease)
+            return await figures.read(session, window=self.heartbeat.rules.window, lease=self._settings.lease)
 
     async def _ready(self) -> dict[str, str]:
         """What keeps this worker from making photos."""
         problems = {"worker": self.watchdog.problem} if self.watchdog.problem else {}
         try:
             await self._controls()
-        except AWAY as error:
+        except CONNECTION_ERRORS as error:
             problems["postgresql"] = type(error).__name__
         return problems
 
     async def _chores(self) -> None:
         """arq's cron and deliveries on a queue of their own: on the photos' they would wait for an idle GPU."""
         seconds = set(range(0, 60, self._settings.sweep_every))
-        queue = notify.chores(self._settings.arq_queue)
+        queue = jobs.chores(self._settings.arq_queue)
         while True:
-            redis = notify.connect(self._settings.redis_url, queue=queue, retries=3)
+            redis = jobs.connect(self._settings.redis_url, queue=queue, retries=3)
             worker = Worker(
                 functions=[deliver_photo],
                 cron_jobs=[cron(sweep, name=f"{queue}:sweep", second=seconds, timeout=30, keep_result=0)],
@@ -229,8 +229,8 @@ class Process:
                 job_timeout=60,
                 keep_result=0,
                 max_tries=NO_LIMIT,
-                job_serializer=notify.serialize,
-                job_deserializer=notify.deserialize,
+                job_serializer=jobs.serialize,
+                job_deserializer=jobs.deserialize,
                 ctx={"process": self},
             )
             try:
@@ -244,7 +244,7 @@ class Process:
         """While nobody can ring, look for work every few seconds: a Redis that is away must cost no photo."""
         while True:
             await asyncio.sleep(self._settings.sweep_every)
-            if await notify.is_heard(redis):
+            if await jobs.is_writable(redis):
                 continue
             await self.sweeper.sweep_without_redis(self.pipeline.deliver_stored)
             # Not waited for: while it serves, sweeps go on.
@@ -256,7 +256,7 @@ async def _kept_up(work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await work()
-        except (RedisError, *AWAY) as error:
+        except (RedisError, *CONNECTION_ERRORS) as error:
             log.warning("worker.service_away", work=getattr(work, "__qualname__", ""), error=type(error).__name__)
         except Exception:
             log.exception("worker.background_work_broke")

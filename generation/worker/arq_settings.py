@@ -9,7 +9,7 @@ from typing import Any
 
 from arq.connections import RedisSettings
 
-from generation.orders import notify
+from generation.orders import jobs
 from generation.runtime import logs
 from generation.runtime.settings import load
 from generation.settings import Settings
@@ -29,7 +29,7 @@ def worker_options(settings: Settings, *, signals: bool = False) -> dict[str, An
         "functions": [render_photo],
         "queue_name": queue,
         # Survives a Redis that is away for as long as it likes.
-        "redis_pool": notify.connect(settings.redis_url, queue=settings.arq_queue, retries=-1),
+        "redis_pool": jobs.connect(settings.redis_url, queue=settings.arq_queue, retries=-1),
         "on_startup": process.start,
         "on_shutdown": process.stop,
         # A job keeps the GPU busy by itself; a second one would only hide its token from an idle worker.
@@ -44,8 +44,8 @@ def worker_options(settings: Settings, *, signals: bool = False) -> dict[str, An
         "redis_settings": RedisSettings.from_dsn(settings.redis_url),
         "health_check_key": f"{settings.arq_queue}:health:{socket.gethostname()}",
         "health_check_interval": 10,
-        "job_serializer": notify.serialize,
-        "job_deserializer": notify.deserialize,
+        "job_serializer": jobs.serialize,
+        "job_deserializer": jobs.deserialize,
     }
 
 

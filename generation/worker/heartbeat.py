@@ -15,7 +15,7 @@ from generation.backends.watchdog import Watchdog
 from generation.errors import GenerationError, WorkflowError
 from generation.orders import lifecycle
 from generation.runtime import operator_switches
-from generation.runtime.database import AWAY, Database
+from generation.runtime.database import CONNECTION_ERRORS, Database
 from generation.runtime.monitoring import alert_rules
 from generation.settings import Settings
 from generation.worker.pipeline import Pipeline
@@ -25,7 +25,7 @@ from generation.workflows import workflow
 log = structlog.get_logger(__name__)
 
 
-class SignsOfLife:
+class Heartbeat:
     """Renews the leases of the photos in hand, writes the worker's row, and obeys what is written there.
 
     One per worker process, built by `generation.worker.app`.
@@ -67,12 +67,12 @@ class SignsOfLife:
                 # First and alone: the card may take its time to answer, and the leases do not wait for it.
                 if self._pipeline.held:
                     async with self._database.unit() as session:
-                        await lifecycle.keep_alive(session, self._pipeline.held, lease=self._settings.lease)
+                        await lifecycle.renew_leases(session, self._pipeline.held, lease=self._settings.lease)
                 state = await self._state()
                 # Asked before the row is read: a command that was done in between would be obeyed twice.
                 is_free = self._obeying is None or self._obeying.done()
                 async with self._database.unit() as session:
-                    command = await worker_registry.say_alive(
+                    command = await worker_registry.heartbeat(
                         session, self._worker, lease=self._settings.lease, backend=self._backend.name, **state
                     )
                     wanted = await operator_switches.read(session)
@@ -80,7 +80,7 @@ class SignsOfLife:
                 if command and is_free:
                     # Beside the signs of life: a ComfyUI that hangs takes its time to refuse.
                     self._obeying = asyncio.create_task(self._obey(command))
-            except AWAY as error:  # a lease that runs out is legal
+            except CONNECTION_ERRORS as error:  # a lease that runs out is legal
                 log.warning("worker.leases_not_renewed", error=type(error).__name__)
             await asyncio.sleep(self._settings.lease / 3)
 
@@ -127,7 +127,7 @@ class SignsOfLife:
                 result = "restarted by its node"
         except GenerationError as error:
             result = str(error)
-        with suppress(*AWAY):
+        with suppress(*CONNECTION_ERRORS):
             async with self._database.unit() as session:
                 await worker_registry.done(session, self._worker, result)
 

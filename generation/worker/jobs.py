@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from generation.orders import notify
+from generation.orders import jobs
 
 if TYPE_CHECKING:
     from generation.worker.app import Process
@@ -18,9 +18,9 @@ async def render_photo(ctx: dict[str, Any], _photo_id: int) -> None:
     while not process.stopping:
         if await process.renderer.serve():
             return
-        await notify.pass_on(ctx["redis"])
+        await jobs.hand_over(ctx["redis"])
         await process.watchdog.healthy()
-    await notify.pass_on(ctx["redis"])
+    await jobs.hand_over(ctx["redis"])
     await process.stopped.wait()
 
 

@@ -31,7 +31,7 @@ from generation.errors import (
     WorkerStopped,
 )
 from generation.models import Photo, PhotoStatus
-from generation.orders import lifecycle, notify
+from generation.orders import jobs, lifecycle
 from generation.runtime import database, telegram
 from generation.runtime.database import Database
 from generation.settings import Settings
@@ -182,7 +182,7 @@ class Pipeline:
                 if pause is None:
                     raise
                 await asyncio.sleep(pause)
-        return await lifecycle.move_surely(
+        return await lifecycle.move_with_retry(
             self._database, photo, PhotoStatus.STORED, lease=self._settings.lease, object_key=key, **stamps
         )
 
@@ -219,8 +219,10 @@ class Pipeline:
 
     async def _put_back(self, photo: Photo, failures: int, pause: float, **values: Any) -> None:
         values |= {"failures": failures, "not_before": database.in_seconds(pause)}
-        if await lifecycle.move_surely(self._database, photo, PhotoStatus.QUEUED, **values):
-            await notify.ring(self._redis, photo, premium_head_start=self._settings.premium_head_start, defer=pause)
+        if await lifecycle.move_with_retry(self._database, photo, PhotoStatus.QUEUED, **values):
+            await jobs.enqueue_render(
+                self._redis, photo, premium_head_start=self._settings.premium_head_start, defer=pause
+            )
 
     @asynccontextmanager
     async def _in_hand(self, photo: Photo) -> AsyncIterator[None]:

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from generation import worker_registry
 from generation.delivery.delivery import Delivery
 from generation.models import Photo, PhotoStatus
-from generation.orders import lifecycle, notify, queue
+from generation.orders import jobs, lifecycle, queue
 from generation.runtime.database import Database
 from generation.settings import Settings
 
@@ -34,7 +34,7 @@ AFRESH = 1
 TELL_AT_ONCE = 20
 
 
-class Sweeper:
+class Recovery:
     """Built by the worker; any number may sweep at the same time."""
 
     def __init__(self, settings: Settings, database: Database, redis: ArqRedis, bot: Bot) -> None:
@@ -126,7 +126,7 @@ class Sweeper:
         async with self._database.unit() as session:
             takes = await queue.overflow(session, depth=self._settings.overflow_depth, lease=self._settings.lease)
         if takes != "nothing":
-            await notify.ring_overflow(self._redis, f"{self._settings.arq_queue}:overflow")
+            await jobs.enqueue_overflow(self._redis, f"{self._settings.arq_queue}:overflow")
 
     async def _untold(self) -> list[Photo]:
         """Failed and doubtful photos whose person has not been told."""
@@ -142,7 +142,7 @@ class Sweeper:
 
     async def _ring(self, photo: Photo, *, afresh: bool = False) -> bool:
         if photo.status is PhotoStatus.STORED:
-            return await notify.ring_delivery(self._redis, photo)
-        return await notify.ring(
+            return await jobs.enqueue_delivery(self._redis, photo)
+        return await jobs.enqueue_render(
             self._redis, photo, premium_head_start=self._settings.premium_head_start, afresh=afresh
         )

@@ -16,10 +16,10 @@ from generation.backends.watchdog import Watchdog
 from generation.errors import ComfyUISick, RenderFailed, WorkerStopped, WorkflowError
 from generation.models import Photo
 from generation.orders import queue
-from generation.runtime.database import AWAY, Database
+from generation.runtime.database import CONNECTION_ERRORS, Database
 from generation.scheduling import batching
 from generation.scheduling.batching import Batch, Limits, Loaded, Wait, Waiting
-from generation.scheduling.cost_model import NEWEST, Speeds
+from generation.scheduling.cost_model import NEWEST, CostModel
 from generation.settings import Settings
 from generation.worker.graph_run import Render
 from generation.worker.pipeline import Pipeline
@@ -56,7 +56,7 @@ class Renderer:
         self.workflows = workflows
         self._watchdog = watchdog
         self._pipeline = pipeline
-        self._speeds = Speeds(
+        self._speeds = CostModel(
             {name: workflow.seconds() for name, workflow in workflows.items()},
             trusted={name for name, workflow in workflows.items() if workflow.is_measured},
         )
@@ -174,7 +174,7 @@ class Renderer:
         """Claim the next batch and give it to the GPU; False when nothing waits and nothing renders."""
         try:
             claimed = await self._claim()
-        except AWAY as error:
+        except CONNECTION_ERRORS as error:
             log.warning("queue.unreadable", error=type(error).__name__)
             await asyncio.sleep(1)
             return True

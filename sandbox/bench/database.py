@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from generation.orders import notify, queue
+from generation.orders import jobs, queue
 from generation.runtime import telegram
 from generation.runtime.database import Database
-from generation.worker.recovery import Sweeper
+from generation.worker.recovery import Recovery
 from sandbox.bench.figures import Figure, product
 from sandbox.bench.product import Product, services
 from sandbox.cluster import Servers
@@ -79,10 +79,10 @@ async def _sweep(ours: Product) -> tuple[float, list[str]]:
         if "photos" in statement:
             statements.append((statement, parameters))
 
-    redis = notify.connect(ours.settings.redis_url, queue=ours.settings.arq_queue, retries=1)
+    redis = jobs.connect(ours.settings.redis_url, queue=ours.settings.arq_queue, retries=1)
     bot = telegram.connect(ours.settings)
     engine = ours.database._engine.sync_engine
-    sweeper = Sweeper(ours.settings, ours.database, redis, bot)
+    sweeper = Recovery(ours.settings, ours.database, redis, bot)
     event.listen(engine, "before_cursor_execute", note)
     await sweeper.sweep()
     event.remove(engine, "before_cursor_execute", note)
@@ -128,12 +128,12 @@ async def _claims(ours: Product) -> float:
 async def _enqueues(ours: Product) -> float:
     async with ours.database.unit() as session:
         photo_ids = list(await session.scalars(text("SELECT id FROM photos LIMIT 1000")))
-    redis = notify.connect(ours.settings.redis_url, queue=f"{ours.settings.arq_queue}:enqueues", retries=1)
+    redis = jobs.connect(ours.settings.redis_url, queue=f"{ours.settings.arq_queue}:enqueues", retries=1)
     began = time.monotonic()
 
     async def ring(some: list[int]) -> None:
         for photo_id in some:
-            await redis.enqueue_job(notify.RENDER, photo_id, _job_id=f"bench:{ours.settings.arq_queue}:{photo_id}")
+            await redis.enqueue_job(jobs.RENDER, photo_id, _job_id=f"bench:{ours.settings.arq_queue}:{photo_id}")
 
     await asyncio.gather(*(ring(photo_ids[start::8]) for start in range(8)))
     rate = len(photo_ids) / (time.monotonic() - began)

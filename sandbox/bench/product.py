@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from bot.settings import Settings
 from generation import storage
 from generation.models import Orientation, Photo, PhotoStatus, RenderWorker
-from generation.orders import notify, placing
+from generation.orders import jobs, placing
 from generation.orders.placing import PhotoOrder, PhotoWords
 from generation.runtime.database import Database
 from sandbox.bench.contenders import WORKFLOWS
@@ -95,7 +95,7 @@ class Product:
     async def __aenter__(self) -> "Product":
         await asyncio.to_thread(self._servers.postgres.create_database, self._name, template=TEMPLATE)
         self.database = Database(self.settings.database_url, pool_size=10)
-        self._redis = notify.connect(self.settings.redis_url, queue=self._name, retries=1)
+        self._redis = jobs.connect(self.settings.redis_url, queue=self._name, retries=1)
         async with storage.opened(self.settings) as opened:
             await opened.create_bucket()
         await self.start_workers(self._gpus)
@@ -149,7 +149,7 @@ class Product:
         return photo, committed
 
     async def ring(self, photo: Photo) -> None:
-        await notify.ring(self._redis, photo, premium_head_start=self.settings.premium_head_start)
+        await jobs.enqueue_render(self._redis, photo, premium_head_start=self.settings.premium_head_start)
 
     async def run(self, arrivals: Sequence[Arrival]) -> list[float]:
         """Serve all arrivals at their times; seconds that each waited from its order to its picture."""

@@ -12,7 +12,7 @@ import pytest_asyncio
 from bot.settings import Settings
 from generation.backends.comfyui import ComfyUI
 from generation.models import Orientation, Photo
-from generation.orders import notify, placing
+from generation.orders import jobs, placing
 from generation.orders.placing import PhotoOrder, PhotoWords
 from generation.runtime.database import Database
 from sandbox.comfyui import ComfyUIServer
@@ -63,7 +63,7 @@ def order(place: PlaceOrder, settings: Settings, redis: Any) -> PlaceOrder:
 
     async def order(**changes: Any) -> Photo:
         photo = await place(**changes)
-        await notify.ring(redis, photo, premium_head_start=settings.premium_head_start)
+        await jobs.enqueue_render(redis, photo, premium_head_start=settings.premium_head_start)
         return photo
 
     return order

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from generation.comfyui_nodes.grouping import Lengths, Text, groups
-from generation.comfyui_nodes.model_cache import Kept
+from generation.comfyui_nodes.model_cache import ModelCache
 from sandbox.comfyui import Cost
 from sandbox.comfyui.nodes import NODES
 from tests.generation.backends.test_comfyui_contract import Json, Server, connected, new_colour, plain, sampled
@@ -83,14 +83,14 @@ def test_every_item_is_in_exactly_one_pass_and_fits_its_company(
 def test_the_last_used_models_stay_and_hits_and_loads_are_counted() -> None:
     loaded: list[str] = []
 
-    def get(kept: Kept, name: str) -> str:
+    def get(kept: ModelCache, name: str) -> str:
         def load() -> str:
             loaded.append(name)
             return name
 
         return str(kept.get("unet", name, load))
 
-    kept = Kept(2)
+    kept = ModelCache(2)
     for name in ("a", "b", "a", "c", "a", "b"):
         assert get(kept, name) == name
     assert loaded == ["a", "b", "c", "b"]
@@ -102,7 +102,7 @@ def test_the_last_used_models_stay_and_hits_and_loads_are_counted() -> None:
 
 
 def test_what_cannot_be_loaded_is_not_kept() -> None:
-    kept = Kept(2)
+    kept = ModelCache(2)
 
     def broken() -> Any:
         raise OSError

@@ -119,9 +119,9 @@ async def test_a_worker_that_was_killed_is_replaced_by_the_next_one_at_its_place
     killed, other, new = (worker_registry.name_of(place) for place in ("host/a:8188", "host/b:8188", "host/a:8188"))
     async with database.unit() as session:
         for name in (killed, other):
-            await worker_registry.say_alive(session, name, lease=8, backend="comfyui")
+            await worker_registry.heartbeat(session, name, lease=8, backend="comfyui")
         await session.execute(update(RenderWorker).values(seen_at=datetime.now(UTC) - timedelta(minutes=1)))
-        await worker_registry.say_alive(session, new, lease=8, backend="comfyui", gpu_temperature=50.0)
+        await worker_registry.heartbeat(session, new, lease=8, backend="comfyui", gpu_temperature=50.0)
     snapshot = await read(database)
     assert snapshot.values["workers"] == {"well": 1, "sick": 0, "silent": 1}
     # The same series whoever works there.

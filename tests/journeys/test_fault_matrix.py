@@ -18,7 +18,7 @@ from arq import ArqRedis
 from bot.settings import Settings
 from generation import storage
 from generation.models import Photo, PhotoStatus
-from generation.orders import notify, placing
+from generation.orders import jobs, placing
 from generation.runtime.database import Database
 from generation.storage import Storage
 from sandbox.cluster import make_template
@@ -45,7 +45,7 @@ class Orders:
 
     async def place(self, count: int, *, ring: bool = True) -> None:
         """Order so many photos, alternating between the two, each with a caption of its own."""
-        redis = notify.connect(self._settings.redis_url, queue=self._settings.arq_queue, retries=1)
+        redis = jobs.connect(self._settings.redis_url, queue=self._settings.arq_queue, retries=1)
         for _ in range(count):
             number = len(self._placed)
             words = replace(WORDS, caption=f"photo {number}")
@@ -59,7 +59,7 @@ class Orders:
                 )
             self._placed.append(photo.id)
             if ring:
-                await notify.ring(redis, photo, premium_head_start=3600)
+                await jobs.enqueue_render(redis, photo, premium_head_start=3600)
         await redis.aclose()
 
     async def reach(self, *statuses: PhotoStatus, timeout: float = 45) -> list[Photo]:
@@ -229,7 +229,7 @@ async def test_the_same_job_many_times(
     await ordered.place(2)
     for row in await ordered.rows():
         for _ in range(10):
-            await notify.ring(redis, row, premium_head_start=0, afresh=True)
+            await jobs.enqueue_render(redis, row, premium_head_start=0, afresh=True)
     async with worker_running(settings), worker_running(settings):
         assert await ordered.settle() == [DELIVERED] * 2
 
@@ -269,7 +269,7 @@ async def is_full(valkey: Valkey) -> None:
 
 
 async def command(valkey: Valkey, *words: str) -> None:
-    redis = notify.connect(valkey.url, queue="", retries=1)
+    redis = jobs.connect(valkey.url, queue="", retries=1)
     await redis.execute_command(*words)  # type: ignore[no-untyped-call]
     await redis.aclose()
 

@@ -28,7 +28,7 @@ _NOT = {"не", "ни", "без", "no", "not", "without", "never"}
 
 
 @dataclass(frozen=True, slots=True)
-class Sights:
+class Visuals:
     """What a text shows, a few English words each; empty where it says nothing."""
 
     outfit: str = ""
@@ -41,7 +41,7 @@ class Sights:
 
 
 #: A text that shows nothing.
-NOTHING = Sights()
+NOTHING = Visuals()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,12 @@ _NAMING = {"outfit": ("garments", "accessories"), "place": ("places",), "light":
 _CHANGING = {"outfit": ("dressing",), "place": ("moving",), "light": ("lighting",)}
 
 
-def see(text: str) -> Sights:
+def see(text: str) -> Visuals:
     """What the persona's text shows of her and around her, here and now."""
     sentences = [sentence for sentence in _SENTENCE.findall(fold(text)) if not _ELSEWHERE.search(sentence)]
     terms = [_terms(sentence) for sentence in sentences]
     actions = [*_found("actions", terms)[:2], *(f"with {thing}" for thing in _found("things", terms)[:MOST_THINGS])]
-    return Sights(
+    return Visuals(
         outfit=", ".join(_worn("garments", terms)[:MOST_THINGS]),
         accessories=", ".join(_worn("accessories", terms)[:MOST_THINGS]),
         place=next(iter(_found("places", terms)), ""),

@@ -18,7 +18,7 @@ from bot.settings import Settings
 from bot.telegram.callbacks import Pack, ShowPremium
 from bot.telegram.messages import acknowledge, keyboard, send_text
 from bot.texts import Say, Texts
-from generation.runtime.database import AWAY, Database, database_now
+from generation.runtime.database import CONNECTION_ERRORS, Database, database_now
 from generation.runtime.monitoring import incidents
 
 log = structlog.get_logger(__name__)
@@ -88,7 +88,7 @@ async def _objection(database: Database, query: PreCheckoutQuery, say: Say) -> s
             if query.invoice_payload == payments.PREMIUM:
                 runs, _ = await payments.subscription(session, query.from_user.id)
                 return say("payment-subscribed-already") if runs else None
-    except AWAY:
+    except CONNECTION_ERRORS:
         pass
     return None
 

@@ -12,7 +12,7 @@ from bot.accounts.people import utc_offset
 from bot.handlers.personas.gallery import Gallery
 from bot.handlers.personas.stories import show_stories
 from bot.models import Person
-from bot.personas.catalog import Cast
+from bot.personas.catalog import PersonaCatalog
 from bot.settings import Settings
 from bot.telegram.callbacks import FrequencyChoice, LanguageChoice, MyTime, SettingsPage, StopWriting, Switch
 from bot.telegram.messages import acknowledge, keyboard, replace_buttons, replace_text
@@ -53,12 +53,12 @@ async def open_page(
     settings: Settings,
     texts: Texts,
     database: Database,
-    cast: Cast,
+    catalog: PersonaCatalog,
     gallery: Gallery,
 ) -> None:
     if callback_data.name == "story" and isinstance(query.message, Message):
         await acknowledge(query)
-        await show_stories(query.message, person, say, database, cast, gallery)
+        await show_stories(query.message, person, say, database, catalog, gallery)
         return
     pages: dict[str, Callable[[], Page]] = {
         "main": lambda: _main(person, say, settings),

@@ -13,7 +13,7 @@ from bot.accounts.people import is_premium
 from bot.accounts.plans import plan
 from bot.dialogues import repository as dialogues
 from bot.models import Dialogue, Person
-from bot.personas.catalog import OWN, Cast
+from bot.personas.catalog import OWN, PersonaCatalog
 from bot.personas.persona import Persona, Story
 from bot.personas.portraits import Portraits
 from bot.settings import Settings
@@ -67,14 +67,14 @@ class Gallery:
         *,
         settings: Settings,
         database: Database,
-        cast: Cast,
+        catalog: PersonaCatalog,
         portraits: Portraits,
         bot: Bot,
         rng: random.Random,
     ) -> None:
         self._settings = settings
         self._database = database
-        self._cast = cast
+        self._catalog = catalog
         self._portraits = portraits
         self._bot = bot
         self._rng = rng
@@ -99,7 +99,7 @@ class Gallery:
     async def begin(self, message: Message, person: Person, say: Say, key: str) -> bool:
         """Begin a dialogue with a persona, who speaks first; False when there is no such persona."""
         async with self._database.unit() as session:
-            persona = await self._cast.find(session, key, person.id)
+            persona = await self._catalog.find(session, key, person.id)
             if persona is None:
                 return False
             if await self._just_begun(session, person, key):
@@ -138,7 +138,7 @@ class Gallery:
         self, person: Person, say: Say, heading: str, number: int
     ) -> tuple[Sequence[str], str, InlineKeyboardMarkup]:
         async with self._database.unit() as session:
-            everybody = await self._cast.everybody(session, person.id)
+            everybody = await self._catalog.everybody(session, person.id)
         pages = [list(everybody)[start : start + ON_A_PAGE] for start in range(0, len(everybody), ON_A_PAGE)]
         number = min(number, len(pages) - 1)
         keys = pages[number]

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.dialogues import memory
 from bot.dialogues import repository as dialogues
 from bot.models import Person
-from bot.personas.catalog import Cast
+from bot.personas.catalog import PersonaCatalog
 from bot.telegram.callbacks import ForgetAll, ForgetFact
 from bot.telegram.messages import acknowledge, keyboard, replace_text
 from bot.texts import Say
@@ -29,36 +29,45 @@ def build_router() -> Router:
     return router
 
 
-async def show_memory(message: Message, person: Person, say: Say, database: Database, cast: Cast) -> None:
+async def show_memory(
+    message: Message, person: Person, say: Say, database: Database, catalog: PersonaCatalog
+) -> None:
     async with database.unit() as session:
-        text, buttons = await _page(session, person, say, cast)
+        text, buttons = await _page(session, person, say, catalog)
     await message.answer(text, reply_markup=buttons)
 
 
 async def forget_fact(
-    query: CallbackQuery, callback_data: ForgetFact, person: Person, say: Say, database: Database, cast: Cast
+    query: CallbackQuery,
+    callback_data: ForgetFact,
+    person: Person,
+    say: Say,
+    database: Database,
+    catalog: PersonaCatalog,
 ) -> None:
     async with database.unit() as session:
         forgotten = await memory.forget(session, person.id, fact_id=callback_data.fact_id)
-        text, buttons = await _page(session, person, say, cast)
+        text, buttons = await _page(session, person, say, catalog)
     await acknowledge(query, say("memory-forgotten" if forgotten else "stale-button"))
     await replace_text(query, text, buttons)
 
 
-async def forget_all(query: CallbackQuery, person: Person, say: Say, database: Database, cast: Cast) -> None:
+async def forget_all(
+    query: CallbackQuery, person: Person, say: Say, database: Database, catalog: PersonaCatalog
+) -> None:
     async with database.unit() as session:
         if dialogue := await dialogues.current(session, person.id):
             await memory.forget_all(session, dialogue)
-        text, buttons = await _page(session, person, say, cast)
+        text, buttons = await _page(session, person, say, catalog)
     await acknowledge(query, say("memory-forgotten"))
     await replace_text(query, text, buttons)
 
 
 async def _page(
-    session: AsyncSession, person: Person, say: Say, cast: Cast
+    session: AsyncSession, person: Person, say: Say, catalog: PersonaCatalog
 ) -> tuple[str, InlineKeyboardMarkup | None]:
     dialogue = await dialogues.current(session, person.id)
-    persona = await cast.find(session, dialogue.persona, person.id) if dialogue else None
+    persona = await catalog.find(session, dialogue.persona, person.id) if dialogue else None
     if dialogue is None or persona is None:
         return say("memory-nobody"), None
     name = persona.name.to(person.locale)

@@ -17,9 +17,9 @@ from bot.accounts.plans import plan
 from bot.handlers.personas.gallery import Gallery
 from bot.llm import prompts
 from bot.llm.client import LanguageModel, LanguageModelUnavailable
-from bot.llm.text_analysis import Reader
+from bot.llm.text_analysis import TextAnalyzer
 from bot.models import OwnPersona, Person
-from bot.personas.catalog import OWN, Cast, count_own
+from bot.personas.catalog import OWN, PersonaCatalog, count_own
 from bot.photos.prompt import clean
 from bot.settings import Settings
 from bot.telegram.callbacks import DeleteOwnPersona, OwnPersonaAnswer
@@ -111,21 +111,21 @@ async def answer(
     say: Say,
     own_persona: OwnPersona,
     database: Database,
-    reader: Reader,
+    text_analyzer: TextAnalyzer,
     language_model: LanguageModel,
-    cast: Cast,
+    catalog: PersonaCatalog,
 ) -> None:
     """Take one answer, or say what is wrong with it and ask the same again."""
     question = _next(own_persona)
     if question is None:
         return
     text = " ".join((message.text or "").split())
-    if wrong := await _wrong(question, text, own_persona, say, reader):
+    if wrong := await _wrong(question, text, own_persona, say, text_analyzer):
         await message.answer(wrong, reply_markup=_cancel_button(say))
         return
     values: dict[str, object] = {question.field: int(text) if question.field == "age" else text}
     if question.field == "looks":
-        english, wrong = await _drawable(text, say, reader, language_model)
+        english, wrong = await _drawable(text, say, text_analyzer, language_model)
         if wrong:
             await message.answer(wrong, reply_markup=_cancel_button(say))
             return
@@ -136,7 +136,7 @@ async def answer(
     if further := _next(own_persona):
         await message.answer(further.ask(say), reply_markup=_cancel_button(say))
     else:
-        await _show(message, own_persona, person, say, cast)
+        await _show(message, own_persona, person, say, catalog)
     async with database.unit() as session:
         await session.execute(update(OwnPersona).where(OwnPersona.id == own_persona.id).values(**values))
 
@@ -147,9 +147,9 @@ async def ask_again(message: Message, say: Say, own_persona: OwnPersona) -> None
         await message.answer(question.ask(say), reply_markup=_cancel_button(say))
 
 
-async def _show(message: Message, row: OwnPersona, person: Person, say: Say, cast: Cast) -> None:
+async def _show(message: Message, row: OwnPersona, person: Person, say: Say, catalog: PersonaCatalog) -> None:
     """All answers are there: to be begun with, or to be given anew."""
-    persona = cast.play(row)
+    persona = catalog.play(row)
     summary = say("own-summary", name=persona.name.to(person.locale), age=persona.age,
                   character=row.character, looks=row.looks)  # fmt: skip
     buttons = keyboard(
@@ -206,7 +206,7 @@ async def delete_one(
     await acknowledge(query, say("own-deleted" if gone else "stale-button"))
 
 
-async def _wrong(question: Question, text: str, row: OwnPersona, say: Say, reader: Reader) -> str:
+async def _wrong(question: Question, text: str, row: OwnPersona, say: Say, text_analyzer: TextAnalyzer) -> str:
     """What is wrong with an answer, in words; nothing when it will do."""
     shortest, longest = question.length
     if question.field == "age":
@@ -218,15 +218,17 @@ async def _wrong(question: Question, text: str, row: OwnPersona, say: Say, reade
     whole = "\n".join(filter(None, (row.name, row.character, text)))
     if question.field == "name" and not _NAME.fullmatch(text):
         return say("own-name-wrong")
-    return say("own-refused") if await reader.refusal_of_persona(whole) else ""
+    return say("own-refused") if await text_analyzer.refusal_of_persona(whole) else ""
 
 
-async def _drawable(looks: str, say: Say, reader: Reader, language_model: LanguageModel) -> tuple[str, str]:
+async def _drawable(
+    looks: str, say: Say, text_analyzer: TextAnalyzer, language_model: LanguageModel
+) -> tuple[str, str]:
     """Looks for the image model, or why there are none, in words."""
     english = await _in_english(looks, language_model)
     if english is None:
         return "", say("own-later")
-    refused = await reader.refusal_of_persona(english)
+    refused = await text_analyzer.refusal_of_persona(english)
     return english, say("own-refused") if refused or not english else ""
 
 

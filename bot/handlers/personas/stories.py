@@ -8,7 +8,7 @@ from bot.dialogues import memory
 from bot.dialogues import repository as dialogues
 from bot.handlers.personas.gallery import Gallery, open_scene
 from bot.models import Dialogue, Person
-from bot.personas.catalog import Cast
+from bot.personas.catalog import PersonaCatalog
 from bot.personas.persona import Persona
 from bot.telegram.callbacks import AtmosphereChoice, StoryChoice
 from bot.telegram.messages import acknowledge, keyboard
@@ -26,9 +26,9 @@ def build_router() -> Router:
 
 
 async def show_stories(
-    message: Message, person: Person, say: Say, database: Database, cast: Cast, gallery: Gallery
+    message: Message, person: Person, say: Say, database: Database, catalog: PersonaCatalog, gallery: Gallery
 ) -> None:
-    dialogue, persona = await _current(database, cast, person)
+    dialogue, persona = await _current(database, catalog, person)
     if dialogue is None or persona is None:
         await gallery.show(message, person, say, say("stories-first"))
         return
@@ -46,10 +46,15 @@ async def show_stories(
 
 
 async def choose_story(
-    query: CallbackQuery, callback_data: StoryChoice, person: Person, say: Say, database: Database, cast: Cast
+    query: CallbackQuery,
+    callback_data: StoryChoice,
+    person: Person,
+    say: Say,
+    database: Database,
+    catalog: PersonaCatalog,
 ) -> None:
     async with database.unit() as session:
-        persona = await cast.find(session, callback_data.persona, person.id)
+        persona = await catalog.find(session, callback_data.persona, person.id)
         story = persona.stories.get(callback_data.key) if persona else None
         dialogue = await dialogues.current(session, person.id)
         fits = dialogue is not None and dialogue.persona == callback_data.persona
@@ -68,13 +73,18 @@ async def choose_story(
 
 
 async def choose_atmosphere(
-    query: CallbackQuery, callback_data: AtmosphereChoice, person: Person, say: Say, database: Database, cast: Cast
+    query: CallbackQuery,
+    callback_data: AtmosphereChoice,
+    person: Person,
+    say: Say,
+    database: Database,
+    catalog: PersonaCatalog,
 ) -> None:
     """From the next answer on: the scene is lit by it, and a photo shows it."""
     chosen = callback_data.atmosphere
     async with database.unit() as session:
         dialogue = await dialogues.current(session, person.id)
-        persona = await cast.find(session, dialogue.persona, person.id) if dialogue else None
+        persona = await catalog.find(session, dialogue.persona, person.id) if dialogue else None
         known = persona is not None and chosen in persona.atmospheres
         same = dialogue is not None and dialogue.scene.get("atmosphere") == chosen
         if known and dialogue and not same:
@@ -90,9 +100,9 @@ async def choose_atmosphere(
 
 
 async def reset(
-    message: Message, person: Person, say: Say, database: Database, cast: Cast, gallery: Gallery
+    message: Message, person: Person, say: Say, database: Database, catalog: PersonaCatalog, gallery: Gallery
 ) -> None:
-    dialogue, persona = await _current(database, cast, person)
+    dialogue, persona = await _current(database, catalog, person)
     if dialogue is None or persona is None:
         await gallery.show(message, person, say, say("reset-nothing"))
         return
@@ -104,10 +114,12 @@ async def reset(
     await message.answer(story.opening.to(person.locale))
 
 
-async def _current(database: Database, cast: Cast, person: Person) -> tuple[Dialogue | None, Persona | None]:
+async def _current(
+    database: Database, catalog: PersonaCatalog, person: Person
+) -> tuple[Dialogue | None, Persona | None]:
     async with database.unit() as session:
         dialogue = await dialogues.current(session, person.id)
-        return dialogue, await cast.find(session, dialogue.persona, person.id) if dialogue else None
+        return dialogue, await catalog.find(session, dialogue.persona, person.id) if dialogue else None
 
 
 def _marked(text: str, chosen: bool) -> str:

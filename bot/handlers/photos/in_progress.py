@@ -11,16 +11,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.accounts.people import is_premium
 from bot.accounts.photo_quota import notice
 from bot.models import Dialogue, Person
-from bot.personas.catalog import Cast
+from bot.personas.catalog import PersonaCatalog
 from bot.photos import orders, wait_texts
 from bot.photos.orders import own_moment, own_photo
-from bot.photos.service import Ordering
+from bot.photos.service import PhotoService
 from bot.settings import Settings
 from bot.telegram.callbacks import Another, Cancel, HowLong, Retake, SendAgain
 from bot.telegram.messages import acknowledge, replace_buttons, replace_text
 from bot.texts import Say
 from generation.models import Photo, PhotoStatus
-from generation.orders import lifecycle, notify, placing, queue
+from generation.orders import jobs, lifecycle, placing, queue
 from generation.runtime.database import Database
 from triggers import Decision, Kind
 
@@ -62,7 +62,7 @@ async def send_again(
     if photo is None:
         await acknowledge(query, say("stale-button"))
         return
-    await notify.ring_delivery(redis, photo)
+    await jobs.enqueue_delivery(redis, photo)
     await acknowledge(query, say("photo-sending-again"))
 
 
@@ -107,14 +107,16 @@ async def another(
     say: Say,
     database: Database,
     redis: ArqRedis,
-    ordering: Ordering,
-    cast: Cast,
+    ordering: PhotoService,
+    catalog: PersonaCatalog,
     settings: Settings,
 ) -> None:
     """The same moment once more, or as another camera sees it; pressed twice meanwhile, it comes once."""
     same_camera = isinstance(callback_data, Retake)
     async with database.unit() as session:
-        wish = await _another_take(session, person, callback_data.photo_id, cast, settings, same_camera=same_camera)
+        wish = await _another_take(
+            session, person, callback_data.photo_id, catalog, settings, same_camera=same_camera
+        )
         words = "" if wish else say("stale-button")
     if wish is not None:
         words = await ordering.policy(person, wish.persona, wish.story, wish.scene, say)
@@ -130,18 +132,24 @@ async def another(
                 photo, words = await ordering.place(session, wish, say)
     await acknowledge(query, words or say("photo-another-coming"), alert=bool(words))
     if photo is not None:
-        await notify.ring(redis, photo, premium_head_start=settings.premium_head_start)
+        await jobs.enqueue_render(redis, photo, premium_head_start=settings.premium_head_start)
 
 
 async def _another_take(
-    session: AsyncSession, person: Person, photo_id: int, cast: Cast, settings: Settings, *, same_camera: bool
+    session: AsyncSession,
+    person: Person,
+    photo_id: int,
+    catalog: PersonaCatalog,
+    settings: Settings,
+    *,
+    same_camera: bool,
 ) -> orders.Wish | None:
     moment = await own_moment(session, person, photo_id)
     if moment is None or not moment.scene:
         return None
     before = await session.get_one(Photo, photo_id)
     dialogue = await session.get_one(Dialogue, moment.dialogue_id)
-    persona = await cast.find(session, dialogue.persona, person.id)
+    persona = await catalog.find(session, dialogue.persona, person.id)
     if persona is None:
         return None
     now = (await session.execute(select(func.now()))).scalar_one()

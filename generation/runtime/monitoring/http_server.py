@@ -13,7 +13,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from generation.runtime.database import AWAY
+from generation.runtime.database import CONNECTION_ERRORS
 from generation.runtime.monitoring.figures import Figure, Snapshot, SnapshotCollector
 from generation.runtime.monitoring.metrics import REGISTRY
 
@@ -67,7 +67,7 @@ class _Endpoint:
         try:
             async with asyncio.timeout(PATIENCE):
                 snapshot = await self._snapshot()
-        except (*AWAY, TimeoutError):
+        except (*CONNECTION_ERRORS, TimeoutError):
             # What the process counts by itself is told all the same.
             snapshot = Snapshot(datetime.now(UTC), {"database_away": {"": 1}})
         of_rows = CollectorRegistry()

@@ -6,7 +6,7 @@ import structlog
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from generation.runtime.database import AWAY, Database
+from generation.runtime.database import CONNECTION_ERRORS, Database
 from generation.runtime.models import Incident
 
 log = structlog.get_logger(__name__)
@@ -19,7 +19,7 @@ async def note(database: Database, kind: str, detail: str) -> None:
     try:
         async with database.unit() as session:
             session.add(Incident(kind=kind, detail=detail[:200]))
-    except AWAY as error:
+    except CONNECTION_ERRORS as error:
         log.warning("incident.not_noted", kind=kind, error=type(error).__name__)
 
 

@@ -10,7 +10,7 @@ import pytest_asyncio
 from sqlalchemy import insert, select, update
 
 from bot.admin import broadcast_sender
-from bot.admin.broadcast_sender import Broadcasting
+from bot.admin.broadcast_sender import BroadcastSender
 from bot.app import Application
 from bot.models import Broadcast, BroadcastStatus, Person
 from bot.settings import Settings
@@ -152,7 +152,7 @@ async def test_a_replica_that_fell_asleep_lets_the_other_one_go_on(
 ) -> None:
     await crowd(database, 5)
     await running_broadcast(database, olga, status=BroadcastStatus.STOPPED)
-    asleep = Broadcasting(settings=settings, database=database, bot=AsyncMock(), texts=Texts())
+    asleep = BroadcastSender(settings=settings, database=database, bot=AsyncMock(), texts=Texts())
     async with database.unit() as session:
         await session.execute(update(Broadcast).values(status=BroadcastStatus.RUNNING, lease_until=None))
     mine = await asleep._claim()
@@ -183,7 +183,9 @@ async def test_after_a_restart_it_goes_on_where_it_was(
             )
         )  # fmt: skip
     bot = api.connect(settings)
-    runner = asyncio.create_task(Broadcasting(settings=settings, database=database, bot=bot, texts=Texts()).run())
+    runner = asyncio.create_task(
+        BroadcastSender(settings=settings, database=database, bot=bot, texts=Texts()).run()
+    )
     row = await ended(database, BroadcastStatus.DONE)
     runner.cancel()
     await asyncio.gather(runner, return_exceptions=True)

@@ -18,7 +18,7 @@ from bot.updates.menu import ADMIN_COMMANDS, COMMANDS
 from generation.models import Photo, PhotoStatus, RenderWorker
 from generation.runtime import operator_switches
 from generation.runtime.database import Database
-from generation.runtime.models import Control
+from generation.runtime.models import OperatorSwitch
 from sandbox.telegram import TelegramServer
 from tests.conftest import all_handled, bot_running, settled, worker_running
 from tests.player import Player, has_buttons, has_text, says
@@ -70,7 +70,7 @@ async def test_forged_buttons_of_the_panel_do_nothing(bot: Application, ben: Pla
         await ben.notices("answer", lambda it: "no longer works" in it["text"])
     assert await done(database) == []
     async with database.unit() as session:
-        assert list(await session.scalars(select(Control))) == []
+        assert list(await session.scalars(select(OperatorSwitch))) == []
         assert (await session.get_one(Person, ben.id)).banned_at is None
 
 
@@ -111,7 +111,7 @@ async def test_pause_and_resume_by_button(
         async with asyncio.timeout(20):
             while True:
                 async with database.unit() as session:
-                    if await session.scalar(select(Control.name)) and await _workers(database):
+                    if await session.scalar(select(OperatorSwitch.name)) and await _workers(database):
                         break
                 await asyncio.sleep(0.05)
         assert (await _photo(database, photo.id)).status is PhotoStatus.QUEUED

@@ -3,7 +3,7 @@
 import random
 
 from bot.chat.scene_continuity import after_answer
-from bot.llm.text_analysis import AnswerReading
+from bot.llm.text_analysis import AnswerAnalysis
 from bot.personas import persona
 from bot.personas.camera import TAKES, Framing, another, framing, orientation
 from bot.personas.scene import MAX_FIELD, Scene
@@ -15,12 +15,12 @@ ALISA = persona.load(persona.FOLDER / "alisa.toml")
 BEFORE = Scene(place="attic studio with a lamp", outfit="grey sweater", light="lamp light", atmosphere="cosy")
 
 
-def reading(answer: str, person: str = "", *, visual: bool = True) -> AnswerReading:
-    return AnswerReading(
+def reading(answer: str, person: str = "", *, visual: bool = True) -> AnswerAnalysis:
+    return AnswerAnalysis(
         visual=visual,
         promise=False,
         without_promise=answer,
-        sights=see(answer),
+        visuals=see(answer),
         subjects=subjects((person, answer)),
         refusal=None,
     )

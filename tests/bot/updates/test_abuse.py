@@ -9,7 +9,7 @@ from bot.app import Application
 from bot.llm.prompts import gives_away
 from bot.models import Message, ReceivedUpdate, Role
 from bot.settings import Settings
-from bot.updates.rate_limit import RateLimit
+from bot.updates.rate_limit import RateLimitMiddleware
 from generation.runtime.database import Database
 from sandbox.llm import LanguageModelServer
 from sandbox.telegram import TelegramServer
@@ -73,7 +73,9 @@ async def test_a_flood_of_presses_is_answered_and_does_nothing(
 
 def test_the_allowance_comes_back_with_time_and_is_told_of_anew() -> None:
     now = 0.0
-    limit = RateLimit(Settings.model_construct(messages_at_once=3, messages_a_minute=6), clock=lambda: now)
+    limit = RateLimitMiddleware(
+        Settings.model_construct(messages_at_once=3, messages_a_minute=6), clock=lambda: now
+    )
     assert [limit.allows(1) for _ in range(4)] == [True, True, True, False]
     assert limit.allows(2)
     now = 10.0

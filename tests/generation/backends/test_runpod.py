@@ -178,7 +178,7 @@ async def test_the_overflow_takes_free_photos_while_the_queue_is_deep_and_leaves
         rows = [await session.get_one(Photo, photo.id) for photo in [*free, premium]]
     assert [row.status for row in rows] == [PhotoStatus.DELIVERED] * 5 + [PhotoStatus.QUEUED] * 4
     async with database.unit() as session:
-        await worker_registry.leave(session, "own")
+        await worker_registry.deregister(session, "own")
     async with worker_running(settings):
         for photo in [*free, premium]:
             await settled(database, photo.id, "delivered")

@@ -100,7 +100,7 @@ async def test_only_leases_of_the_own_attempt_are_renewed(database: Database, pl
     assert lost is not None
     async with database.unit() as session:
         await session.execute(update(Photo).values(lease_until=func.now() - timedelta(seconds=5)))
-        await lifecycle.keep_alive(session, {mine.id: mine.attempt, lost.id: lost.attempt - 1}, lease=10)
+        await lifecycle.renew_leases(session, {mine.id: mine.attempt, lost.id: lost.attempt - 1}, lease=10)
     async with database.unit() as session:
         rows = (await session.execute(text("SELECT id, lease_until > now() FROM photos ORDER BY id"))).all()
     assert [tuple(row) for row in rows] == [(mine.id, True), (lost.id, False)]
@@ -127,12 +127,12 @@ async def test_a_move_whose_confirmation_got_lost_is_found_done(
     photo = await claim(database)
     assert photo is not None
     forgetful = _ForgetfulDatabase(database_url, pool_size=1)
-    assert await lifecycle.move_surely(forgetful, photo, PhotoStatus.STORED, object_key="here")
+    assert await lifecycle.move_with_retry(forgetful, photo, PhotoStatus.STORED, object_key="here")
     assert (photo.status, photo.object_key) == (PhotoStatus.STORED, "here")
     # But what another worker did meanwhile is respected.
     forgetful.broken = False
     photo.attempt += 1
-    assert not await lifecycle.move_surely(forgetful, photo, PhotoStatus.SENDING)
+    assert not await lifecycle.move_with_retry(forgetful, photo, PhotoStatus.SENDING)
     await forgetful.close()
 
 

@@ -83,7 +83,7 @@ async def test_a_person_has_one_automatic_photo_on_the_way_and_may_ask_for_more(
 
 async def worker(session: AsyncSession, name: str, **changes: Any) -> None:
     state = {"backend": "comfyui", "problem": None, "model": None, "photo_seconds": 8.0, "in_hand": 0}
-    await worker_registry.say_alive(session, name, lease=10, **{**state, **changes})
+    await worker_registry.heartbeat(session, name, lease=10, **{**state, **changes})
 
 
 async def test_the_expected_wait_is_the_work_ahead_over_the_speed_of_the_workers_that_live(
@@ -128,5 +128,5 @@ async def test_a_photo_that_could_not_begin_before_its_scene_is_over_is_not_queu
 async def test_a_worker_that_stops_is_no_longer_counted(database: Database) -> None:
     async with database.unit() as session:
         await worker(session, "one")
-        await worker_registry.leave(session, "one")
+        await worker_registry.deregister(session, "one")
         assert await queue.expected_wait(session, lease=10) is None

@@ -2,11 +2,11 @@
 
 import pytest
 
-from generation.scheduling.cost_model import Speeds
+from generation.scheduling.cost_model import CostModel
 
 
 def test_what_was_measured_counts_and_scales_what_was_not() -> None:
-    speeds = Speeds({"a": [10.0, 12.0, 14.0, 16.0]})
+    speeds = CostModel({"a": [10.0, 12.0, 14.0, 16.0]})
     assert speeds.costs("a") == [10], "no batch before one alone was measured"
     speeds.measured("a", 1, 5.0)
     assert speeds.costs("a") == [5, 6, 7, 8]
@@ -16,14 +16,14 @@ def test_what_was_measured_counts_and_scales_what_was_not() -> None:
 
 
 def test_one_slow_graph_does_not_change_the_picture_at_once() -> None:
-    speeds = Speeds({"a": [10.0]})
+    speeds = CostModel({"a": [10.0]})
     speeds.measured("a", 1, 10.0)
     speeds.measured("a", 1, 100.0)
     assert speeds.of("a", 1) == pytest.approx(37)
 
 
 def test_a_batch_that_did_not_fit_into_memory_is_not_tried_again() -> None:
-    speeds = Speeds({"a": [10.0, 12.0, 14.0, 16.0]})
+    speeds = CostModel({"a": [10.0, 12.0, 14.0, 16.0]})
     speeds.measured("a", 1, 10.0)
     speeds.out_of_memory("a", 4)
     assert len(speeds.costs("a")) == 3
@@ -33,7 +33,7 @@ def test_a_batch_that_did_not_fit_into_memory_is_not_tried_again() -> None:
 
 @pytest.mark.parametrize(("every", "load"), [(10.0, 1.0), (20.0, 0.5), (5.0, 2.0)])
 def test_the_load_is_the_work_that_came_over_the_time_it_took(every: float, load: float) -> None:
-    speeds = Speeds({"a": [10.0]})
+    speeds = CostModel({"a": [10.0]})
     now = 0.0
     for _ in range(200):
         now += every
@@ -43,11 +43,11 @@ def test_the_load_is_the_work_that_came_over_the_time_it_took(every: float, load
 
 
 def test_priors_of_the_operators_card_hold_until_a_measurement_contradicts_them() -> None:
-    speeds = Speeds({"a": [8.5, 12.0, 14.0, 16.0]}, trusted={"a"})
+    speeds = CostModel({"a": [8.5, 12.0, 14.0, 16.0]}, trusted={"a"})
     assert len(speeds.costs("a")) == 4
     speeds.measured("a", 4, 17.0)
     assert len(speeds.costs("a")) == 4
-    speeds = Speeds({"a": [8.5, 12.0, 14.0, 16.0]}, trusted={"a"})
+    speeds = CostModel({"a": [8.5, 12.0, 14.0, 16.0]}, trusted={"a"})
     speeds.measured("a", 4, 34.0)
     assert len(speeds.costs("a")) == 1, "the batch was no faster than four alone: one alone is measured next"
     speeds.measured("a", 1, 8.5)

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from bot.settings import Settings
 from generation.errors import WorkflowError
 from generation.models import Orientation, Photo, PhotoStatus
-from generation.orders import notify
+from generation.orders import jobs
 from generation.runtime.database import Database
 from generation.storage import Storage
 from generation.workflows import workflow
@@ -89,7 +89,7 @@ async def waiting(
         await place(chat_id=1001 + n % 2, seed=n, prompt=f"scene {n}", owner_id=n, **changes) for n in range(count)
     ]
     for photo in photos:
-        await notify.ring(redis, photo, premium_head_start=0)
+        await jobs.enqueue_render(redis, photo, premium_head_start=0)
     return photos
 
 
@@ -186,7 +186,7 @@ async def test_models_are_swapped_seldom_when_two_of_them_are_mixed(
         for n, name in enumerate(["one-pass", "one-pass-sdxl"] * 8)
     ]
     for photo in photos:
-        await notify.ring(redis, photo, premium_head_start=0)
+        await jobs.enqueue_render(redis, photo, premium_head_start=0)
     async with worker_running(settings):
         for photo in photos:
             await settled(database, photo.id, "delivered")

@@ -10,7 +10,7 @@ from sqlalchemy import func, update
 from bot.settings import Settings
 from generation import storage
 from generation.models import Photo, PhotoStatus
-from generation.orders import notify
+from generation.orders import jobs
 from generation.runtime.database import Database
 from generation.storage import Storage
 from generation.worker.pipeline import MOST_CLAIMS
@@ -311,6 +311,6 @@ async def test_two_workers_share_one_queue_and_make_each_photo_once(
 
 
 async def doorbell_of(settings: Settings, photo: Photo) -> None:
-    redis = notify.connect(settings.redis_url, queue=settings.arq_queue, retries=1)
-    await notify.ring(redis, photo, premium_head_start=0)
+    redis = jobs.connect(settings.redis_url, queue=settings.arq_queue, retries=1)
+    await jobs.enqueue_render(redis, photo, premium_head_start=0)
     await redis.aclose()

@@ -6,7 +6,7 @@ from unittest.mock import Mock
 import pytest
 
 from bot.settings import Settings
-from generation.orders import notify
+from generation.orders import jobs
 from generation.runtime.settings import WrongSettings
 from generation.storage import Storage
 from generation.worker.warm_up import PROMPT, WarmUp
@@ -68,6 +68,6 @@ async def test_a_photo_waits_until_the_card_is_warm_and_is_made_then(
     warm = settings.model_copy(update={"warm_up": ("sdxl",)})
     photo = await place(workflow="sdxl", chat_id=1001)
     async with worker_running(warm) as worker:
-        await notify.ring(worker.pool, photo, premium_head_start=0)
+        await jobs.enqueue_render(worker.pool, photo, premium_head_start=0)
         graphs = await rendered(comfyui, 3)
     assert [PROMPT in graph for graph in graphs] == [True, True, False]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from triggers.text.visuals import Sights, see, subjects
+from triggers.text.visuals import Visuals, see, subjects
 
 
 @pytest.mark.parametrize(
@@ -10,28 +10,28 @@ from triggers.text.visuals import Sights, see, subjects
     [
         (
             "Сижу на подоконнике в красном свитере, грею руки о кружку. За окном снег.",
-            Sights(
+            Visuals(
                 outfit="red sweater", place="at a window", light="snow outside", action="sitting, with a cup of tea"
             ),
         ),
         (
             "I'm curled up on the couch in an oversized grey hoodie, bowl of ramen on my knees.",
-            Sights(
+            Visuals(
                 outfit="oversized grey hoodie",
                 place="living room with a sofa",
                 action="sitting, with a bowl of soup",
             ),
         ),
-        ("Надела зелёное платье, шарф и очки.", Sights(outfit="green dress", accessories="scarf, glasses")),
+        ("Надела зелёное платье, шарф и очки.", Visuals(outfit="green dress", accessories="scarf, glasses")),
         # About the person, another time, or nothing real: nothing is seen.
-        ("А ты в чём? В том синем свитере?", Sights()),
-        ("Вчера я была в красном платье на крыше.", Sights()),
-        ("If we met I would wear a blue dress.", Sights()),
-        ("Я сегодня без шарфа.", Sights()),
-        ("Хорошо, что ты написал.", Sights()),
+        ("А ты в чём? В том синем свитере?", Visuals()),
+        ("Вчера я была в красном платье на крыше.", Visuals()),
+        ("If we met I would wear a blue dress.", Visuals()),
+        ("Я сегодня без шарфа.", Visuals()),
+        ("Хорошо, что ты написал.", Visuals()),
     ],
 )
-def test_what_a_text_shows(text: str, expected: Sights) -> None:
+def test_what_a_text_shows(text: str, expected: Visuals) -> None:
     assert see(text) == expected
 
 

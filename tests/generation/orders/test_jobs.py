@@ -8,7 +8,7 @@ from pathlib import Path
 from arq import ArqRedis
 
 from bot.settings import Settings
-from generation.orders import notify
+from generation.orders import jobs
 from sandbox.servers import Valkey, remove, short_folder
 from tests.generation.conftest import PlaceOrder
 
@@ -16,7 +16,7 @@ from tests.generation.conftest import PlaceOrder
 async def test_premium_jobs_get_an_earlier_score(settings: Settings, redis: ArqRedis, place: PlaceOrder) -> None:
     free, premium = await place(), await place(premium=True)
     for photo in (free, premium):
-        assert await notify.ring(redis, photo, premium_head_start=settings.premium_head_start)
+        assert await jobs.enqueue_render(redis, photo, premium_head_start=settings.premium_head_start)
     order = await redis.zrange(settings.arq_queue, 0, -1)
     assert [name.decode() for name in order] == [
         f"{settings.arq_queue}:render_photo:{premium.id}:0",
@@ -27,7 +27,7 @@ async def test_premium_jobs_get_an_earlier_score(settings: Settings, redis: ArqR
 async def test_ringing_twice_leaves_one_job(settings: Settings, redis: ArqRedis, place: PlaceOrder) -> None:
     photo = await place()
     for _ in range(2):
-        await notify.ring(redis, photo, premium_head_start=0)
+        await jobs.enqueue_render(redis, photo, premium_head_start=0)
     assert await redis.zcard(settings.arq_queue) == 1
 
 
@@ -35,10 +35,10 @@ async def test_a_job_carries_the_row_id_as_json_and_nothing_else(
     settings: Settings, redis: ArqRedis, place: PlaceOrder
 ) -> None:
     photo = await place(prompt="nobody should read this in Redis")
-    await notify.ring(redis, photo, premium_head_start=0)
+    await jobs.enqueue_render(redis, photo, premium_head_start=0)
     body = await redis.get(f"arq:job:{settings.arq_queue}:render_photo:{photo.id}:0")
     assert body is not None
-    assert notify.deserialize(body)["a"] == [photo.id]
+    assert jobs.deserialize(body)["a"] == [photo.id]
     assert b"nobody" not in body
 
 
@@ -46,16 +46,16 @@ async def test_a_redis_that_is_gone_or_hangs_costs_a_bounded_time_and_no_error(p
     photo = await place()
     folder = short_folder()
     server = await Valkey(folder / "valkey").start()
-    redis = notify.connect(server.url, queue="q", retries=1)
+    redis = jobs.connect(server.url, queue="q", retries=1)
     try:
-        assert await notify.ring(redis, photo, premium_head_start=0)
+        assert await jobs.enqueue_render(redis, photo, premium_head_start=0)
         server.process.send(signal.SIGSTOP)
         started = time.monotonic()
-        assert not await notify.ring(redis, photo, premium_head_start=0)
+        assert not await jobs.enqueue_render(redis, photo, premium_head_start=0)
         server.process.send(signal.SIGCONT)
         assert time.monotonic() - started < 5
         await asyncio.to_thread(server.process.stop, kill=True)
-        assert not await notify.ring(redis, photo, premium_head_start=0)
+        assert not await jobs.enqueue_render(redis, photo, premium_head_start=0)
     finally:
         server.process.send(signal.SIGCONT)
         await redis.aclose()
@@ -66,10 +66,10 @@ async def test_a_redis_that_is_gone_or_hangs_costs_a_bounded_time_and_no_error(p
 async def test_a_full_redis_is_no_reason_to_end_a_worker(tmp_path: Path) -> None:
     """arq records its health every few seconds, and lets the error end the process."""
     async with Valkey(tmp_path / "valkey") as valkey:
-        redis = notify.connect(valkey.url, queue="q", retries=1)
+        redis = jobs.connect(valkey.url, queue="q", retries=1)
         await redis.config_set("maxmemory", "1")
         await redis.psetex("health", 1000, b"well")
-        assert not await notify.is_heard(redis)
+        assert not await jobs.is_writable(redis)
         await redis.config_set("maxmemory", "0")
-        assert await notify.is_heard(redis)
+        assert await jobs.is_writable(redis)
         await redis.aclose()

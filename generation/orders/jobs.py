@@ -93,7 +93,7 @@ def chores(queue: str) -> str:
     return f"{queue}:chores"
 
 
-async def ring(
+async def enqueue_render(
     redis: ArqRedis, photo: Photo, *, premium_head_start: float, defer: float = 0, afresh: bool = False
 ) -> bool:
     """Enqueue the job that makes an idle worker look for photos; premium jobs get an earlier score.
@@ -110,12 +110,12 @@ async def ring(
     return await _enqueue(redis, RENDER, photo.id, job_id, defer)
 
 
-async def pass_on(redis: ArqRedis) -> bool:
+async def hand_over(redis: ArqRedis) -> bool:
     """Give the token that a worker cannot use to whoever can."""
     return await _enqueue(redis, RENDER, 0, f"passed:{secrets.token_hex(8)}", -_CLOCK_SKEW)
 
 
-async def unring(redis: ArqRedis, photos: Iterable[Photo]) -> None:
+async def withdraw(redis: ArqRedis, photos: Iterable[Photo]) -> None:
     """Take back the jobs of photos that are gone. One that stays does no harm: it finds nothing."""
     queue = redis.default_queue_name
     jobs = [f"{queue}:{RENDER}:{photo.id}:{photo.attempt}" for photo in photos]
@@ -126,22 +126,22 @@ async def unring(redis: ArqRedis, photos: Iterable[Photo]) -> None:
             await redis.zrem(queue, *jobs)
             await redis.unlink(*(job_key_prefix + job for job in jobs))
     except (RedisError, OSError) as error:
-        log.warning("doorbell.not_taken_back", error=type(error).__name__)
+        log.warning("job.not_withdrawn", error=type(error).__name__)
 
 
-async def ring_delivery(redis: ArqRedis, photo: Photo) -> bool:
+async def enqueue_delivery(redis: ArqRedis, photo: Photo) -> bool:
     """Enqueue the job that delivers a photo which is stored already."""
     queue = chores(redis.default_queue_name)
     return await _enqueue(redis, DELIVER, photo.id, f"{photo.id}:{photo.attempt}", -_BEFORE_ALL, queue=queue)
 
 
-async def ring_overflow(redis: ArqRedis, queue: str) -> bool:
+async def enqueue_overflow(redis: ArqRedis, queue: str) -> bool:
     """Enqueue the job that makes an overflow worker look."""
     # A new id every minute: the job of an overflow worker that was killed keeps its own for an hour.
     return await _enqueue(redis, RENDER, 0, f"overflow:{time.time() // 60:.0f}", -_CLOCK_SKEW, queue=queue)
 
 
-async def is_heard(redis: ArqRedis) -> bool:
+async def is_writable(redis: ArqRedis) -> bool:
     """Whether Redis takes a write in time; one whose memory is full still answers a ping."""
     try:
         async with asyncio.timeout(TIMEOUT):
@@ -167,6 +167,6 @@ async def _enqueue(
                 _expires=_EXPIRES,
             )
     except (RedisError, OSError) as error:
-        log.warning("doorbell.unheard", photo_id=photo_id, error=repr(error))
+        log.warning("job.not_enqueued", photo_id=photo_id, error=repr(error))
         return False
     return True
