@@ -18,7 +18,7 @@ def main(arguments: list[str]) -> int:
         case "check-data":
             return check_data.main()
         case "prometheus-rules":
-            rules = alert_rules.load(os.environ.get("ALERTS_FILE", ""))
+            rules = alert_rules.load(os.environ.get("ALERTS_FILE", ""), figures.FIGURES)
             sys.stdout.write(alert_rules.prometheus(rules, figures.FIGURES))
         case _:
             asyncio.run(app.main(load(Settings)))

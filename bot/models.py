@@ -1,5 +1,6 @@
 """The bot's tables: people, their dialogues, what was said, remembered and paid, and Telegram's updates."""
 
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    ColumnElement,
     Enum,
     Float,
     ForeignKey,
@@ -16,6 +18,7 @@ from sqlalchemy import (
     SmallInteger,
     Text,
     func,
+    or_,
 )
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
@@ -76,6 +79,15 @@ class Person(Base):
     # Shut out by an operator.
     banned_at: Mapped[datetime | None] = mapped_column(Timestamp)
     maintenance_told_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
+    def is_premium(self, now: datetime, given: Collection[int]) -> bool:
+        """Paid for until after `now`, or one of those whom the operator gave it (`given`, PREMIUM_IDS)."""
+        return (self.premium_until is not None and self.premium_until > now) or self.id in given
+
+    @classmethod
+    def with_premium(cls, given: Collection[int]) -> ColumnElement[bool]:
+        """The same of rows, by PostgreSQL's clock."""
+        return func.coalesce(or_(cls.premium_until > func.now(), cls.id.in_(given)), False)
 
 
 class Dialogue(Base):

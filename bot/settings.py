@@ -1,13 +1,20 @@
-"""Settings of the bot process: the pipeline's plus its own."""
+"""Settings of the bot by component, and all of its process'."""
 
-from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
-from generation.runtime.settings import HttpAddress
-from generation.settings import Settings as PipelineSettings
+from generation.runtime.settings import (
+    DatabaseSettings,
+    Group,
+    HttpAddress,
+    ProcessSettings,
+    RedisSettings,
+    S3Settings,
+    TelegramSettings,
+)
+from generation.settings import QueueSettings, WorkflowSettings
 from triggers import FREE_GAP, PREMIUM_GAP
 
 
@@ -43,8 +50,8 @@ PhotoGap = Annotated[
 Ids = Annotated[frozenset[int], NoDecode, BeforeValidator(_ids)]
 
 
-class Settings(PipelineSettings):
-    """What the bot needs. Times are in seconds."""
+class LlmSettings(Group):
+    """The language model: any OpenAI-compatible server."""
 
     llm_base_url: HttpAddress
     llm_api_key: SecretStr
@@ -53,25 +60,37 @@ class Settings(PipelineSettings):
     llm_max_tokens: Annotated[int, Field(gt=0)] = 700
     llm_transcription_model: str = ""
     llm_sees_pictures: bool = False
-    free_memory_tokens: Annotated[int, Field(ge=200)] = 3000
-    premium_memory_tokens: Annotated[int, Field(ge=200)] = 12_000
-    free_facts: Annotated[int, Field(ge=0)] = 20
-    premium_facts: Annotated[int, Field(ge=0)] = 100
+
+
+class WebhookSettings(Group):
+    """How Telegram's updates come; without an address the bot polls."""
 
     webhook_url: HttpAddress | None = None
     webhook_secret: Annotated[SecretStr, Field(min_length=1, max_length=256)] | None = None
     webhook_host: str = "127.0.0.1"
     webhook_port: Annotated[int, Field(ge=0, le=65535)] = 8081
 
-    admin_ids: Ids = frozenset()
+    @model_validator(mode="after")
+    def _webhook_is_guarded(self) -> Self:
+        if self.webhook_url and not self.webhook_secret:
+            raise ValueError("WEBHOOK_URL needs WEBHOOK_SECRET, or anyone could send updates")
+        return self
+
+
+class PlanSettings(Group):
+    """What the two plans allow, and what is sold."""
+
     premium_ids: Ids = frozenset()
-    health_file: Path | None = None
     free_photo_gap: PhotoGap = FREE_GAP
     premium_photo_gap: PhotoGap = PREMIUM_GAP
     free_photo_cooldown: Annotated[float, Field(ge=0)] = 60
     premium_photo_cooldown: Annotated[float, Field(ge=0)] = 60
     free_photos_a_day: Annotated[int, Field(ge=0)] = 30
     premium_photos_a_day: Annotated[int, Field(ge=0)] = 150
+    free_memory_tokens: Annotated[int, Field(ge=200)] = 3000
+    premium_memory_tokens: Annotated[int, Field(ge=200)] = 12_000
+    free_facts: Annotated[int, Field(ge=0)] = 20
+    premium_facts: Annotated[int, Field(ge=0)] = 100
     free_own_personas: Annotated[int, Field(ge=0)] = 1
     premium_own_personas: Annotated[int, Field(ge=0)] = 10
     premium_stars: Annotated[int, Field(gt=0, le=10_000)] = 350
@@ -79,17 +98,36 @@ class Settings(PipelineSettings):
     invitation_photos: Annotated[int, Field(ge=0)] = 5
     invitations_rewarded: Annotated[int, Field(ge=0)] = 20
     support_contact: str = ""
+
+
+class ConversationSettings(Group):
+    """What people may write and get, and when the bot begins nothing by itself."""
+
     messages_a_minute: Annotated[int, Field(gt=0)] = 20
     messages_at_once: Annotated[int, Field(gt=0)] = 30
     quiet_hours: QuietHours = (22, 9)
-    alerts_every: Annotated[float, Field(gt=0)] = 5
-    scale_webhook_url: HttpAddress | None = None
-    photo_noticed_within: Annotated[float, Field(gt=0)] = 600
     explicit_content: bool = False
-    requested_photos_waiting: Annotated[int, Field(gt=0)] = 2
 
-    @model_validator(mode="after")
-    def _webhook_is_guarded(self) -> Self:
-        if self.webhook_url and not self.webhook_secret:
-            raise ValueError("WEBHOOK_URL needs WEBHOOK_SECRET, or anyone could send updates")
-        return self
+
+class OperatorSettings(Group):
+    """Who the operators are, and what is called when more GPUs are wanted."""
+
+    admin_ids: Ids = frozenset()
+    scale_webhook_url: HttpAddress | None = None
+
+
+class Settings(
+    DatabaseSettings,
+    RedisSettings,
+    S3Settings,
+    TelegramSettings,
+    QueueSettings,
+    WorkflowSettings,
+    ProcessSettings,
+    LlmSettings,
+    WebhookSettings,
+    PlanSettings,
+    ConversationSettings,
+    OperatorSettings,
+):
+    """All of the bot; it needs no ComfyUI."""

@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from generation.errors import ObjectGone, StorageUnavailable
-from generation.settings import Settings
+from generation.runtime.settings import S3Settings
 
 
 def object_key(key: UUID, when: datetime) -> str:
@@ -71,7 +71,7 @@ def _session() -> aioboto3.Session:
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Storage]:
+async def opened(settings: S3Settings) -> AsyncIterator[Storage]:
     """A client for the life of a process."""
     config = Config(
         connect_timeout=3,

@@ -24,7 +24,6 @@ from sqlalchemy import select
 from bot.app import running
 from bot.models import Dialogue, ReceivedUpdate
 from bot.personas.scene import MARKER
-from bot.settings import Settings
 from generation import storage
 from generation.models import Photo, PhotoStatus, RenderWorker
 from generation.runtime.database import Database
@@ -36,6 +35,7 @@ from sandbox.llm import LanguageModelServer
 from sandbox.llm.server import API_KEY, MODEL
 from sandbox.people import Chats
 from sandbox.servers import S3
+from sandbox.settings import ProductSettings
 from sandbox.telegram import TOKEN, TelegramServer
 from sandbox.telegram.flood import Flood
 
@@ -157,7 +157,7 @@ async def _everything() -> AsyncIterator[Stage]:
         unlimited = Flood(overall=None, private=None, group=None)
         telegram = await stack.enter_async_context(TelegramServer(flood=unlimited))
         llm = await stack.enter_async_context(LanguageModelServer())
-        settings = Settings.example(
+        settings = ProductSettings.example(
             database_url=servers.postgres.url("sheet"),
             redis_url=servers.valkey.url,
             s3_endpoint_url=servers.s3.url,
@@ -194,7 +194,7 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
 
 
 async def _stopped(worker: Worker, task: asyncio.Task[None]) -> None:
-    await worker.ctx["process"].stop({})
+    await worker.on_shutdown(worker.ctx)  # type: ignore[misc]
     await _cancelled(task)
     await worker.close()
 

@@ -1,10 +1,13 @@
-"""Settings of `make run` alone: ports, the folder of the data, how long a stand-in takes."""
+"""Settings of `make run`: its own, and those of the whole product on one machine."""
 
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bot.settings import Settings as BotSettings
+from generation.settings import Settings as WorkerSettings
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -25,3 +28,7 @@ class SandboxSettings(BaseSettings):
     render_seconds: Annotated[float, Field(ge=0)] = 2.0
     llm_seconds: Annotated[float, Field(ge=0)] = 0.6
     llm_word_seconds: Annotated[float, Field(ge=0)] = 0.05
+
+
+class ProductSettings(BotSettings, WorkerSettings):  # type: ignore[misc] # pydantic's plugin: both have `model_construct`
+    """Of the bot and a worker together, as tests, benchmarks and tools start both."""

@@ -22,7 +22,6 @@ from typing import Any
 
 import psutil
 
-from bot.settings import Settings
 from generation import storage
 from sandbox import cluster
 from sandbox.cluster import Servers
@@ -33,6 +32,7 @@ from sandbox.llm.script import Messages, Reply, Script
 from sandbox.llm.server import API_KEY, MODEL
 from sandbox.people import Chats
 from sandbox.servers import S3
+from sandbox.settings import ProductSettings
 from sandbox.telegram import TOKEN, TelegramServer
 from sandbox.telegram.people_api import add_person
 
@@ -159,9 +159,9 @@ async def main(people: int, seconds: float) -> int:
 
 def _settings(
     servers: Servers, telegram: TelegramServer, llm: LanguageModelServer, comfyui: ComfyUIServer
-) -> Settings:
+) -> ProductSettings:
     servers.postgres.create_database("soak", template=cluster.TEMPLATE)
-    return Settings.example(
+    return ProductSettings.example(
         database_url=servers.postgres.url("soak"),
         redis_url=servers.valkey.url,
         arq_queue="soak",
@@ -180,7 +180,7 @@ def _settings(
     )
 
 
-async def _bot(settings: Settings, log: Path) -> asyncio.subprocess.Process:
+async def _bot(settings: ProductSettings, log: Path) -> asyncio.subprocess.Process:
     with log.open("wb") as output:
         return await asyncio.create_subprocess_exec(
             sys.executable, "-m", "bot", env=environment(settings), stderr=output, stdout=output

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -13,13 +14,13 @@ from sqlalchemy import exists, select
 
 from bot.app import Application, running
 from bot.models import ReceivedUpdate
-from bot.settings import Settings
 from generation import storage
 from generation.models import Photo
 from generation.orders import jobs
 from generation.runtime.database import Database
 from generation.storage import Storage
 from generation.worker.arq_settings import worker_options
+from generation.worker.timings import Timings
 from sandbox import cluster
 from sandbox.cluster import Servers
 from sandbox.comfyui import ComfyUIServer, Cost
@@ -27,6 +28,7 @@ from sandbox.llm import LanguageModelServer
 from sandbox.llm.server import API_KEY, MODEL
 from sandbox.runpod import API_KEY as RUNPOD_KEY
 from sandbox.servers import S3
+from sandbox.settings import ProductSettings
 from sandbox.telegram import TOKEN, TelegramServer
 from tests.player import Player
 
@@ -91,13 +93,12 @@ def settings(
     comfyui: ComfyUIServer,
     telegram: TelegramServer,
     llm: LanguageModelServer,
-) -> Settings:
+) -> ProductSettings:
     """Settings of the whole product on this test's own database, queue and stand-ins."""
-    return Settings.example(
+    return ProductSettings.example(
         database_url=database_url,
         redis_url=servers.valkey.url,
         arq_queue=f"test:{next(_numbers)}",
-        arq_poll_delay=0.01,
         s3_endpoint_url=servers.s3.url,
         s3_access_key=S3.access_key,
         s3_secret_key=S3.secret_key,
@@ -111,7 +112,6 @@ def settings(
         photo_retry_pause=0.05,
         free_photo_cooldown=0,
         premium_photo_cooldown=0,
-        sweep_every=1,
         lease=2,
         shutdown_wait=5,
         premium_ids="1002",
@@ -131,30 +131,30 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest_asyncio.fixture
-async def redis(settings: Settings) -> AsyncIterator[ArqRedis]:
+async def redis(settings: ProductSettings) -> AsyncIterator[ArqRedis]:
     pool = jobs.connect(settings.redis_url, queue=settings.arq_queue, retries=1)
     yield pool
     await pool.aclose()
 
 
 @pytest_asyncio.fixture
-async def bucket(settings: Settings) -> AsyncIterator[Storage]:
+async def bucket(settings: ProductSettings) -> AsyncIterator[Storage]:
     async with storage.opened(settings) as opened:
         await opened.create_bucket()
         yield opened
 
 
 @asynccontextmanager
-async def worker_running(settings: Settings) -> AsyncIterator[Worker]:
-    """An arq worker with the product's own wiring, in this process."""
-    worker = Worker(**worker_options(settings), handle_signals=False)
+async def worker_running(settings: ProductSettings, **timings: float) -> AsyncIterator[Worker]:
+    """An arq worker with the product's own wiring, in this process; pauses are short unless `timings` say more."""
+    quick: dict[str, Any] = {"poll_delay": 0.01, "sweep_every": 1} | timings
+    worker = Worker(**worker_options(settings, timings=Timings(**quick)), handle_signals=False)
     task = asyncio.create_task(worker.async_run())
     try:
         yield worker
     finally:
         # As SIGTERM does it: everything is stopped in order before arq is told to end.
-        if process := worker.ctx.get("process"):
-            await process.stop({})
+        await worker.on_shutdown(worker.ctx)  # type: ignore[misc]
         worker.allow_pick_jobs = False
         while worker.tasks and not task.done():
             await asyncio.sleep(0.01)
@@ -164,9 +164,9 @@ async def worker_running(settings: Settings) -> AsyncIterator[Worker]:
 
 
 @asynccontextmanager
-async def bot_running(settings: Settings) -> AsyncIterator[Application]:
+async def bot_running(settings: ProductSettings, **pauses: float) -> AsyncIterator[Application]:
     """The bot with the product's own wiring, in this process."""
-    async with running(settings) as application:
+    async with running(settings, **pauses) as application:
         receiving = asyncio.create_task(application.receive())
         try:
             yield application
@@ -176,13 +176,13 @@ async def bot_running(settings: Settings) -> AsyncIterator[Application]:
 
 
 @pytest_asyncio.fixture
-async def bot(settings: Settings, bucket: Storage) -> AsyncIterator[Application]:
+async def bot(settings: ProductSettings, bucket: Storage) -> AsyncIterator[Application]:
     async with bot_running(settings) as application:
         yield application
 
 
 @pytest_asyncio.fixture
-async def worker(settings: Settings, bucket: Storage) -> AsyncIterator[Worker]:
+async def worker(settings: ProductSettings, bucket: Storage) -> AsyncIterator[Worker]:
     async with worker_running(settings) as worker:
         yield worker
 

@@ -11,10 +11,10 @@ import yaml
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
-from bot.settings import Settings
+from bot.settings import Settings as BotSettings
 from generation.runtime.settings import WrongSettings, load
 from sandbox.forked import written
-from sandbox.settings import SandboxSettings
+from sandbox.settings import ProductSettings, SandboxSettings
 
 ROOT = Path(__file__).parent.parent
 VARIABLE = re.compile(r"^([A-Z0-9_]+)=(.*)$")
@@ -33,7 +33,7 @@ COMPOSE_ONLY = {"POSTGRES_PASSWORD", "COMFYUI_IMAGE"}
 
 def fields() -> dict[str, Any]:
     sandbox = {f"SANDBOX_{name.upper()}": field for name, field in SandboxSettings.model_fields.items()}
-    return {name.upper(): field for name, field in Settings.model_fields.items()} | sandbox
+    return {name.upper(): field for name, field in ProductSettings.model_fields.items()} | sandbox
 
 
 def test_env_example_names_every_setting_and_no_other() -> None:
@@ -91,7 +91,7 @@ def complaint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **changes: str) -
     for name, value in (REQUIRED | changes).items():
         monkeypatch.setenv(name, value)
     with pytest.raises(WrongSettings) as raised:
-        load(Settings)
+        load(ProductSettings)
     return str(raised.value)
 
 
@@ -101,6 +101,13 @@ def test_a_missing_variable_is_one_sentence_that_names_it(
 ) -> None:
     said = complaint(monkeypatch, tmp_path, **{name: ""})
     assert said == f"{name} is not set: set it in the environment or in .env (see .env.example)."
+
+
+def test_the_bot_needs_no_comfyui(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in REQUIRED.items():
+        monkeypatch.setenv(name, "" if name == "COMFYUI_URL" else value)
+    assert not hasattr(load(BotSettings), "comfyui_url")
 
 
 @pytest.mark.parametrize(
@@ -139,7 +146,7 @@ def test_each_process_stops_with_the_sentence_and_no_trace(module: list[str]) ->
 
 
 def test_secrets_do_not_show_when_settings_are_printed() -> None:
-    secrets = [name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)]
+    secrets = [name for name, field in ProductSettings.model_fields.items() if "SecretStr" in str(field.annotation)]
     assert set(secrets) == {
         "s3_access_key", "s3_secret_key", "bot_token", "llm_api_key", "webhook_secret", "runpod_api_key",
         "sentry_dsn",
@@ -186,7 +193,7 @@ def test_what_compose_is_told_by_variables_and_names_of_services_exists() -> Non
 
 
 def test_a_worker_may_take_as_long_to_stop_as_it_needs() -> None:
-    wait = Settings.model_fields["shutdown_wait"].default
+    wait = ProductSettings.model_fields["shutdown_wait"].default
     for name in ("bot", "worker"):
         assert int(SERVICES[name]["stop_grace_period"].removesuffix("s")) > wait
 

@@ -4,12 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 from aiogram.types import User
-from sqlalchemy import func, update
+from sqlalchemy import ColumnElement, func, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.models import Person
-from bot.settings import Settings
 from generation.orders import lifecycle
 
 log = structlog.get_logger(__name__)
@@ -43,10 +42,9 @@ async def blocked(session: AsyncSession, person_id: int) -> None:
     log.info("person.blocked_bot", photos_dropped=len(dropped))
 
 
-def is_premium(person: Person, now: datetime, settings: Settings) -> bool:
-    """Paid for, or given by the operator (PREMIUM_IDS)."""
-    paid = person.premium_until is not None and person.premium_until > now
-    return paid or person.id in settings.premium_ids
+def can_be_written_to() -> ColumnElement[bool]:
+    """People whom the bot may write to by itself: adults by their own word, not blocked and not banned."""
+    return Person.blocked_at.is_(None) & Person.banned_at.is_(None) & Person.adult_confirmed_at.is_not(None)
 
 
 def utc_offset(person: Person) -> int:

@@ -13,7 +13,10 @@ from generation.models import Photo, PhotoStatus
 
 #: Photos that count for nothing: the person got none.
 NOTHING_CAME = (PhotoStatus.FAILED, PhotoStatus.DROPPED)
-DAY = timedelta(hours=24)
+#: Photos are counted over so long a time, at any moment.
+QUOTA_WINDOW = timedelta(hours=24)
+#: Whoever writes or presses something so soon after a photo has noticed it.
+NOTICED_WITHIN = timedelta(minutes=10)
 #: Last automatic photos that are looked at for how they were received, and for how long they matter.
 REMEMBERED = 12
 REMEMBERED_FOR = timedelta(days=14)
@@ -43,7 +46,7 @@ class PhotoQuota:
         """Seconds until one more photo is within `limit` a day; 0 when it is now."""
         if not 0 < limit <= self.today:
             return 0
-        return (self.ordered_at[self.today - limit] + DAY - self.now).total_seconds()
+        return (self.ordered_at[self.today - limit] + QUOTA_WINDOW - self.now).total_seconds()
 
 
 async def photo_quota(session: AsyncSession, person_id: int, *, dialogue_id: int | None = None) -> PhotoQuota:
@@ -89,15 +92,15 @@ async def pack_balance(session: AsyncSession, person_id: int) -> int:
     return max(0, granted - (used or 0))
 
 
-async def notice(session: AsyncSession, person_id: int, *, within: float) -> None:
-    """The person writes, or presses a button under a photo: what came in the last `within` seconds was noticed."""
+async def mark_noticed(session: AsyncSession, person_id: int) -> None:
+    """The person writes, or presses a button under a photo: what came within `NOTICED_WITHIN` was noticed."""
     recent = (
         select(Photo.id)
         .where(
             Photo.owner_id == person_id,
             # Nothing that is delivered now was ordered longer ago; bounded so that the index ends the search.
-            Photo.queued_at > func.now() - DAY - timedelta(seconds=within),
-            Photo.delivered_at > func.now() - timedelta(seconds=within),
+            Photo.queued_at > func.now() - QUOTA_WINDOW - NOTICED_WITHIN,
+            Photo.delivered_at > func.now() - NOTICED_WITHIN,
         )
         .order_by(Photo.queued_at.desc())
         .limit(REMEMBERED)
@@ -131,7 +134,9 @@ def _ordered_at(mine: ColumnElement[bool]) -> ScalarSelect[list[datetime]]:
     in_order = aggregate_order_by(Photo.queued_at, Photo.queued_at)
     return (
         select(func.array_agg(in_order))
-        .where(mine, Photo.queued_at > func.now() - DAY, Photo.status.not_in(NOTHING_CAME), ~_paid_with_pack())
+        .where(
+            mine, Photo.queued_at > func.now() - QUOTA_WINDOW, Photo.status.not_in(NOTHING_CAME), ~_paid_with_pack()
+        )
         .scalar_subquery()
     )
 
@@ -144,7 +149,7 @@ def _seconds_since_automatic(mine: ColumnElement[bool]) -> ScalarSelect[float]:
             Photo.requested.is_(False),
             Photo.status.not_in(NOTHING_CAME),
             # No cooldown is longer than a day.
-            Photo.queued_at > func.now() - DAY,
+            Photo.queued_at > func.now() - QUOTA_WINDOW,
         )
         .order_by(Photo.queued_at.desc())
         .limit(1)

@@ -1,7 +1,9 @@
 """What the free and the premium plan allow."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
+from bot.models import Person
 from bot.settings import Settings
 from triggers import Gap
 
@@ -23,7 +25,13 @@ class Plan:
     own_personas: int
 
 
+def plan_of(person: Person, now: datetime, settings: Settings) -> Plan:
+    """What a person is allowed at this moment."""
+    return plan(settings, premium=person.is_premium(now, settings.premium_ids))
+
+
 def plan(settings: Settings, *, premium: bool) -> Plan:
+    """One of the two plans, as the operator set it."""
     if premium:
         return Plan(
             gap=settings.premium_photo_gap,

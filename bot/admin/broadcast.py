@@ -5,8 +5,8 @@ from aiogram.filters import Command, CommandObject
 from aiogram.types import CallbackQuery, Message
 
 from bot.admin import broadcast_sender
-from bot.admin.actions import AdminActions
 from bot.admin.broadcast_sender import AUDIENCES
+from bot.admin.tools import AdminTools
 from bot.models import Broadcast, BroadcastStatus, Person
 from bot.telegram.callbacks import BroadcastTo
 from bot.telegram.messages import acknowledge, keyboard
@@ -22,7 +22,7 @@ def build_router() -> Router:
 
 
 async def compose(
-    message: Message, command: CommandObject, person: Person, say: Say, admin_actions: AdminActions, bot: Bot
+    message: Message, command: CommandObject, person: Person, say: Say, tools: AdminTools, bot: Bot
 ) -> None:
     """As a reply to the message that everybody shall get, or with its text after the command."""
     source = message.reply_to_message
@@ -32,7 +32,7 @@ async def compose(
     if source is None:
         await message.answer(say("broadcast-how"))
         return
-    async with admin_actions.database.unit() as session:
+    async with tools.database.unit() as session:
         draft = Broadcast(
             admin_id=person.id,
             from_chat_id=message.chat.id,
@@ -42,7 +42,7 @@ async def compose(
         )
         session.add(draft)
         await session.flush()
-        sizes = {name: await broadcast_sender.size(session, name, admin_actions.settings) for name in AUDIENCES}
+        sizes = {name: await broadcast_sender.size(session, name, tools.settings) for name in AUDIENCES}
     buttons = [
         [(f"{say(f'audience-{name}')}: {sizes[name]}", BroadcastTo(broadcast_id=draft.id, audience=name).pack())]
         for name in AUDIENCES
@@ -55,7 +55,7 @@ async def choose(
     callback_data: BroadcastTo,
     person: Person,
     say: Say,
-    admin_actions: AdminActions,
+    tools: AdminTools,
     database: Database,
 ) -> None:
     """The audience; then, asked once more, the start."""
@@ -66,13 +66,13 @@ async def choose(
         if draft is None or not valid or not isinstance(query.message, Message):
             await acknowledge(query, say("stale-button"))
             return
-        total = await broadcast_sender.size(session, name, admin_actions.settings)
+        total = await broadcast_sender.size(session, name, tools.settings)
         if callback_data.sure:
             draft.audience, draft.total, draft.status = name, total, BroadcastStatus.RUNNING
             draft.progress_message_id = query.message.message_id
     await acknowledge(query)
     if callback_data.sure:
-        await admin_actions.note(person.id, "broadcast", f"{draft.id} {name} {total}")
+        await tools.note(person.id, "broadcast", f"{draft.id} {name} {total}")
         return
     sure = callback_data.model_copy(update={"sure": True}).pack()
     await query.message.answer(

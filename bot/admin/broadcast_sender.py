@@ -17,12 +17,11 @@ from sqlalchemy.orm import aliased
 
 from bot.accounts import people
 from bot.models import Broadcast, BroadcastStatus, Person
-from bot.monitoring.figures import is_premium
 from bot.settings import Settings
 from bot.telegram.callbacks import AdminAct
 from bot.telegram.messages import keyboard
 from bot.texts import DEFAULT, Texts
-from generation.runtime.database import CONNECTION_ERRORS, Database, in_seconds
+from generation.runtime.database import Database, in_seconds
 from generation.runtime.telegram import NotTaken, Refused, meaning
 
 log = structlog.get_logger(__name__)
@@ -30,7 +29,7 @@ log = structlog.get_logger(__name__)
 #: Messages a second; Telegram allows about 30 to the whole bot, and people talk meanwhile.
 PER_SECOND = 20
 #: Seconds between two looks for a broadcast, and for which a replica that is silent keeps one.
-LOOK_EVERY, LEASE = 1.0, 15.0
+EVERY, LEASE = 1.0, 15.0
 #: An advisory lock's number that nothing else of this database uses.
 LOCK = 7_041_973
 #: Seconds between two updates of the progress bar.
@@ -46,8 +45,7 @@ AUDIENCES = ("all", "active", "premium", "free", "ru", "en")
 
 def audience(name: str, settings: Settings) -> list[ColumnElement[bool]]:
     """Who is meant; never those who blocked the bot, are shut out, or have not said that they are adults."""
-    reachable = [Person.blocked_at.is_(None), Person.banned_at.is_(None), Person.adult_confirmed_at.is_not(None)]
-    premium = func.coalesce(is_premium(settings), False)
+    premium = Person.with_premium(settings.premium_ids)
     chosen: dict[str, list[ColumnElement[bool]]] = {
         "all": [],
         "active": [Person.seen_at > func.now() - ACTIVE],
@@ -56,7 +54,7 @@ def audience(name: str, settings: Settings) -> list[ColumnElement[bool]]:
         "ru": [Person.locale == "ru"],
         "en": [Person.locale == "en"],
     }
-    return reachable + chosen[name]
+    return [people.can_be_written_to(), *chosen[name]]
 
 
 async def size(session: AsyncSession, name: str, settings: Settings) -> int:
@@ -68,28 +66,25 @@ class BroadcastSender:
     """One per process, built by `bot.app`; a lease on the row lets one replica at a time send."""
 
     def __init__(
-        self, *, settings: Settings, database: Database, bot: Bot, texts: Texts, per_second: float = PER_SECOND
+        self, *, settings: Settings, database: Database, bot: Bot, texts: Texts, lease: float = LEASE
     ) -> None:
+        """`lease`: seconds after which another replica may take a broadcast over from a silent one."""
         self._settings = settings
         self._database = database
         self._bot = bot
         self._texts = texts
-        self._pause = 1 / per_second
+        self._lease = lease
+        self._pause = 1 / PER_SECOND
 
-    async def run(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_EVERY)
-            try:
-                if (broadcast := await self._claim()) is not None:
-                    if broadcast.status is BroadcastStatus.RUNNING:
-                        await self._send_all(broadcast)
-                    else:
-                        # Stopped when nobody was sending it.
-                        await self._end(broadcast)
-            except CONNECTION_ERRORS as error:
-                log.warning("broadcast.database_away", error=type(error).__name__)
-            except Exception:
-                log.exception("broadcast.failed")
+    async def look(self) -> None:
+        """One look: what should be sent, or was stopped, and nobody sends."""
+        if (broadcast := await self._claim()) is None:
+            return
+        if broadcast.status is BroadcastStatus.RUNNING:
+            await self._send_all(broadcast)
+        else:
+            # Stopped when nobody was sending it.
+            await self._end(broadcast)
 
     async def _claim(self) -> Broadcast | None:
         """The oldest that runs, when no replica sends any: Telegram's limit is one for all of them."""
@@ -110,7 +105,7 @@ class BroadcastSender:
                 .where(Broadcast.id == oldest)
                 # A lease that ran out: its replica died, and nobody knows whether the last person got it.
                 .values(
-                    lease_until=in_seconds(LEASE),
+                    lease_until=in_seconds(self._lease),
                     missed=Broadcast.missed + case((Broadcast.lease_until.is_not(None), 1), else_=0),
                 )
                 .returning(Broadcast)
@@ -160,7 +155,7 @@ class BroadcastSender:
                     last_person_id=person.id,
                     sent=broadcast.sent,
                     missed=broadcast.missed,
-                    lease_until=in_seconds(LEASE),
+                    lease_until=in_seconds(self._lease),
                 )
                 .returning(Broadcast.id)
             )
@@ -202,7 +197,7 @@ class BroadcastSender:
         """Keep the lease meanwhile; False as in `_move_to`."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            await asyncio.sleep(min(left, LEASE / 3))
+            await asyncio.sleep(min(left, self._lease / 3))
             if not await self._move_to(broadcast, person):
                 return False
         return True

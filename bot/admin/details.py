@@ -1,4 +1,4 @@
-"""Cards of a photo and of a person, and what concerns their money."""
+"""A photo and a person as operators see them, and what concerns their money."""
 
 import re
 from typing import Any
@@ -12,11 +12,10 @@ from magic_filter import RegexpMode
 from sqlalchemy import ColumnElement, select
 
 from bot.accounts import payments
-from bot.accounts.people import is_premium
 from bot.accounts.photo_quota import pack_balance, photo_quota
-from bot.accounts.plans import plan
-from bot.admin.actions import LARGEST_ID, AdminActions, number_of
-from bot.admin.formatting import photo_words
+from bot.accounts.plans import plan_of
+from bot.admin.formatting import act_button, photo_words, sure_question
+from bot.admin.tools import LARGEST_ID, AdminTools, number_of
 from bot.models import Payment, Person
 from bot.monitoring.texts import clock
 from bot.settings import Settings
@@ -36,7 +35,7 @@ LISTED = 8
 
 
 def build_router() -> Router:
-    router = Router(name="cards")
+    router = Router(name="details")
     router.message.register(show_photo, Command("why", ignore_case=True))
     # Of everybody else it is a wish.
     router.message.register(show_photo, Command("photo", ignore_case=True, magic=F.args.regexp(_NUMBER)))
@@ -63,9 +62,9 @@ async def show_photo(message: Message, command: CommandObject, say: Say, databas
     if photo is None:
         await message.answer(say("why-unknown"))
         return
-    buttons = [_act(say, "refund_photo", photo.id)]
+    buttons = [act_button(say, "refund_photo", str(photo.id))]
     if photo.status is PhotoStatus.FAILED:
-        buttons.insert(0, _act(say, "retry_photo", photo.id))
+        buttons.insert(0, act_button(say, "retry_photo", str(photo.id)))
     await send_text(message.bot, message.chat.id, photo_words(say, photo), keyboard(buttons))  # type: ignore[arg-type]
 
 
@@ -83,12 +82,12 @@ async def show_person(
         paid = await payments.latest(session, person.id, count=LISTED)
         latest = select(Photo.id, Photo.status).where(Photo.owner_id == person.id).order_by(Photo.id.desc())
         photos = (await session.execute(latest.limit(LISTED))).all()
-    allowed = plan(settings, premium=is_premium(person, quota.now, settings))
+    allowed = plan_of(person, quota.now, settings)
     text = say(
         "admin-person",
         id=str(person.id),
         locale=person.locale,
-        premium=clock(person.premium_until) if is_premium(person, quota.now, settings) else "–",
+        premium=clock(person.premium_until) if person.is_premium(quota.now, settings.premium_ids) else "–",
         today=str(quota.today),
         limit=str(allowed.daily_limit),
         grants=str(grants),
@@ -100,8 +99,8 @@ async def show_person(
         photos=" · ".join(f"{photo_id} {status}" for photo_id, status in photos) or "–",
     )
     buttons = keyboard(
-        [_act(say, "give_premium", person.id), _act(say, "give_photos", person.id)],
-        [_act(say, "unban" if person.banned_at else "ban", person.id)],
+        [act_button(say, "give_premium", str(person.id)), act_button(say, "give_photos", str(person.id))],
+        [act_button(say, "unban" if person.banned_at else "ban", str(person.id))],
     )
     await send_text(message.bot, message.chat.id, text, buttons)  # type: ignore[arg-type]
 
@@ -109,10 +108,6 @@ async def show_person(
 def _payment(payment: Payment) -> str:
     back = " ↩" if payment.refunded_at else ""
     return f"{clock(payment.paid_at)} {payment.product} {payment.stars} ⭐{back} {payment.charge_id}"
-
-
-def _act(say: Say, action: str, target: int) -> tuple[str, str]:
-    return say(f"act-{action}"), AdminAct(action=action, target=str(target)).pack()
 
 
 async def answer_support(
@@ -123,7 +118,7 @@ async def answer_support(
     database: Database,
     bot: Bot,
     texts: Texts,
-    admin_actions: AdminActions,
+    tools: AdminTools,
 ) -> None:
     """A reply to a question about a payment goes to whoever asked."""
     async with database.unit() as session:
@@ -135,7 +130,7 @@ async def answer_support(
             await send_text(bot, asking.id, tell("paysupport-answer", text=message.text or ""))
         except TelegramForbiddenError:
             reached = False
-    await admin_actions.note(person.id, "answer_support", asker[1])
+    await tools.note(person.id, "answer_support", asker[1])
     await message.answer(say("paysupport-answered" if reached else "paysupport-gone"))
 
 
@@ -147,9 +142,9 @@ async def refund(message: Message, command: CommandObject, say: Say, database: D
     if payment is None:
         await message.answer(say("refund-unknown" if charge_id else "refund-how"))
         return
-    sure = AdminAct(action="refund", target=payments.key_of(payment), sure=True).pack()
-    question = say("admin-sure", action=say("act-refund"), target=_payment(payment))
-    await message.answer(question, reply_markup=keyboard([(say("admin-yes"), sure)]))
+    asked = AdminAct(action="refund", target=payments.key_of(payment))
+    text, buttons = sure_question(say, asked, _payment(payment))
+    await message.answer(text, reply_markup=buttons)
 
 
 def _which(message: Message, number: str) -> ColumnElement[bool] | None:

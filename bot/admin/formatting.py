@@ -1,9 +1,13 @@
-"""What operators read: figures, alerts, cards. Every number comes from a snapshot or a row."""
+"""What operators read and press: figures, photos, workers. Every number comes from a snapshot or a row."""
 
 from collections.abc import Sequence
 
+from aiogram.types import InlineKeyboardMarkup
+
 from bot.models import AdminAction
 from bot.monitoring.texts import NOTHING, alert_name, clock, number, percent
+from bot.telegram.callbacks import AdminAct
+from bot.telegram.messages import keyboard
 from bot.texts import Say, Texts
 from generation.figures import STAGES
 from generation.models import Photo, RenderWorker
@@ -109,3 +113,15 @@ def photo_words(say: Say, photo: Photo) -> str:
 def log_words(say: Say, actions: Sequence[AdminAction]) -> str:
     lines = [f"{clock(each.at)} · {each.admin_id} · {each.action} {each.target}".rstrip() for each in actions]
     return "\n".join(lines) or say("admin-no-log")
+
+
+def act_button(say: Say, action: str, target: str = "") -> tuple[str, str]:
+    """A button that does something; `target` is what it is done to, as the action reads it."""
+    return say(f"act-{action}"), AdminAct(action=action, target=target).pack()
+
+
+def sure_question(say: Say, asked: AdminAct, target: str) -> tuple[str, InlineKeyboardMarkup]:
+    """The question before a dangerous action, and its button; `target` as operators read it."""
+    sure = asked.model_copy(update={"sure": True}).pack()
+    text = say("admin-sure", action=say(f"act-{asked.action}"), target=target)
+    return text, keyboard([(say("admin-yes"), sure)])

@@ -9,13 +9,14 @@ from aiogram.filters import Command, CommandObject
 from aiogram.types import BufferedInputFile, CallbackQuery, InlineKeyboardMarkup, Message
 from sqlalchemy import func, select, text
 
-from bot.admin.actions import DANGEROUS, AdminActions, key_of
-from bot.admin.formatting import log_words, state_words, stats_words, worker_words
+from bot.admin.actions import ACTIONS, carry_out, target_words
+from bot.admin.formatting import act_button, log_words, state_words, stats_words, sure_question, worker_words
+from bot.admin.tools import AdminTools, key_of
 from bot.models import AdminAction, Person
 from bot.monitoring import alerting, chart, figures
 from bot.monitoring.texts import alert_name, alerts_words, chart_words, number
 from bot.telegram.callbacks import AdminAct, AdminPage
-from bot.telegram.messages import MAX_TEXT, acknowledge, fitting, keyboard, replace_text
+from bot.telegram.messages import MAX_CAPTION, MAX_TEXT, acknowledge, fitting, keyboard, replace_text
 from bot.texts import Say
 from generation import worker_registry
 from generation.figures import history
@@ -31,7 +32,6 @@ Row = list[tuple[str, str]]
 LISTED = 15
 #: Failed photos that the queue names.
 FAILED_LISTED = 5
-MAX_CAPTION = 1024
 
 
 def build_router() -> Router:
@@ -42,20 +42,20 @@ def build_router() -> Router:
     router.message.register(maintenance, Command("maintenance", ignore_case=True))
     router.message.register(reload, Command("reload", ignore_case=True))
     router.callback_query.register(turn_page, AdminPage.filter())
-    router.callback_query.register(act, AdminAct.filter())
+    router.callback_query.register(press, AdminAct.filter())
     return router
 
 
-async def show(message: Message, command: CommandObject, say: Say, admin_actions: AdminActions) -> None:
-    text, buttons = await PAGES[command.command.lower()](admin_actions, say)
+async def show(message: Message, command: CommandObject, say: Say, tools: AdminTools) -> None:
+    text, buttons = await PAGES[command.command.lower()](tools, say)
     await message.answer(fitting(text, MAX_TEXT), reply_markup=buttons)
 
 
-async def show_stats(message: Message, say: Say, admin_actions: AdminActions) -> None:
+async def show_stats(message: Message, say: Say, tools: AdminTools) -> None:
     """Figures under the picture of the last day."""
-    async with admin_actions.database.unit() as session:
+    async with tools.database.unit() as session:
         last_day = await history(session)
-    text, buttons = await stats_page(admin_actions, say)
+    text, buttons = await stats_page(tools, say)
     try:
         picture = BufferedInputFile(await chart.draw(last_day, chart_words(say)), "chart.png")
     except (OSError, TimeoutError) as error:
@@ -65,118 +65,115 @@ async def show_stats(message: Message, say: Say, admin_actions: AdminActions) ->
         await message.answer_photo(picture, caption=fitting(text, MAX_CAPTION), reply_markup=buttons)
 
 
-async def turn_page(query: CallbackQuery, callback_data: AdminPage, say: Say, admin_actions: AdminActions) -> None:
+async def turn_page(query: CallbackQuery, callback_data: AdminPage, say: Say, tools: AdminTools) -> None:
     await acknowledge(query)
     if not isinstance(query.message, Message):
         return
     if callback_data.page == "stats" or query.message.photo:
         # A picture cannot become a text, nor a text a picture.
-        await _open_anew(query.message, callback_data.page, say, admin_actions)
+        await _open_anew(query.message, callback_data.page, say, tools)
         return
-    await _replace(query, callback_data.page, say, admin_actions)
+    await _replace(query, callback_data.page, say, tools)
 
 
-async def _open_anew(message: Message, page: str, say: Say, admin_actions: AdminActions) -> None:
+async def _open_anew(message: Message, page: str, say: Say, tools: AdminTools) -> None:
     if page == "stats":
-        await show_stats(message, say, admin_actions)
+        await show_stats(message, say, tools)
     elif page in PAGES:
-        text, buttons = await PAGES[page](admin_actions, say)
+        text, buttons = await PAGES[page](tools, say)
         await message.answer(fitting(text, MAX_TEXT), reply_markup=buttons)
 
 
-async def _replace(query: CallbackQuery, page: str, say: Say, admin_actions: AdminActions) -> None:
+async def _replace(query: CallbackQuery, page: str, say: Say, tools: AdminTools) -> None:
     if page in PAGES:
-        text, buttons = await PAGES[page](admin_actions, say)
+        text, buttons = await PAGES[page](tools, say)
         await replace_text(query, fitting(text, MAX_TEXT), buttons)
 
 
-async def act(
-    query: CallbackQuery, callback_data: AdminAct, person: Person, say: Say, admin_actions: AdminActions
-) -> None:
+async def press(query: CallbackQuery, callback_data: AdminAct, person: Person, say: Say, tools: AdminTools) -> None:
     """Do what a button says; what cannot be taken back is asked once more."""
-    if callback_data.action in DANGEROUS and not callback_data.sure:
+    action = ACTIONS.get(callback_data.action)
+    if action and action.danger and not callback_data.sure:
         await acknowledge(query)
-        await _ask_again(query, callback_data, say, admin_actions)
+        await _ask_again(query, callback_data, say, tools)
         return
     if callback_data.sure and query.message:
         question = (query.message.chat.id, query.message.message_id)
-        if question in admin_actions.answered:
+        if question in tools.answered:
             # Tapped twice: a gift would be given twice.
             await acknowledge(query)
             return
-        admin_actions.answered.add(question)
-    words = await admin_actions.carry_out(callback_data.action, callback_data.target, person, say)
+        tools.answered.add(question)
+    words = (await carry_out(tools, callback_data.action, callback_data.target, person, say)).words
     await acknowledge(query, words, alert=len(words) > 60)
     if callback_data.sure and isinstance(query.message, Message):
         try:
             await query.message.edit_text(words)
         except (TelegramAPIError, ClientDecodeError) as error:
             log.info("admin.question_stays", error=type(error).__name__)
-    elif page := _PAGE_OF.get(callback_data.action):
-        await _replace(query, page, say, admin_actions)
+    elif action and action.page:
+        await _replace(query, action.page, say, tools)
 
 
-async def _ask_again(query: CallbackQuery, asked: AdminAct, say: Say, admin_actions: AdminActions) -> None:
+async def _ask_again(query: CallbackQuery, asked: AdminAct, say: Say, tools: AdminTools) -> None:
     """As a message of its own: the page stays as it is."""
     if isinstance(query.message, Message):
-        sure = asked.model_copy(update={"sure": True}).pack()
-        target = await admin_actions.words_of(asked.action, asked.target)
-        question = say("admin-sure", action=say(f"act-{asked.action}"), target=target)
-        await query.message.answer(question, reply_markup=keyboard([(say("admin-yes"), sure)]))
+        target = await target_words(tools, asked.action, asked.target)
+        text, buttons = sure_question(say, asked, target)
+        await query.message.answer(text, reply_markup=buttons)
 
 
 async def maintenance(
-    message: Message, command: CommandObject, person: Person, say: Say, admin_actions: AdminActions
+    message: Message, command: CommandObject, person: Person, say: Say, tools: AdminTools
 ) -> None:
     """/maintenance on or off."""
     wanted = (command.args or "").strip().lower()
     if wanted not in {"on", "off"}:
         await message.answer(say("admin-maintenance-how"))
         return
-    action = f"maintenance_{wanted}"
-    if action in DANGEROUS:
-        sure = AdminAct(action=action, sure=True).pack()
-        question = say("admin-sure", action=say(f"act-{action}"), target="")
-        await message.answer(question, reply_markup=keyboard([(say("admin-yes"), sure)]))
+    action = ACTIONS[f"maintenance_{wanted}"]
+    if action.danger:
+        text, buttons = sure_question(say, AdminAct(action=action.name), "")
+        await message.answer(text, reply_markup=buttons)
         return
-    await message.answer(await admin_actions.carry_out(action, "", person, say))
+    await message.answer((await carry_out(tools, action.name, "", person, say)).words)
 
 
-async def reload(message: Message, person: Person, say: Say, admin_actions: AdminActions) -> None:
-    await message.answer(await admin_actions.carry_out("reload", "", person, say))
+async def reload(message: Message, person: Person, say: Say, tools: AdminTools) -> None:
+    await message.answer((await carry_out(tools, "reload", "", person, say)).words)
 
 
 # -- pages ---------------------------------------------------------------------------------------------
 
 
-async def _now(admin_actions: AdminActions, say: Say) -> tuple[Snapshot, operator_switches.OperatorSwitches, str]:
+async def _now(tools: AdminTools, say: Say) -> tuple[Snapshot, operator_switches.OperatorSwitches, str]:
     """The figures, how everything is switched, and both troubles and switches in words."""
-    async with admin_actions.database.unit() as session:
-        snapshot = await figures.read(session, admin_actions.settings, window=admin_actions.alerting.rules.window)
+    async with tools.database.unit() as session:
+        snapshot = await figures.read(session, tools.settings, window=tools.alerting.rules.window)
         switched = await operator_switches.read(session)
         firing = [alert for alert in await alerting.listed(session) if alert.ended_at is None]
-    return snapshot, switched, state_words(say, admin_actions.texts, switched, firing)
+    return snapshot, switched, state_words(say, tools.texts, switched, firing)
 
 
-async def admin_page(admin_actions: AdminActions, say: Say) -> Page:
-    now, switched, state = await _now(admin_actions, say)
+async def admin_page(tools: AdminTools, say: Say) -> Page:
+    now, switched, state = await _now(tools, say)
     maintenance = "maintenance_off" if switched.maintenance_since else "maintenance_on"
     return stats_words(say, now, state), keyboard(
         [_page(say, "stats"), _page(say, "queue"), _page(say, "gpu")],
         [_page(say, "alerts"), _page(say, "log")],
-        [_act(say, maintenance), _act(say, "reload")],
+        [act_button(say, maintenance), act_button(say, "reload")],
         [(say("admin-refresh"), AdminPage(page="admin").pack())],
     )
 
 
-async def stats_page(admin_actions: AdminActions, say: Say) -> Page:
-    now, _, state = await _now(admin_actions, say)
+async def stats_page(tools: AdminTools, say: Say) -> Page:
+    now, _, state = await _now(tools, say)
     return stats_words(say, now, state), keyboard([_page(say, "stats"), _page(say, "admin")])
 
 
-async def queue_page(admin_actions: AdminActions, say: Say) -> Page:
-    now, switched, state = await _now(admin_actions, say)
-    async with admin_actions.database.unit() as session:
+async def queue_page(tools: AdminTools, say: Say) -> Page:
+    now, switched, state = await _now(tools, say)
+    async with tools.database.unit() as session:
         lately = select(Photo.id).where(text("status = 'failed'"), Photo.failed_at > func.now() - figures.DAY)
         failed = list(await session.scalars(lately.order_by(Photo.failed_at.desc()).limit(FAILED_LISTED)))
     words = say(
@@ -191,45 +188,45 @@ async def queue_page(admin_actions: AdminActions, say: Say) -> Page:
     )
     stopped = switched.queue_paused or switched.queue_draining
     return words, keyboard(
-        [_act(say, "resume")] if stopped else [_act(say, "pause"), _act(say, "drain")],
-        [_act(say, "retry_failed"), _act(say, "drop_waiting")],
+        [act_button(say, "resume")] if stopped else [act_button(say, "pause"), act_button(say, "drain")],
+        [act_button(say, "retry_failed"), act_button(say, "drop_waiting")],
         _around(say, "queue"),
     )
 
 
-async def gpu_page(admin_actions: AdminActions, say: Say) -> Page:
-    async with admin_actions.database.unit() as session:
-        workers = await worker_registry.alive(session, lease=admin_actions.settings.lease)
+async def gpu_page(tools: AdminTools, say: Say) -> Page:
+    async with tools.database.unit() as session:
+        workers = await worker_registry.alive(session, lease=tools.settings.lease)
     text = "\n\n".join(worker_words(say, worker, alive) for worker, alive in workers) or say("admin-no-worker")
     living = [worker.name for worker, alive in workers if alive]
     rows: list[Row] = []
     for name in living:
-        acts = [_act(say, action, key_of(name)) for action in ("restart_worker", "free_worker")]
+        acts = [act_button(say, action, key_of(name)) for action in ("restart_worker", "free_worker")]
         # With one worker there is nothing to tell apart.
         called = f" · {worker_registry.place_of(name)}" if len(living) > 1 else ""
         rows += [[(f"{words}{called}", data)] for words, data in acts] if called else [acts]
     return text, keyboard(*rows, _around(say, "gpu"))
 
 
-async def alerts_page(admin_actions: AdminActions, say: Say) -> Page:
-    async with admin_actions.database.unit() as session:
+async def alerts_page(tools: AdminTools, say: Say) -> Page:
+    async with tools.database.unit() as session:
         found = await alerting.listed(session)
     firing = dict.fromkeys(alert.rule for alert in found if alert.ended_at is None)
     rows: list[Row] = [
-        [(f"🔕 {alert_name(say, admin_actions.texts, rule)}", AdminAct(action="silence", target=rule).pack())]
+        [(f"🔕 {alert_name(say, tools.texts, rule)}", AdminAct(action="silence", target=rule).pack())]
         for rule in firing
     ]
-    return alerts_words(say, admin_actions.texts, found), keyboard(*rows, _around(say, "alerts"))
+    return alerts_words(say, tools.texts, found), keyboard(*rows, _around(say, "alerts"))
 
 
-async def log_page(admin_actions: AdminActions, say: Say) -> Page:
-    async with admin_actions.database.unit() as session:
+async def log_page(tools: AdminTools, say: Say) -> Page:
+    async with tools.database.unit() as session:
         latest = select(AdminAction).order_by(AdminAction.id.desc()).limit(LISTED)
         actions = list(await session.scalars(latest))
     return log_words(say, actions), keyboard(_around(say, "log"))
 
 
-PAGES: dict[str, Callable[[AdminActions, Say], Awaitable[Page]]] = {
+PAGES: dict[str, Callable[[AdminTools, Say], Awaitable[Page]]] = {
     "admin": admin_page,
     "stats": stats_page,
     "queue": queue_page,
@@ -237,16 +234,10 @@ PAGES: dict[str, Callable[[AdminActions, Say], Awaitable[Page]]] = {
     "alerts": alerts_page,
     "log": log_page,
 }
-#: The page that shows what an action has changed.
-_PAGE_OF = {"pause": "queue", "resume": "queue", "free_worker": "gpu", "maintenance_off": "admin"}
 
 
 def _page(say: Say, page: str) -> tuple[str, str]:
     return say(f"page-{page}"), AdminPage(page=page).pack()
-
-
-def _act(say: Say, action: str, target: str = "") -> tuple[str, str]:
-    return say(f"act-{action}"), AdminAct(action=action, target=target).pack()
 
 
 def _around(say: Say, page: str) -> Row:

@@ -11,21 +11,26 @@ the next update, which is written down already.
 from collections.abc import Sequence
 
 import structlog
+from aiogram import Bot
 
-from bot.accounts.photo_quota import notice
+from bot.accounts.photo_quota import mark_noticed
 from bot.chat.answer import AnswerWriter
 from bot.chat.reply import ReplySender
-from bot.chat.turn import Incoming, Turn
+from bot.chat.turn import Answer, Incoming, Turn
 from bot.dialogues import repository as dialogues
 from bot.dialogues.model_request import gather
 from bot.llm import prompts
-from bot.llm.text_analysis import PersonAnalysis
+from bot.llm.text_analysis import PersonAnalysis, TextAnalyzer
 from bot.models import Message, Person, Role
-from bot.parts import Parts
+from bot.personas.catalog import PersonaCatalog
 from bot.photos import orders
+from bot.photos.service import PhotoService
+from bot.settings import Settings
 from bot.telegram.messages import send_text
 from bot.texts import Say
+from bot.updates.follow_ups import FollowUps
 from generation.models import Photo
+from generation.runtime.database import Database
 
 log = structlog.get_logger(__name__)
 
@@ -33,18 +38,32 @@ log = structlog.get_logger(__name__)
 class Conversation:
     """Answers people. One per process, built by `bot.app`."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._settings = parts.settings
-        self._database = parts.database
-        self._bot = parts.bot
-        self._ordering = parts.ordering
-        self._answering = AnswerWriter(parts)
-        self._telling = ReplySender(parts)
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        database: Database,
+        bot: Bot,
+        catalog: PersonaCatalog,
+        text_analyzer: TextAnalyzer,
+        photos: PhotoService,
+        follow_ups: FollowUps,
+        answers: AnswerWriter,
+        replies: ReplySender,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._bot = bot
+        self._catalog = catalog
+        self._text_analyzer = text_analyzer
+        self._photos = photos
+        self._follow_ups = follow_ups
+        self._answers = answers
+        self._replies = replies
 
     async def take_turn(self, person: Person, say: Say, incoming: Incoming) -> bool:
         """Answer what a person wrote. False when the person has not chosen a persona yet."""
-        with self._parts.follow_ups.watching(incoming.chat_id) as more:
+        with self._follow_ups.watching(incoming.chat_id) as more:
             async with self._database.unit() as session:
                 together = await dialogues.texts_awaiting_joint_answer(
                     session, person.id, update_id=incoming.update_id
@@ -57,12 +76,13 @@ class Conversation:
             turn = await self._open(person, say, incoming, heard, together)
             if turn is None:
                 return False
-            if turn.answer is None and incoming.wants_photo and await self._told_of_obstacle(turn):
+            if turn.earlier is None and incoming.wants_photo and await self._told_of_obstacle(turn):
                 # Said before she answers as if a photo were coming.
                 return True
-            if turn.answer is None and not await self._answering.answer(turn, more):
+            answer = turn.earlier or await self._answers.write(turn, more)
+            if answer is None:
                 return True
-        await self._telling.send(turn)
+        await self._replies.send(turn, answer)
         return True
 
     async def is_last(self, person: Person, answer_id: int) -> bool:
@@ -75,13 +95,13 @@ class Conversation:
     async def rewrite(self, person: Person, say: Say, chat_id: int, answer_id: int) -> bool:
         """Write another answer in place of the last one. False when it is not the last one any more."""
         turn = await self._reopen(person, say, chat_id, answer_id)
-        if turn is None or turn.answer is None:
+        if turn is None:
             return False
         if turn.heard.refusal:
             await self._refuse(chat_id, say, turn.heard)
             return True
-        if await self._answering.answer(turn, None):
-            await self._telling.replace(turn)
+        if answer := await self._answers.write(turn, None):
+            await self._replies.replace(turn, answer)
         return True
 
     async def correct(self, person: Person, say: Say, chat_id: int, message_id: int, text: str) -> None:
@@ -110,7 +130,7 @@ class Conversation:
 
     async def _hear(self, person: Person, incoming: Incoming, together: Sequence[str]) -> PersonAnalysis:
         """What was written in several messages counts as one text, for wishes and for the policy."""
-        return await self._parts.text_analyzer.person(
+        return await self._text_analyzer.person(
             "\n".join((*together, incoming.text)),
             by_command=incoming.wants_photo,
             explicit_allowed=orders.explicit_allowed(person, self._settings),
@@ -122,8 +142,8 @@ class Conversation:
 
     async def _told_of_obstacle(self, turn: Turn) -> bool:
         async with self._database.unit() as session:
-            obstacle = await self._ordering.obstacle(session, turn.person, turn.say)
-            told = await self._ordering.told_once(session, turn.person, obstacle)
+            obstacle = await self._photos.obstacle(session, turn.person, turn.say)
+            told = await self._photos.told_once(session, turn.person, obstacle)
         if told is not None:
             await send_text(self._bot, turn.incoming.chat_id, told.words, told.buttons)
         return told is not None
@@ -134,7 +154,7 @@ class Conversation:
         """Write the person's words down and gather what the model must know."""
         async with self._database.unit() as session:
             dialogue = await dialogues.current(session, person.id)
-            persona = await self._parts.catalog.find(session, dialogue.persona, person.id) if dialogue else None
+            persona = await self._catalog.find(session, dialogue.persona, person.id) if dialogue else None
             if dialogue is None or persona is None:
                 return None
             if not await dialogues.of_update(session, dialogue.id, incoming.update_id, Role.PERSON):
@@ -148,10 +168,10 @@ class Conversation:
                     )
                 )
                 await session.flush()
-                await notice(session, person.id, within=self._settings.photo_noticed_within)
+                await mark_noticed(session, person.id)
             answer = await dialogues.of_update(session, dialogue.id, incoming.update_id, Role.PERSONA)
             photo = await session.get(Photo, answer.photo_id) if answer and answer.photo_id else None
-            none_now = heard.asks and await self._ordering.obstacle(session, person, say) is not None
+            none_now = heard.asks and await self._photos.obstacle(session, person, say) is not None
             request = await gather(session, self._settings, person, dialogue, persona, no_photo_now=none_now)
         if incoming.picture and self._settings.llm_sees_pictures:
             request = prompts.with_picture(request, incoming.picture)
@@ -163,8 +183,7 @@ class Conversation:
             dialogue=dialogue,
             persona=persona,
             request=request,
-            answer=answer,
-            photo=photo,
+            earlier=Answer(message=answer, photo=photo) if answer else None,
             together=together,
         )
 
@@ -175,7 +194,7 @@ class Conversation:
             answer = await dialogues.last(session, dialogue.id) if dialogue else None
             if dialogue is None or answer is None or answer.id != answer_id or answer.scene_before is None:
                 return None
-            persona = await self._parts.catalog.find(session, dialogue.persona, person.id)
+            persona = await self._catalog.find(session, dialogue.persona, person.id)
             asked = await dialogues.asked(session, answer)
             if persona is None or not asked:
                 return None
@@ -199,8 +218,7 @@ class Conversation:
             dialogue=dialogue,
             persona=persona,
             request=request,
-            answer=answer,
-            photo=photo,
+            earlier=Answer(message=answer, photo=photo),
             rewrites=True,
             together=together,
         )

@@ -4,7 +4,6 @@ Never in a person's quiet hours, never to somebody who blocked the bot, and a pe
 on, at most once in three days. Each is written down before it is sent: rather not at all than twice.
 """
 
-import asyncio
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 
@@ -27,7 +26,7 @@ from bot.telegram.callbacks import ShowPremium, StopWriting
 from bot.telegram.messages import keyboard
 from bot.texts import Texts
 from generation.runtime import database, operator_switches
-from generation.runtime.database import CONNECTION_ERRORS, Database
+from generation.runtime.database import Database
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +35,7 @@ EVERY = 60.0
 #: People written to in one look; Telegram allows about 30 messages a second to everybody together.
 AT_ONCE = 20
 #: Minutes.
-DAY = 24 * 60
+MINUTES_A_DAY = 24 * 60
 SILENT_FOR = timedelta(hours=20)
 AT_MOST_EVERY = timedelta(days=3)
 #: Telegram renews a subscription about when it ends: so long after it nothing more is to be expected.
@@ -45,7 +44,7 @@ RENEWAL = timedelta(hours=6)
 ENDED_LATELY = timedelta(days=3)
 
 
-class Proactive:
+class ProactiveMessages:
     """One per process, built by `bot.app`; several replicas never write the same thing twice."""
 
     def __init__(
@@ -66,17 +65,6 @@ class Proactive:
         self._text_analyzer = text_analyzer
         self._catalog = catalog
         self._texts = texts
-
-    async def run(self) -> None:
-        """Look around for ever, first after a pause: a start has enough to do."""
-        while True:
-            await asyncio.sleep(EVERY)
-            try:
-                await self.look_around()
-            except CONNECTION_ERRORS as error:
-                log.warning("initiative.database_away", error=type(error).__name__)
-            except Exception:
-                log.exception("initiative.broke")
 
     async def look_around(self, now: datetime | None = None) -> None:
         """One look; `now` is what the clocks show, for the quiet hours."""
@@ -114,7 +102,7 @@ class Proactive:
             async with self._database.unit() as session:
                 await people.blocked(session, person.id)
         except (TelegramAPIError, ClientDecodeError, LanguageModelUnavailable) as error:
-            log.warning("initiative.not_sent", error=type(error).__name__)
+            log.warning("proactive.not_sent", error=type(error).__name__)
 
     async def _write_first(self, person: Person) -> None:
         async with self._database.unit() as session:
@@ -125,25 +113,25 @@ class Proactive:
             request = await gather(session, self._settings, person, dialogue, persona, first_words=True)
             newest = await dialogues.last(session, dialogue.id)
         text, _ = split_answer(await self._language_model.answer(request))
-        reading = await self._text_analyzer.answer(text, person_text="")
+        analysis = await self._text_analyzer.answer(text, person_text="")
         # Nobody asked for it: what is not quite right is left out, and no photo is promised.
-        if reading.refusal or reading.promise or prompts.gives_away(text) or not text:
-            log.info("initiative.nothing_to_say")
+        if analysis.refusal or analysis.promise or prompts.gives_away(text) or not text:
+            log.info("proactive.nothing_to_say")
             return
         if not await self._still_fits(person, dialogue, newest):
-            log.info("initiative.too_late")
+            log.info("proactive.too_late")
             return
         say = self._texts.in_locale(person.locale)
         stop = keyboard([(say("writes-first-stop"), StopWriting().pack())])
         sent = await self._bot.send_message(person.id, text[:1000], reply_markup=stop, disable_notification=True)
         await self._write_down(dialogue.id, text[:1000], sent.message_id)
-        log.info("initiative.wrote_first")
+        log.info("proactive.wrote_first")
 
     async def _still_fits(self, person: Person, before: Dialogue, newest: Message | None) -> bool:
         """The model took its time: nobody left, switched it off, chose somebody else or said a word meanwhile."""
         async with self._database.unit() as session:
             wants = await session.scalar(
-                select(Person.id).where(Person.id == person.id, _reachable(), Person.writes_first)
+                select(Person.id).where(Person.id == person.id, people.can_be_written_to(), Person.writes_first)
             )
             dialogue = await dialogues.current(session, person.id)
             last = await dialogues.last(session, dialogue.id) if dialogue else None
@@ -172,19 +160,15 @@ class Proactive:
     def _is_awake(self, now: datetime) -> ColumnElement[bool]:
         """People for whom it is no quiet hour, by their own clocks."""
         usual = case(people.USUAL_OFFSET, value=Person.locale, else_=0)
-        minutes = now.hour * 60 + now.minute + func.coalesce(Person.utc_offset, usual) + DAY
+        minutes = now.hour * 60 + now.minute + func.coalesce(Person.utc_offset, usual) + MINUTES_A_DAY
         loud = [hour for hour in range(24) if not is_quiet(hour, self._settings.quiet_hours)]
-        return (minutes % DAY // 60).in_(loud)
+        return (minutes % MINUTES_A_DAY // 60).in_(loud)
 
 
 def is_quiet(hour: int, quiet_hours: tuple[int, int]) -> bool:
     """Whether an hour of the day lies in the quiet ones, which may reach over midnight."""
     start, end = quiet_hours
     return start <= hour < end if start <= end else hour >= start or hour < end
-
-
-def _reachable() -> ColumnElement[bool]:
-    return Person.blocked_at.is_(None) & Person.banned_at.is_(None) & Person.adult_confirmed_at.is_not(None)
 
 
 def _wants_to_hear() -> ColumnElement[bool]:
@@ -198,9 +182,9 @@ def _wants_to_hear() -> ColumnElement[bool]:
         .scalar_subquery()
     )
     long_ago = Person.wrote_first_at.is_(None) | (Person.wrote_first_at < func.now() - AT_MOST_EVERY)
-    return _reachable() & Person.writes_first & long_ago & (newest < func.now() - SILENT_FOR)
+    return people.can_be_written_to() & Person.writes_first & long_ago & (newest < func.now() - SILENT_FOR)
 
 
 def _premium_ended() -> ColumnElement[bool]:
     ended = (Person.premium_until < func.now() - RENEWAL) & (Person.premium_until > func.now() - ENDED_LATELY)
-    return _reachable() & ended & Person.premium_end_told_at.is_(None)
+    return people.can_be_written_to() & ended & Person.premium_end_told_at.is_(None)

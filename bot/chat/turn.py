@@ -1,4 +1,4 @@
-"""One turn of a dialogue: what the person wrote, and what is known of the turn so far."""
+"""One turn of a dialogue, as values: what the person wrote, what is known about it, and what was answered."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,9 +26,19 @@ class Incoming:
     picture: bytes | None = None
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What a turn came to, as its rows say it: the answer, and the photo that was ordered with it."""
+
+    message: Message
+    photo: Photo | None = None
+    #: Buttons under what the bot says beside the answer.
+    afterword_buttons: InlineKeyboardMarkup | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Turn:
-    """Grows while the turn is taken; lives as long as `Conversation.take_turn`."""
+    """All that is known before the model is asked; lives as long as `Conversation.take_turn`."""
 
     person: Person
     say: Say
@@ -37,16 +47,12 @@ class Turn:
     dialogue: Dialogue
     persona: Persona
     request: list[ChatMessage]
-    answer: Message | None
-    photo: Photo | None = None
-    #: The answer stands in the chat already and is written anew.
+    #: The answer that exists already: the update is handled for the second time, or the answer is written anew.
+    earlier: Answer | None = None
+    #: The earlier answer stands in the chat already and is written anew.
     rewrites: bool = False
     #: Texts that came just before and that this answer is for as well.
     together: Sequence[str] = ()
-    #: Seconds that the language model took.
-    model_seconds: float | None = None
-    #: Buttons under what the bot says beside the answer.
-    afterword_buttons: InlineKeyboardMarkup | None = None
 
     @property
     def said(self) -> str:

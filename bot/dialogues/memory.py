@@ -5,8 +5,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.accounts.people import is_premium
-from bot.accounts.plans import Plan, plan
+from bot.accounts.plans import Plan, plan_of
 from bot.dialogues import repository as dialogues
 from bot.llm import prompts
 from bot.llm.client import LanguageModel, LanguageModelUnavailable
@@ -65,19 +64,19 @@ class Memory:
         self._settings = settings
         self._busy: set[int] = set()
 
-    async def tend(self, dialogue_id: int) -> None:
+    async def update(self, dialogue_id: int) -> None:
         """Fold what has grown too long, gather new facts; a model that is away leaves it to the next turn."""
         if dialogue_id in self._busy:
             return
         self._busy.add(dialogue_id)
         try:
-            await self._tend(dialogue_id)
+            await self._update(dialogue_id)
         except LanguageModelUnavailable:
             log.info("dialogue.not_remembered", dialogue_id=dialogue_id)
         finally:
             self._busy.discard(dialogue_id)
 
-    async def _tend(self, dialogue_id: int) -> None:
+    async def _update(self, dialogue_id: int) -> None:
         async with self._database.unit() as session:
             dialogue = await session.get(Dialogue, dialogue_id)
             person = await session.get(Person, dialogue.person_id) if dialogue else None
@@ -85,7 +84,7 @@ class Memory:
                 return
             said = await dialogues.history(session, dialogue)
             now = await database.database_now(session)
-        allowed = plan(self._settings, premium=is_premium(person, now, self._settings))
+        allowed = plan_of(person, now, self._settings)
         # In this order: both leave alone what was forgotten since the dialogue was read.
         if older := prompts.to_summarise(said, budget=allowed.memory_tokens):
             await self._summarise(dialogue, older, budget=allowed.memory_tokens)

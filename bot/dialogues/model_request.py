@@ -2,8 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.accounts.people import is_premium
-from bot.accounts.plans import plan
+from bot.accounts.plans import plan_of
 from bot.dialogues import repository as dialogues
 from bot.dialogues.memory import known_facts
 from bot.llm import prompts
@@ -34,14 +33,14 @@ async def gather(
     said = await dialogues.history(session, dialogue)
     last_photo = await orders.last_outcome(session, dialogue.id)
     facts = await known_facts(session, person.id, dialogue.persona)
-    premium = is_premium(person, await database.database_now(session), settings)
+    allowed = plan_of(person, await database.database_now(session), settings)
     return prompts.for_answer(
         persona,
         persona.story(dialogue.story),
         Scene.model_validate(dialogue.scene),
         dialogue.summary,
         [each for each in said if instead_of is None or each.id < instead_of.id],
-        budget=plan(settings, premium=premium).memory_tokens,
+        budget=allowed.memory_tokens,
         photos=prompts.of_photos(person.photo_frequency, last_photo, none_now=no_photo_now),
         facts=[fact.text for fact in facts],
         instead_of=instead_of.text if instead_of else "",

@@ -1,6 +1,5 @@
 """Looks at the figures by the alert rules, tells the operators, and calls for help. One replica at a time looks."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -16,14 +15,14 @@ from bot.models import Person
 from bot.monitoring import chart, figures
 from bot.monitoring.texts import alert_words, chart_words, investigation
 from bot.settings import Settings
-from bot.telegram.messages import fitting
+from bot.telegram.messages import MAX_CAPTION, fitting
 from bot.texts import DEFAULT, Say, Texts
 from generation.figures import history
 from generation.runtime import operator_switches
 from generation.runtime.database import CONNECTION_ERRORS, Database, is_permanent
 from generation.runtime.models import Alert
 from generation.runtime.monitoring import alert_rules, incidents
-from generation.runtime.monitoring.alert_rules import CALM, Action, Rule, Rules, State
+from generation.runtime.monitoring.alert_rules import OK, Action, Rule, Rules, State
 from generation.runtime.monitoring.figures import Snapshot
 
 log = structlog.get_logger(__name__)
@@ -32,14 +31,13 @@ log = structlog.get_logger(__name__)
 LOCK = 7_041_972
 #: Seconds that SCALE_WEBHOOK_URL may take.
 WEBHOOK_SECONDS = 10
-MAX_CAPTION = 1024
 #: Figures of each worker, and for how long a value may be missing when it burns.
 OF_WORKERS = frozenset(figure.name for figure in figures.FIGURES if figure.label == "worker")
 MISSING = timedelta(seconds=60)
 
 
 class Alerting:
-    """One per process, built by `bot.app`; `run` lives as long as it."""
+    """One per process, built by `bot.app`; `look` is due every few seconds."""
 
     def __init__(
         self,
@@ -58,18 +56,13 @@ class Alerting:
         self._session = session
         self.rules = rules
         # PostgreSQL cannot hold the state of its own absence.
-        self._away = CALM
+        self._away = OK
         self._locales: dict[int, str] = {}
         self._seen_at: dict[tuple[str, str], datetime] = {}
 
-    async def run(self) -> None:
-        while True:
-            # First a pause: a start has enough to do.
-            await asyncio.sleep(self._settings.alerts_every)
-            try:
-                await self.look()
-            except Exception:
-                log.exception("alerts.look_failed")
+    def load_rules(self) -> Rules:
+        """The rules of the file as it is now. Raises RulesError, and `rules` stay as they are."""
+        return alert_rules.load(self._settings.alerts_file, figures.FIGURES)
 
     async def look(self) -> None:
         """One round: figures, rules, what follows, and the words."""
@@ -118,7 +111,7 @@ class Alerting:
                 if await _move(session, rule, subject, alert, values.get(subject), snapshot.at):
                     changed.append(await session.get_one(Alert, (rule.name, subject)))
         for (name, _), alert in known.items():
-            if name not in self.rules.rules and _calm_down(alert, snapshot.at):
+            if name not in self.rules.rules and _end(alert, snapshot.at):
                 changed.append(alert)
         # A rule that is gone is forgotten once its end was told, to whom its beginning was.
         is_told = (Alert.told == "ended") & (func.coalesce(Alert.called, "ended") == "ended")
@@ -271,12 +264,12 @@ async def _move(
     if alert is not None and alert.ended_at is not None:
         if alert.told != "ended":
             return False
-        state = CALM
+        state = OK
     else:
-        state = State(alert.passed_at, alert.fired_at, alert.value) if alert else CALM
+        state = State(alert.passed_at, alert.fired_at, alert.value) if alert else OK
     after = alert_rules.step(rule, state, value, now)
     if after.passed_at is None:
-        return _calm_down(alert, now)
+        return _end(alert, now)
     began = after.fired_at is not None and state.fired_at is None
     values = {
         "action": rule.action.value,
@@ -298,7 +291,7 @@ async def _move(
     return began
 
 
-def _calm_down(alert: Alert | None, now: datetime) -> bool:
+def _end(alert: Alert | None, now: datetime) -> bool:
     if alert is None or alert.ended_at is not None:
         return False
     alert.ended_at = now

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.models import Message, Payment, Person, ReceivedUpdate, Role
@@ -49,13 +49,8 @@ async def read(session: AsyncSession, settings: Settings, *, window: float) -> S
     return Snapshot(photos.at, values)
 
 
-def is_premium(settings: Settings) -> ColumnElement[bool]:
-    """As `bot.accounts.people.is_premium` says it, of rows."""
-    return or_(Person.premium_until > func.now(), Person.id.in_(settings.premium_ids))
-
-
 async def _people(session: AsyncSession, settings: Settings) -> dict[str, Values]:
-    premium = func.coalesce(is_premium(settings), False)
+    premium = Person.with_premium(settings.premium_ids)
     seen = (
         await session.execute(
             select(func.count().label("everybody"), func.count().filter(premium).label("premium")).where(

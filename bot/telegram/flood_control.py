@@ -11,6 +11,7 @@ from aiogram.exceptions import (
     TelegramRetryAfter,
 )
 from aiogram.methods import (
+    CopyMessage,
     EditMessageReplyMarkup,
     Response,
     SendChatAction,
@@ -25,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 #: What is not worth waiting for: it is left out when Telegram pushes back.
 DECORATION = (SendMessageDraft, EditMessageReplyMarkup, SendChatAction)
+#: Whoever calls these makes the pause, because it has to keep a lease meanwhile (`bot.admin.broadcast_sender`).
+WAITED_FOR_BY_CALLER = (CopyMessage,)
 
 
 class RetryAfterMiddleware(BaseRequestMiddleware):
@@ -42,7 +45,7 @@ class RetryAfterMiddleware(BaseRequestMiddleware):
         bot: Bot,
         method: TelegramMethod[TelegramType],
     ) -> Response[TelegramType]:
-        tries = 1 if isinstance(method, DECORATION) else self._tries
+        tries = 1 if isinstance(method, DECORATION + WAITED_FOR_BY_CALLER) else self._tries
         for left in reversed(range(tries)):
             try:
                 if tries == 1:

@@ -16,6 +16,8 @@ log = structlog.get_logger(__name__)
 
 #: Telegram counts in UTF-16 code units after entities are parsed.
 MAX_TEXT = 4096
+#: The same for the text under a picture.
+MAX_CAPTION = 1024
 _BREAKS = ("\n\n", "\n", ". ", "! ", "? ", " ")
 
 

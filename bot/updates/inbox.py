@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 CHATS_AT_ONCE = 1000
 #: Seconds that a replica may be silent before another one takes its updates over.
 LEASE = 30.0
+#: Seconds between two looks, in which the claims of this replica are renewed.
+EVERY = LEASE / 6
 #: Pauses between tries of an update whose handling broke on the network or the database, in seconds.
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 20.0
 #: Seconds for which it is tried; an older answer would only startle.
@@ -43,7 +45,7 @@ class TryAgain(Exception):
 
 
 class Inbox:
-    """The updates of one bot on one replica. Built by `bot.app`; `run` lives as long as the process."""
+    """The updates of one bot on one replica. Built by `bot.app`; `look_around` is due every `EVERY` seconds."""
 
     def __init__(
         self,
@@ -125,19 +127,6 @@ class Inbox:
                 .values(claimed_until=None)
             )
 
-    async def run(self, alive: Callable[[], None] = lambda: None) -> None:
-        """Renew this replica's claims, and look for updates that nobody handles; never returns.
-
-        `alive` is called after each round: the event loop runs and PostgreSQL answers.
-        """
-        while True:
-            try:
-                await self._look_around()
-                alive()
-            except Exception as error:  # PostgreSQL is away; the rows wait
-                log.warning("inbox.database_away", error=type(error).__name__)
-            await asyncio.sleep(LEASE / 6)
-
     async def finish(self, timeout: float) -> None:
         """Let the updates in hand end, at a shutdown; what does not end in time is handled after the start."""
         if self._chats:
@@ -164,7 +153,7 @@ class Inbox:
                         pass
                     if chat_id not in self._more:
                         return
-        except Exception as error:  # PostgreSQL is away; `run` wakes the chat again
+        except Exception as error:  # PostgreSQL is away; `look_around` wakes the chat again
             log.warning("inbox.chat_stopped", error=type(error).__name__)
         finally:
             del self._chats[chat_id]
@@ -252,7 +241,7 @@ class Inbox:
             ReceivedUpdate.claimed_by == self._replica,
         )
 
-    async def _look_around(self) -> None:
+    async def look_around(self) -> None:
         unhandled = and_(ReceivedUpdate.bot_id == self._bot_id, ReceivedUpdate.handled_at.is_(None))
         async with self._database.unit() as session:
             # Only what a task works on: a claim whose task ended must run out, or its chat would be dead.

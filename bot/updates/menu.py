@@ -1,10 +1,17 @@
-"""Commands, descriptions and the menu button, as Telegram shows them in each language."""
+"""Commands and descriptions, as Telegram shows them in each language."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 
-from aiogram.types import BotCommand
+import structlog
+from aiogram import Bot
+from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramBadRequest
+from aiogram.types import BotCommand, BotCommandScopeAllPrivateChats, BotCommandScopeChat
 
-from bot.texts import Say
+from bot.texts import DEFAULT, Say, Texts
+
+log = structlog.get_logger(__name__)
 
 COMMANDS = (
     "photo", "persona", "story", "create", "gallery", "memory", "premium", "invite", "settings", "privacy", "reset",
@@ -14,6 +21,33 @@ ADMIN_COMMANDS = (
     "admin", "stats", "queue", "gpu", "alerts", "log", "user", "broadcast", "why", "refund", "maintenance",
     "reload", *COMMANDS,
 )  # fmt: skip
+#: Seconds before it is tried again while Telegram is away.
+PAUSE = 10.0
+
+
+async def introduce(bot: Bot, texts: Texts, admin_ids: Collection[int]) -> None:
+    """Set menus and descriptions, in every language; without Telegram it is tried until it works."""
+    while True:
+        try:
+            for locale in texts.locales:
+                await _introduce(bot, texts.in_locale(locale), None if locale == DEFAULT else locale, admin_ids)
+        except (TelegramAPIError, ClientDecodeError) as error:
+            log.warning("bot.not_introduced", error=type(error).__name__)
+            await asyncio.sleep(PAUSE)
+        else:
+            return
+
+
+async def _introduce(bot: Bot, say: Say, language_code: str | None, admin_ids: Collection[int]) -> None:
+    everybody = BotCommandScopeAllPrivateChats()
+    await bot.set_my_commands(_menu(say, COMMANDS), scope=everybody, language_code=language_code)
+    await bot.set_my_description(say("bot-description"), language_code=language_code)
+    await bot.set_my_short_description(say("bot-short-description"), language_code=language_code)
+    for admin in admin_ids:
+        scope = BotCommandScopeChat(chat_id=admin)
+        # An operator who has never written to the bot has no chat yet.
+        with suppress(TelegramBadRequest):
+            await bot.set_my_commands(_menu(say, ADMIN_COMMANDS), scope=scope, language_code=language_code)
 
 
 def _menu(say: Say, names: Sequence[str]) -> list[BotCommand]:

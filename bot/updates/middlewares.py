@@ -1,4 +1,10 @@
-"""Before every handler: who it is, in which words, and whether they write too fast."""
+"""Before handlers: who it is, in which words, and whether they may go on to this handler now.
+
+What a handler is open to is said where it is registered, by flags:
+
+- `FOR_BANNED`: rights and money, for whoever is shut out and during maintenance as well.
+- `FOR_BLOCKED`: reached by somebody who blocked the bot and has not sent /start since.
+"""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -7,7 +13,8 @@ from typing import Any
 
 import structlog
 from aiogram import BaseMiddleware
-from aiogram.types import Message, TelegramObject, Update, User
+from aiogram.dispatcher.flags import get_flag
+from aiogram.types import CallbackQuery, Message, TelegramObject, User
 from sqlalchemy import func, update
 
 from bot.accounts import people
@@ -22,12 +29,14 @@ log = structlog.get_logger(__name__)
 
 Handler = Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]]
 
+FOR_BANNED = {"for_banned": True}
+FOR_BLOCKED = {"for_blocked": True}
+#: What Telegram itself reports in a message: it reaches its handler whoever it is of, and counts for no rate limit.
+REPORT = {"report": True} | FOR_BANNED | FOR_BLOCKED
+
 
 class PersonMiddleware(BaseMiddleware):
-    """Puts `person` and `say` into the handler's data. An update without a person reaches no handler.
-
-    Nor does one of a person who blocked the bot and has not sent /start since: they want to be left alone.
-    """
+    """Puts `person` and `say` into the data of every update. One without a person reaches no handler."""
 
     def __init__(self, database: Database, texts: Texts) -> None:
         self._database = database
@@ -39,41 +48,26 @@ class PersonMiddleware(BaseMiddleware):
             return None
         async with self._database.unit() as session:
             person = await people.known(session, user, self._texts.locale_of(user.language_code))
-        if person.blocked_at is not None and not _may_pass(event):
-            log.info("update.of_one_who_blocked")
-            return None
-        if person.banned_at is not None and not _is_about_rights(event):
-            log.info("update.of_one_who_is_banned")
-            return None
         data["person"] = person
         data["say"] = self._texts.in_locale(person.locale)
         return await handler(event, data)
 
 
-#: Whoever is shut out may still see and delete what is stored, and ask about money.
-_RIGHTS = ("/privacy", "/paysupport", "/terms")
+class AccessMiddleware(BaseMiddleware):
+    """Silence for whoever blocked the bot or is banned, but for the handlers that are open to them."""
+
+    async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
+        person: Person = data["person"]
+        if person.blocked_at is not None and not get_flag(data, "for_blocked"):
+            log.info("update.of_one_who_blocked")
+            return None
+        if person.banned_at is not None and not get_flag(data, "for_banned"):
+            log.info("update.of_one_who_is_banned")
+            return None
+        return await handler(event, data)
 
 
-def _is_about_rights(event: TelegramObject) -> bool:
-    if not isinstance(event, Update) or event.subscription is not None:
-        return True
-    if event.callback_query is not None:
-        return (event.callback_query.data or "").startswith("privacy:")
-    if event.message is None:
-        return event.my_chat_member is not None
-    return is_money(event.message) or (event.message.text or "").lower().startswith(_RIGHTS)
-
-
-def _may_pass(event: TelegramObject) -> bool:
-    """/start, and what Telegram itself reports: money and membership."""
-    message = event.message if isinstance(event, Update) else None
-    if message is None:
-        return isinstance(event, Update) and (event.my_chat_member or event.subscription) is not None
-    command = (message.text or "").lower().split(maxsplit=1)[:1]
-    return command == ["/start"] or message.successful_payment is not None or message.refunded_payment is not None
-
-
-class Maintenance(BaseMiddleware):
+class MaintenanceMiddleware(BaseMiddleware):
     """While an operator works on the house, people get one kind sentence; money and operators pass."""
 
     #: Seconds for which this process trusts what it last read.
@@ -88,15 +82,13 @@ class Maintenance(BaseMiddleware):
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
         person: Person = data["person"]
         since = await self._maintained_since()
-        if since is None or person.id in self._settings.admin_ids or _is_about_rights(event):
+        if since is None or person.id in self._settings.admin_ids or get_flag(data, "for_banned"):
             return await handler(event, data)
-        query = event.callback_query if isinstance(event, Update) else None
-        message = event.message if isinstance(event, Update) else None
         say: Say = data["say"]
-        if query is not None:
-            await acknowledge(query, say("maintenance"))
-        elif message is not None and await self._is_news(person, since):
-            await message.answer(say("maintenance"))
+        if isinstance(event, CallbackQuery):
+            await acknowledge(event, say("maintenance"))
+        elif isinstance(event, Message) and event.edit_date is None and await self._is_news(person, since):
+            await event.answer(say("maintenance"))
         return None
 
     async def _maintained_since(self) -> datetime | None:
@@ -120,7 +112,3 @@ class Maintenance(BaseMiddleware):
                 .returning(Person.id)
             )
             return noted.scalar_one_or_none() is not None
-
-
-def is_money(spoken: Any) -> bool:
-    return isinstance(spoken, Message) and bool(spoken.successful_payment or spoken.refunded_payment)

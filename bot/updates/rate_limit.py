@@ -8,12 +8,13 @@ from typing import Any
 
 import structlog
 from aiogram import BaseMiddleware
-from aiogram.types import CallbackQuery, Message, TelegramObject, Update
+from aiogram.dispatcher.flags import get_flag
+from aiogram.types import CallbackQuery, Message, TelegramObject
 
 from bot.models import Person
 from bot.settings import Settings
 from bot.texts import Say
-from bot.updates.middlewares import Handler, is_money
+from bot.updates.middlewares import Handler
 
 log = structlog.get_logger(__name__)
 
@@ -41,12 +42,10 @@ class RateLimitMiddleware(BaseMiddleware):
         self._people: OrderedDict[int, _Allowance] = OrderedDict()
 
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
-        spoken = (
-            event.message or event.callback_query or event.edited_message if isinstance(event, Update) else None
-        )
-        if spoken is None or is_money(spoken) or self.allows(data["person"].id):
+        person: Person = data["person"]
+        if get_flag(data, "report") or self.allows(person.id):
             return await handler(event, data)
-        return await self._calm(spoken, data["person"], data["say"])
+        return await self._refuse(event, person, data["say"])
 
     def has_left(self, person_id: int) -> bool:
         """Whether one more would be allowed just now."""
@@ -72,7 +71,7 @@ class RateLimitMiddleware(BaseMiddleware):
         allowance.at = now
         return allowance
 
-    async def _calm(self, spoken: Any, person: Person, say: Say) -> None:
+    async def _refuse(self, spoken: TelegramObject, person: Person, say: Say) -> None:
         allowance = self._people[person.id]
         told, allowance.told = allowance.told, True
         if isinstance(spoken, CallbackQuery):

@@ -32,6 +32,9 @@ from generation.workflows.definition import Graph
 
 log = structlog.get_logger(__name__)
 
+#: Graphs at RunPod at once: as many workers of an endpoint as one bot's overflow keeps busy.
+AT_ONCE = 4
+
 #: Seconds that a job may wait for a cold worker, beyond the time that its graph may run.
 COLD_START = 300
 
@@ -46,7 +49,7 @@ class RunPod:
     one_after_another = False
 
     def __init__(
-        self, session: aiohttp.ClientSession, url: str, api_key: str, *, at_once: int, poll: float = 1.0
+        self, session: aiohttp.ClientSession, url: str, api_key: str, *, at_once: int = AT_ONCE, poll: float = 1.0
     ) -> None:
         self._session = session
         self._url = url

@@ -22,8 +22,8 @@ RESTART_EVERY = 60
 class Watchdog:
     """One per worker. `on_sick` is called with a sentence each time that the worker falls sick.
 
-    `every` is the pause between two looks and `sick_after` how long it may give no healthy answer, in seconds. One
-    that refuses connections is sick at the second look, for nobody is there.
+    `look` is due every few seconds; `sick_after` is how long it may give no healthy answer, in seconds. One that
+    refuses connections is sick at the second look, for nobody is there.
     """
 
     def __init__(
@@ -31,14 +31,12 @@ class Watchdog:
         backend: Backend,
         storage: Storage,
         *,
-        every: float,
         sick_after: float,
         restart_command: str,
         on_sick: Callable[[str], None],
     ) -> None:
         self._backend = backend
         self._storage = storage
-        self._every = every
         self._sick_after = sick_after
         self._restart_command = restart_command
         self._on_sick = on_sick
@@ -64,12 +62,6 @@ class Watchdog:
     def doubt_storage(self) -> None:
         """Storing has failed: no further photo is rendered before S3 answers again."""
         self._storage_doubted = True
-
-    async def watch(self) -> None:
-        """Look for ever."""
-        while True:
-            await self.look()
-            await asyncio.sleep(self._every)
 
     async def look(self) -> None:
         """Ask the services once and draw the conclusion."""

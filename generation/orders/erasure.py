@@ -1,6 +1,5 @@
 """Photos that nobody may see any more: the row forgets them at once, every worker deletes originals in S3."""
 
-import asyncio
 from datetime import timedelta
 
 import structlog
@@ -10,8 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from generation.errors import StorageUnavailable
 from generation.models import DiscardedObject, Photo, PhotoStatus
-from generation.runtime import database
-from generation.runtime.database import Database
+from generation.runtime.database import Database, in_seconds
 from generation.storage import Storage, object_key
 
 log = structlog.get_logger(__name__)
@@ -48,15 +46,8 @@ async def erase(session: AsyncSession, owner_id: int) -> list[Photo]:
     return [photo for photo in photos if photo.status is PhotoStatus.QUEUED]
 
 
-async def keep_sweeping(database: Database, storage: Storage, *, every: float) -> None:
-    """Sweep for ever, on each worker; any number may."""
-    while True:
-        await sweep(database, storage)
-        await asyncio.sleep(every)
-
-
 async def sweep(database: Database, storage: Storage) -> None:
-    """Delete originals that were discarded. S3 that is away leaves them to the next sweep."""
+    """Delete originals that were discarded; any worker may. S3 that is away leaves them to the next sweep."""
     more = True
     while more:
         async with database.unit() as session:
@@ -75,5 +66,5 @@ async def sweep(database: Database, storage: Storage) -> None:
 
 
 async def discard_object(session: AsyncSession, key: str, *, until: timedelta = timedelta()) -> None:
-    values = {"object_key": key, "until": database.in_seconds(until.total_seconds())}
+    values = {"object_key": key, "until": in_seconds(until.total_seconds())}
     await session.execute(insert(DiscardedObject).values(**values).on_conflict_do_nothing())

@@ -26,7 +26,6 @@ from aiogram.methods import Response, TelegramMethod
 from aiogram.methods.base import TelegramType
 
 from generation.runtime.monitoring import metrics
-from generation.settings import Settings
 
 #: Seconds for one request, the upload of a photo included.
 REQUEST_TIMEOUT = 30
@@ -66,14 +65,14 @@ class Unknown:
 Outcome = Sent | NotTaken | Refused | Unknown
 
 
-def connect(settings: Settings, *middlewares: BaseRequestMiddleware) -> Bot:
+def connect(token: str, api_url: str, *middlewares: BaseRequestMiddleware) -> Bot:
     """A Bot for the life of a process; its session must be closed by whoever built it."""
-    server = TelegramAPIServer.from_base(settings.telegram_api_url)
+    server = TelegramAPIServer.from_base(api_url)
     session = AiohttpSession(api=server, timeout=REQUEST_TIMEOUT)
     for middleware in middlewares:
         session.middleware(middleware)
     session.middleware(count_floods)
-    return Bot(settings.bot_token.get_secret_value(), session=session)
+    return Bot(token, session=session)
 
 
 async def count_floods(

@@ -1,280 +1,210 @@
 """What lives as long as a worker process: the composition root of `generation`, and the order in which it ends."""
 
 import asyncio
-import signal
 import socket
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
 from aiogram import Bot
 from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramNotFound, TelegramUnauthorizedError
-from arq import ArqRedis, Worker, cron
-from redis.exceptions import RedisError
+from arq import ArqRedis
 
 from generation import figures, storage, worker_registry
 from generation.backends.base import Backend
 from generation.backends.comfyui import ComfyUI
 from generation.backends.runpod import RunPod
 from generation.backends.watchdog import Watchdog
-from generation.figures import FIGURES
-from generation.orders import erasure, jobs
-from generation.runtime import logs, operator_switches, telegram
+from generation.orders import erasure
+from generation.runtime import background, operator_switches, telegram
+from generation.runtime.background import kept_up, periodically
 from generation.runtime.database import CONNECTION_ERRORS, Database
 from generation.runtime.monitoring import http_server
 from generation.runtime.monitoring.figures import Snapshot
 from generation.runtime.settings import WrongSettings
 from generation.settings import Settings
-from generation.storage import Storage
 from generation.worker.heartbeat import Heartbeat
-from generation.worker.jobs import deliver_photo, sweep
+from generation.worker.picking import BatchPicker
 from generation.worker.pipeline import Pipeline
 from generation.worker.recovery import Recovery
 from generation.worker.renderer import Renderer
+from generation.worker.state import WorkerState
+from generation.worker.timings import Timings
 from generation.worker.warm_up import WarmUp
 from generation.workflows import workflow
-from generation.workflows.workflow import Workflow
 
 log = structlog.get_logger(__name__)
 
-#: PostgreSQL counts attempts; arq must never give up a job by itself.
-NO_LIMIT = 1_000_000
 #: Where `/metrics` is when METRICS_PORT says nothing; the bot has 9101.
 METRICS_PORT = 9102
 
 
-class Process:
-    """Clients, pipeline and background tasks of one worker.
+@dataclass(kw_only=True, slots=True)
+class GpuWorker:
+    """The parts of one worker, built whole by `running`."""
 
-    With `signals`, SIGTERM and SIGINT stop it in order before arq ends. arq's own way cancels jobs wherever they
-    are, and skips the shutdown hook when that is inside its bookkeeping or Redis does not answer.
-    """
+    settings: Settings
+    name: str
+    database: Database
+    backend: Backend
+    watchdog: Watchdog
+    pipeline: Pipeline
+    renderer: Renderer
+    heartbeat: Heartbeat
+    recovery: Recovery
+    state: WorkerState
+    #: Where `/metrics` is served.
+    endpoint_port: int = 0
+    stopping: bool = False
+    #: Everything is closed.
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def __init__(self, settings: Settings, *, signals: bool = False) -> None:
-        self._settings = settings
-        self._signals = signals
-        self._name = worker_registry.name_of(f"{socket.gethostname()}/{urlsplit(settings.comfyui_url).netloc}")
-        self._stack = AsyncExitStack()
-        self._living: list[asyncio.Task[None]] = []
-        self._taking: list[asyncio.Task[None]] = []
-        self.stopping = False
-        self.stopped = asyncio.Event()
-
-    async def start(self, ctx: dict[str, Any]) -> None:
-        """Build everything and put what jobs need into arq's context."""
-        settings, redis = self._settings, ctx["redis"]
-        ctx["process"] = self
-        logs.quiet_libraries()
-        workflows = workflow.load_or_stop(settings.workflows_folder, own_nodes=settings.has_own_nodes)
-        self._database = Database(settings.database_url)
-        self._stack.push_async_callback(self._database.close)
-        self._backend = _backend(settings, await self._stack.enter_async_context(aiohttp.ClientSession()))
-        bot = telegram.connect(settings)
-        self._stack.push_async_callback(bot.session.close)
-        await _check_token(bot)
-        opened = await self._stack.enter_async_context(storage.opened(settings))
-        self._build(redis, bot, opened, workflows)
-        # Beside the sweeper: an S3 that hangs must not keep photos waiting.
-        delete_originals = partial(erasure.keep_sweeping, self._database, opened, every=settings.sweep_every)
-        warm = WarmUp(self._backend, lambda: self.renderer.workflows, settings.warm_up, self.watchdog)
-        self.renderer.warm = warm.done
-        for work in (
-            self._backend.listen,
-            self.watchdog.watch,
-            self.heartbeat.give,
-            delete_originals,
-            warm.keep,
-        ):
-            self._living.append(asyncio.create_task(_kept_up(work)))
-        self.endpoint_port = await self._stack.enter_async_context(
-            http_server.serving(
-                settings.metrics_host,
-                METRICS_PORT if settings.metrics_port is None else settings.metrics_port,
-                snapshot=self._snapshot,
-                figures=FIGURES,
-                ready=self._ready,
-            )
-        )
-        for work in (self._chores, lambda: self._without_redis(redis)):
-            self._taking.append(asyncio.create_task(_kept_up(work)))
-        if self._signals:
-            self._handle_signals()
-        log.info("worker.started", worker=self._name, backend=self._backend.name, queue=settings.arq_queue)
-
-    def _build(self, redis: ArqRedis, bot: Bot, opened: Storage, workflows: dict[str, Workflow]) -> None:
-        settings = self._settings
-        self.watchdog = Watchdog(
-            self._backend,
-            opened,
-            every=settings.watch_every,
-            sick_after=settings.sick_after,
-            restart_command=settings.comfyui_restart_command,
-            on_sick=self._take_back,
-        )
-        self.pipeline = Pipeline(
-            settings=settings,
-            worker=self._name,
-            database=self._database,
-            redis=redis,
-            backend=self._backend,
-            storage=opened,
-            bot=bot,
-            watchdog=self.watchdog,
-        )
-        self.renderer = Renderer(
-            settings=settings,
-            worker=self._name,
-            database=self._database,
-            backend=self._backend,
-            workflows=workflows,
-            watchdog=self.watchdog,
-            pipeline=self.pipeline,
-        )
-        self.heartbeat = Heartbeat(
-            settings=settings,
-            worker=self._name,
-            database=self._database,
-            backend=self._backend,
-            watchdog=self.watchdog,
-            pipeline=self.pipeline,
-            renderer=self.renderer,
-        )
-        self.sweeper = Recovery(settings, self._database, redis, bot)
-
-    def _handle_signals(self) -> None:
-        arq, loop = asyncio.current_task(), asyncio.get_running_loop()
-
-        async def stop() -> None:
-            try:
-                await self.stop({})
-            finally:
-                if arq:
-                    arq.cancel()
-
-        def handle() -> None:
-            if self.stopping and arq:
-                # Asked twice: at once, then; the leases do the rest.
-                arq.cancel()
-            else:
-                self._stop_task = loop.create_task(stop())
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, handle)
-
-    async def stop(self, _ctx: dict[str, Any]) -> None:
-        """Let photos that are with the GPU or behind it reach their chats, then close everything."""
-        if self.stopping:
-            await self.stopped.wait()
-            return
-        self.stopping = True
-        try:
-            # First nothing new: while Redis is away a worker looks for work by itself.
-            await _ended(self._taking)
-            if hasattr(self, "renderer"):
-                await self._finish_photos()
-            await _ended(self._living)
-            await self._stack.aclose()
-        finally:
-            self.stopped.set()
-        log.info("worker.stopped")
-
-    async def _finish_photos(self) -> None:
+    async def finish_photos(self) -> None:
+        """Let photos that are with the GPU or behind it reach their chats, SHUTDOWN_WAIT seconds at most."""
         self.watchdog.give_up()
         self.heartbeat.stop()
-        self.renderer.warm.set()
+        self.state.warm.set()
         await self.renderer.stop()
-        await self.pipeline.finish(self._settings.shutdown_wait)
+        await self.pipeline.finish(self.settings.shutdown_wait)
         await self.renderer.abort()
-        await self._backend.close()
+        await self.backend.close()
         with suppress(*CONNECTION_ERRORS):
-            async with self._database.unit() as session:
-                await worker_registry.deregister(session, self._name)
+            async with self.database.unit() as session:
+                await worker_registry.deregister(session, self.name)
 
-    def _take_back(self, why: str) -> None:
-        self.renderer.take_back(why)
+    async def snapshot(self) -> Snapshot:
+        """The pipeline's figures, for `/metrics`."""
+        async with self.database.unit() as session:
+            return await figures.read(session, window=self.heartbeat.rules.window, lease=self.settings.lease)
 
-    async def _controls(self) -> operator_switches.OperatorSwitches:
-        async with self._database.unit() as session:
-            return await operator_switches.read(session)
-
-    async def _snapshot(self) -> Snapshot:
-        async with self._database.unit() as session:
-            return await figures.read(session, window=self.heartbeat.rules.window, lease=self._settings.lease)
-
-    async def _ready(self) -> dict[str, str]:
+    async def ready(self) -> dict[str, str]:
         """What keeps this worker from making photos."""
         problems = {"worker": self.watchdog.problem} if self.watchdog.problem else {}
         try:
-            await self._controls()
+            async with self.database.unit() as session:
+                await operator_switches.read(session)
         except CONNECTION_ERRORS as error:
             problems["postgresql"] = type(error).__name__
         return problems
 
-    async def _chores(self) -> None:
-        """arq's cron and deliveries on a queue of their own: on the photos' they would wait for an idle GPU."""
-        seconds = set(range(0, 60, self._settings.sweep_every))
-        queue = jobs.chores(self._settings.arq_queue)
-        while True:
-            redis = jobs.connect(self._settings.redis_url, queue=queue, retries=3)
-            worker = Worker(
-                functions=[deliver_photo],
-                cron_jobs=[cron(sweep, name=f"{queue}:sweep", second=seconds, timeout=30, keep_result=0)],
-                queue_name=queue,
-                redis_pool=redis,
-                handle_signals=False,
-                job_timeout=60,
-                keep_result=0,
-                max_tries=NO_LIMIT,
-                job_serializer=jobs.serialize,
-                job_deserializer=jobs.deserialize,
-                ctx={"process": self},
+
+@asynccontextmanager
+async def running(settings: Settings, redis: ArqRedis, timings: Timings) -> AsyncIterator[GpuWorker]:
+    """Build a worker, keep it up while the block runs, and end it in order.
+
+    It takes no work by itself: whoever calls `renderer.serve` and `recovery.sweep` (arq's jobs) must have stopped
+    doing so when the block is left.
+    """
+    async with AsyncExitStack() as stack:
+        database = Database(settings.database_url)
+        stack.push_async_callback(database.close)
+        backend = _backend(settings, await stack.enter_async_context(aiohttp.ClientSession()))
+        bot = telegram.connect(settings.bot_token.get_secret_value(), settings.telegram_api_url)
+        stack.push_async_callback(bot.session.close)
+        await _check_token(bot)
+        opened = await stack.enter_async_context(storage.opened(settings))
+        worker, warm_up = _built(settings, timings, database, redis, backend, opened, bot)
+        await stack.enter_async_context(
+            background.running(
+                kept_up(backend.listen, name="backend"),
+                periodically(timings.watch_every, worker.watchdog.look, name="watchdog", at_once=True),
+                periodically(settings.lease / 3, worker.heartbeat.beat, name="heartbeat", at_once=True),
+                # Beside the recovery: an S3 that hangs must not keep photos waiting.
+                periodically(
+                    timings.sweep_every, partial(erasure.sweep, database, opened), name="erasure", at_once=True
+                ),
+                kept_up(warm_up.keep, name="warm_up"),
             )
-            try:
-                await worker.async_run()
-            finally:
-                # Ends a sweep that still runs, and the pool with it; Redis may be away for that as well.
-                with suppress(RedisError, OSError):
-                    await worker.close()
-
-    async def _without_redis(self, redis: ArqRedis) -> None:
-        """While nobody can ring, look for work every few seconds: a Redis that is away must cost no photo."""
-        while True:
-            await asyncio.sleep(self._settings.sweep_every)
-            if await jobs.is_writable(redis):
-                continue
-            await self.sweeper.sweep_without_redis(self.pipeline.deliver_stored)
-            # Not waited for: while it serves, sweeps go on.
-            self._serving = asyncio.create_task(self.renderer.serve())
-
-
-async def _kept_up(work: Callable[[], Awaitable[None]]) -> None:
-    """Run background work for ever: whatever breaks it is logged, and it begins again."""
-    while True:
+        )
+        worker.endpoint_port = await stack.enter_async_context(
+            http_server.serving(
+                settings.metrics_host,
+                METRICS_PORT if settings.metrics_port is None else settings.metrics_port,
+                snapshot=worker.snapshot,
+                figures=figures.FIGURES,
+                ready=worker.ready,
+            )
+        )
+        log.info("worker.started", worker=worker.name, backend=backend.name, queue=settings.arq_queue)
         try:
-            await work()
-        except (RedisError, *CONNECTION_ERRORS) as error:
-            log.warning("worker.service_away", work=getattr(work, "__qualname__", ""), error=type(error).__name__)
-        except Exception:
-            log.exception("worker.background_work_broke")
-        else:
-            break
-        await asyncio.sleep(1)
+            yield worker
+        finally:
+            await worker.finish_photos()
+    log.info("worker.stopped")
 
 
-async def _ended(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+def _built(
+    settings: Settings,
+    timings: Timings,
+    database: Database,
+    redis: ArqRedis,
+    backend: Backend,
+    opened: storage.Storage,
+    bot: Bot,
+) -> tuple[GpuWorker, WarmUp]:
+    name = worker_registry.name_of(f"{socket.gethostname()}/{urlsplit(settings.comfyui_url).netloc}")
+    state = WorkerState()
+    workflows = workflow.load_or_stop(settings.workflows_folder, own_nodes=settings.has_own_nodes)
+    picker = BatchPicker(settings=settings, worker=name, database=database, backend=backend, workflows=workflows)
+    watchdog = Watchdog(
+        backend,
+        opened,
+        sick_after=timings.sick_after,
+        restart_command=settings.comfyui_restart_command,
+        on_sick=lambda why: renderer.take_back(why),  # noqa: PLW0108 - the renderer is built after it
+    )
+    pipeline = Pipeline(
+        settings=settings,
+        worker=name,
+        state=state,
+        database=database,
+        redis=redis,
+        backend=backend,
+        storage=opened,
+        bot=bot,
+        watchdog=watchdog,
+    )
+    renderer = Renderer(
+        settings=settings,
+        hand_over_lead=timings.hand_over_lead,
+        state=state,
+        backend=backend,
+        picker=picker,
+        watchdog=watchdog,
+        pipeline=pipeline,
+    )
+    heartbeat = Heartbeat(
+        settings=settings,
+        worker=name,
+        state=state,
+        database=database,
+        backend=backend,
+        watchdog=watchdog,
+        pipeline=pipeline,
+        picker=picker,
+    )
+    worker = GpuWorker(
+        settings=settings,
+        name=name,
+        database=database,
+        backend=backend,
+        watchdog=watchdog,
+        pipeline=pipeline,
+        renderer=renderer,
+        heartbeat=heartbeat,
+        recovery=Recovery(settings, database, redis, bot, every=timings.sweep_every),
+        state=state,
+    )
+    return worker, WarmUp(backend, lambda: picker.workflows, settings.warm_up, watchdog, state)
 
 
 def _backend(settings: Settings, session: aiohttp.ClientSession) -> Backend:
     if settings.render_backend == "runpod" and settings.runpod_url and settings.runpod_api_key:
-        key = settings.runpod_api_key.get_secret_value()
-        return RunPod(session, settings.runpod_url, key, at_once=settings.runpod_at_once)
+        return RunPod(session, settings.runpod_url, settings.runpod_api_key.get_secret_value())
     return ComfyUI(session, settings.comfyui_url, stall=settings.stall_timeout)
 
 

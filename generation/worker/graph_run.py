@@ -14,7 +14,7 @@ from generation.workflows.workflow import Place
 
 
 @dataclass(slots=True)
-class Render:
+class GraphRun:
     """Lives from the claim of its photos until the last of them has its image."""
 
     photos: Sequence[Photo]

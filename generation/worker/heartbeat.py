@@ -1,4 +1,4 @@
-"""What a worker says of itself while it lives: leases, its card, its state; and what operators want of it."""
+"""A worker's heartbeat: leases renewed, its row written, its card looked at; and what operators want of it done."""
 
 import asyncio
 import dataclasses
@@ -18,8 +18,9 @@ from generation.runtime import operator_switches
 from generation.runtime.database import CONNECTION_ERRORS, Database
 from generation.runtime.monitoring import alert_rules
 from generation.settings import Settings
+from generation.worker.picking import BatchPicker
 from generation.worker.pipeline import Pipeline
-from generation.worker.renderer import Renderer
+from generation.worker.state import WorkerState
 from generation.workflows import workflow
 
 log = structlog.get_logger(__name__)
@@ -36,20 +37,22 @@ class Heartbeat:
         *,
         settings: Settings,
         worker: str,
+        state: WorkerState,
         database: Database,
         backend: Backend,
         watchdog: Watchdog,
         pipeline: Pipeline,
-        renderer: Renderer,
+        picker: BatchPicker,
     ) -> None:
         self._settings = settings
         self._worker = worker
+        self._state = state
         self._database = database
         self._backend = backend
         self._watchdog = watchdog
         self._pipeline = pipeline
-        self._renderer = renderer
-        self.rules = alert_rules.load_or_stop(settings.alerts_file)
+        self._picker = picker
+        self.rules = alert_rules.load_or_stop(settings.alerts_file, None)
         self._throttle = alert_rules.Throttle(self.rules)
         self._nvml = Nvml(settings.comfyui_url, settings.gpu_index)
         self._read_files: int | None = None
@@ -60,32 +63,27 @@ class Heartbeat:
         if self._obeying:
             self._obeying.cancel()
 
-    async def give(self) -> None:
-        """For ever, three times a lease."""
-        while True:
-            try:
-                # First and alone: the card may take its time to answer, and the leases do not wait for it.
-                if self._pipeline.held:
-                    async with self._database.unit() as session:
-                        await lifecycle.renew_leases(session, self._pipeline.held, lease=self._settings.lease)
-                state = await self._state()
-                # Asked before the row is read: a command that was done in between would be obeyed twice.
-                is_free = self._obeying is None or self._obeying.done()
-                async with self._database.unit() as session:
-                    command = await worker_registry.heartbeat(
-                        session, self._worker, lease=self._settings.lease, backend=self._backend.name, **state
-                    )
-                    wanted = await operator_switches.read(session)
-                self._read_files = self._read_again(wanted.reload)
-                if command and is_free:
-                    # Beside the signs of life: a ComfyUI that hangs takes its time to refuse.
-                    self._obeying = asyncio.create_task(self._obey(command))
-            except CONNECTION_ERRORS as error:  # a lease that runs out is legal
-                log.warning("worker.leases_not_renewed", error=type(error).__name__)
-            await asyncio.sleep(self._settings.lease / 3)
+    async def beat(self) -> None:
+        """One round, due three times a lease. Raises what PostgreSQL raises: a lease that runs out is legal."""
+        # First and alone: the card may take its time to answer, and the leases do not wait for it.
+        if self._pipeline.held:
+            async with self._database.unit() as session:
+                await lifecycle.renew_leases(session, self._pipeline.held, lease=self._settings.lease)
+        row = await self._row()
+        # Asked before the row is read: a command that was done in between would be obeyed twice.
+        is_free = self._obeying is None or self._obeying.done()
+        async with self._database.unit() as session:
+            command = await worker_registry.heartbeat(
+                session, self._worker, lease=self._settings.lease, backend=self._backend.name, **row
+            )
+            wanted = await operator_switches.read(session)
+        self._read_files = self._read_again(wanted.reload)
+        if command and is_free:
+            # Beside the heartbeat: a ComfyUI that hangs takes its time to refuse.
+            self._obeying = asyncio.create_task(self._obey(command))
 
-    async def _state(self) -> dict[str, Any]:
-        """What `fleet` writes down of this worker. Looks at the card as well, and throttles when it must."""
+    async def _row(self) -> dict[str, Any]:
+        """Columns of this worker's row. Looks at the card as well, and throttles when it must."""
         card = await self._backend.report()
         if (told := await self._nvml.read()) is not None:
             card = dataclasses.replace(card, load=told[0], temperature=told[1])
@@ -93,15 +91,15 @@ class Heartbeat:
             gauge.set(card.models.get(name, 0))
         hot = {"gpu_temperature": card.temperature, "gpu_load": card.load, "vram_used": card.vram_used}
         throttled = self._throttle.look(hot, datetime.now(UTC))
-        if throttled != self._renderer.throttled:
+        if throttled != self._state.throttled:
             log.warning("worker.throttled" if throttled else "worker.cooled_down", temperature=card.temperature)
-            self._renderer.throttled = throttled
+            self._state.throttled = throttled
         return {
             "problem": self._watchdog.problem,
-            "model": self._renderer.model,
-            "photo_seconds": self._renderer.photo_seconds,
+            "model": self._state.model,
+            "photo_seconds": self._state.photo_seconds,
             "in_hand": len(self._pipeline.held),
-            "batch_size": self._renderer.batch_size,
+            "batch_size": self._state.batch_size,
             "gpu_name": card.name,
             "vram_used": card.vram_used,
             "vram_total": card.vram_total,
@@ -109,8 +107,8 @@ class Heartbeat:
             "gpu_temperature": card.temperature,
             "disk_free": disk_free(),
             "throttled": throttled,
-            "last_error": self._pipeline.last_error,
-            "last_error_at": self._pipeline.last_error_at,
+            "last_error": self._state.last_error,
+            "last_error_at": self._state.last_error_at,
         }
 
     async def _obey(self, command: str) -> None:
@@ -137,15 +135,12 @@ class Heartbeat:
             return wanted
         try:
             workflows = workflow.load_all(self._settings.workflows_folder, own_nodes=self._settings.has_own_nodes)
-            rules = alert_rules.load(self._settings.alerts_file)
+            rules = alert_rules.load(self._settings.alerts_file, None)
         except (WorkflowError, alert_rules.RulesError) as error:
             log.error("worker.files_refused", error=str(error))
-            self._pipeline.last_error, self._pipeline.last_error_at = (
-                f"reload refused: {error}"[:300],
-                datetime.now(UTC),
-            )
+            self._state.note_error(f"reload refused: {error}")
             return wanted
-        self._renderer.use(workflows)
+        self._picker.use(workflows)
         self.rules, self._throttle = rules, alert_rules.Throttle(rules)
         log.info("worker.files_read_again", workflows=len(workflows), rules=len(rules.rules))
         return wanted

@@ -7,7 +7,6 @@ says whose it is. All of it runs beside the next render.
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -32,32 +31,31 @@ from generation.errors import (
 )
 from generation.models import Photo, PhotoStatus
 from generation.orders import jobs, lifecycle
-from generation.runtime import database, telegram
-from generation.runtime.database import Database
+from generation.runtime import telegram
+from generation.runtime.database import Database, in_seconds
 from generation.settings import Settings
 from generation.storage import Storage, object_key
-from generation.worker.graph_run import Render
+from generation.worker import retry
+from generation.worker.graph_run import GraphRun
+from generation.worker.state import WorkerState
 
 log = structlog.get_logger(__name__)
 
 #: Photos in one worker's hands at once, from claim to chat; each holds a few megabytes.
 IN_HAND_AT_ONCE = 32
-#: Seconds before a photo is tried again after an outage that does not count against it.
-OUTAGE_PAUSE = 3.0
-#: Claims of one photo, whatever ended them.
-MOST_CLAIMS = 12
 #: Pauses between attempts to store an original, in seconds; a render is too dear to be thrown away at once.
 STORE_PAUSES = (0.5, 1, 2, 4, 8, 15)
 
 
 class Pipeline:
-    """One per worker process; built and closed by `generation.worker.app`."""
+    """One per worker process; built by `generation.worker.app`."""
 
     def __init__(
         self,
         *,
         settings: Settings,
         worker: str,
+        state: WorkerState,
         database: Database,
         redis: ArqRedis,
         backend: Backend,
@@ -67,6 +65,7 @@ class Pipeline:
     ) -> None:
         self._settings = settings
         self._worker = worker
+        self._state = state
         self._database = database
         self._redis = redis
         self._backend = backend
@@ -76,13 +75,10 @@ class Pipeline:
         self._delivery = Delivery(database, bot, lease=settings.lease)
         #: Attempts in hand by photo id: what this worker renews the leases of.
         self.held: dict[int, int] = {}
-        #: What last went wrong with a photo here.
-        self.last_error: str | None = None
-        self.last_error_at: datetime | None = None
         self._lives: set[asyncio.Task[None]] = set()
         self._let_go = asyncio.Event()
 
-    def begin(self, graph: Render) -> None:
+    def begin(self, graph: GraphRun) -> None:
         """Look after the photos of a graph that was just handed over, from here to their chats."""
         for photo in graph.photos:
             self.held[photo.id] = photo.attempt
@@ -120,7 +116,7 @@ class Pipeline:
         self._lives.add(life)
         life.add_done_callback(self._lives.discard)
 
-    async def _live(self, photo: Photo, graph: Render) -> None:
+    async def _live(self, photo: Photo, graph: GraphRun) -> None:
         """The outermost frame of a photo: whatever happens, its row is left in a legal state."""
         structlog.contextvars.bind_contextvars(photo_id=photo.id, attempt=photo.attempt, trace_id=photo.trace_id)
         log.info("photo.claimed", workflow=photo.workflow, premium=photo.premium, rule=photo.rule)
@@ -131,13 +127,13 @@ class Pipeline:
             # The lease runs out and the sweeper decides.
             log.exception("photo.crashed")
 
-    async def _make(self, photo: Photo, graph: Render) -> None:
-        in_company = len(graph.photos) > 1
+    async def _make(self, photo: Photo, graph: GraphRun) -> None:
+        in_batch = len(graph.photos) > 1
         try:
             try:
                 image = await graph.image(photo)
             except GenerationError as error:
-                await self._give_back(photo, error, split=in_company)
+                await self._give_back(photo, error, in_batch=in_batch)
                 return
             picture = await self._fetch(image)
             if await self._store(photo, picture, graph.stamps(photo)):
@@ -186,42 +182,39 @@ class Pipeline:
             self._database, photo, PhotoStatus.STORED, lease=self._settings.lease, object_key=key, **stamps
         )
 
-    async def _give_back(self, photo: Photo, error: GenerationError, *, split: bool = False) -> None:
-        """Back into the queue, or failed with words when another attempt is not worth it.
-
-        `split`: its batch failed as a whole. Nobody knows through whom, so each goes on alone and unblamed.
-        """
+    async def _give_back(self, photo: Photo, error: GenerationError, *, in_batch: bool = False) -> None:
+        """Back into the queue, or failed with words when another attempt is not worth it (`retry.after`)."""
         if photo.status is not PhotoStatus.RENDERING:
             return
-        if split and (error.counts or not error.retryable):
-            log.warning("batch.split", error=f"{type(error).__name__}: {error}")
-            await self._put_back(photo, photo.failures, 0, alone=True)
-            return
-        failures = photo.failures + error.counts
-        final = (
-            not error.retryable
-            or failures >= self._settings.photo_attempts
-            # Outages do not count, but a photo that takes a service down each time must come to an end.
-            or photo.attempt >= MOST_CLAIMS
+        attempt = retry.Attempt(number=photo.attempt, failures=photo.failures, alone=photo.alone, in_batch=in_batch)
+        decided = retry.after(
+            error,
+            attempt,
+            attempts=self._settings.photo_attempts,
+            first_pause=self._settings.photo_retry_pause,
         )
-        _log_failure(error, final=final, failures=failures)
-        why = f"{type(error).__name__}: {error}"[:500]
-        if error.counts:
-            self.last_error, self.last_error_at = why, datetime.now(UTC)
-        if final:
-            await self._delivery.give_up(photo, why, failures=failures)
-            return
-        pause = self._settings.photo_retry_pause * 3 ** (failures - 1) if error.counts else OUTAGE_PAUSE
-        if isinstance(error, WorkerStopped | ComfyUISick):
-            # Nothing is wrong that time would heal: another worker can take it at once.
-            pause = 0
-        await self._put_back(photo, failures, pause, error=why, alone=photo.alone or error.counts)
+        _log_failure(error, decided)
+        if error.counts and decided.error:
+            self._state.note_error(decided.error)
+        if isinstance(decided, retry.GiveUp):
+            await self._delivery.give_up(photo, decided.error, failures=decided.failures)
+        else:
+            await self._put_back(photo, decided)
 
-    async def _put_back(self, photo: Photo, failures: int, pause: float, **values: Any) -> None:
-        values |= {"failures": failures, "not_before": database.in_seconds(pause)}
-        if await lifecycle.move_with_retry(self._database, photo, PhotoStatus.QUEUED, **values):
+    async def _put_back(self, photo: Photo, decided: retry.PutBack) -> None:
+        values: dict[str, Any] = {"error": decided.error} if decided.error else {}
+        moved = await lifecycle.move_with_retry(
+            self._database,
+            photo,
+            PhotoStatus.QUEUED,
+            failures=decided.failures,
+            not_before=in_seconds(decided.pause),
+            alone=decided.alone,
+            **values,
+        )
+        if moved:
             await jobs.enqueue_render(
-                self._redis, photo, premium_head_start=self._settings.premium_head_start, defer=pause
+                self._redis, photo, premium_head_start=self._settings.premium_head_start, defer=decided.pause
             )
 
     @asynccontextmanager
@@ -239,16 +232,18 @@ class Pipeline:
             self._let_go.set()
 
 
-def _log_failure(error: GenerationError, *, final: bool, failures: int) -> None:
-    details: dict[str, Any] = {"error": f"{type(error).__name__}: {error}", "failures": failures}
+def _log_failure(error: GenerationError, decided: retry.PutBack | retry.GiveUp) -> None:
+    details: dict[str, Any] = {"error": f"{type(error).__name__}: {error}", "failures": decided.failures}
     if isinstance(error, GraphRejected):
         # ComfyUI's own words for each node, without `extra_info`, which repeats the values we sent.
         details["node_errors"] = {
             node: [f"{problem['type']}: {problem['details']}" for problem in report.get("errors", [])]
             for node, report in error.node_errors.items()
         }
-    if final:
+    if isinstance(decided, retry.GiveUp):
         log.error("photo.failed", **details)
+    elif decided.error is None:
+        log.warning("batch.split", **details)
     elif isinstance(error, WorkerStopped | RenderInterrupted | ComfyUISick):
         log.info("photo.put_back", **details)
     else:

@@ -37,8 +37,10 @@ TELL_AT_ONCE = 20
 class Recovery:
     """Built by the worker; any number may sweep at the same time."""
 
-    def __init__(self, settings: Settings, database: Database, redis: ArqRedis, bot: Bot) -> None:
+    def __init__(self, settings: Settings, database: Database, redis: ArqRedis, bot: Bot, *, every: float) -> None:
+        """`every`: seconds between two sweeps."""
         self._settings = settings
+        self._every = every
         self._database = database
         self._redis = redis
         self._delivery = Delivery(database, bot, lease=settings.lease)
@@ -46,11 +48,11 @@ class Recovery:
     async def sweep(self) -> None:
         """One round: abandoned rows, photos that nobody took, scenes that are over, words that were not said."""
         for photo in await self._release_abandoned():
-            await self._ring(photo)
+            await self._announce(photo)
         for position, photo in enumerate(await self._waiting()):
-            if not await self._ring(photo, afresh=position < AFRESH):
+            if not await self._announce(photo, afresh=position < AFRESH):
                 break  # Redis is away; the next sweep rings
-        await self._ring_overflow()
+        await self._announce_overflow()
         async with self._database.unit() as session:
             await worker_registry.forget_silent(session)
         await self._say_what_became()
@@ -106,7 +108,7 @@ class Recovery:
                 select(Photo)
                 .where(
                     text("status = 'queued'"),
-                    Photo.not_before < func.now() - timedelta(seconds=self._settings.sweep_every),
+                    Photo.not_before < func.now() - timedelta(seconds=self._every),
                 )
                 .order_by(Photo.rank_at, Photo.id)
                 .limit(BATCH)
@@ -121,7 +123,7 @@ class Recovery:
             )
             return list(late)
 
-    async def _ring_overflow(self) -> None:
+    async def _announce_overflow(self) -> None:
         """Wake the overflow workers while more photos wait than the GPUs of our own should have to make."""
         async with self._database.unit() as session:
             takes = await queue.overflow(session, depth=self._settings.overflow_depth, lease=self._settings.lease)
@@ -140,7 +142,7 @@ class Recovery:
             )
             return list(found)
 
-    async def _ring(self, photo: Photo, *, afresh: bool = False) -> bool:
+    async def _announce(self, photo: Photo, *, afresh: bool = False) -> bool:
         if photo.status is PhotoStatus.STORED:
             return await jobs.enqueue_delivery(self._redis, photo)
         return await jobs.enqueue_render(

@@ -1,11 +1,9 @@
-"""Keeps one GPU busy: chooses, claims and hands over the next graph before the one that renders is done."""
+"""Keeps one GPU busy: hands the next graph over before the one that renders is done, and learns what each took."""
 
 import asyncio
 import time
 import uuid
-from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 import structlog
 
@@ -15,15 +13,15 @@ from generation.backends.comfyui_history import Rendered
 from generation.backends.watchdog import Watchdog
 from generation.errors import ComfyUISick, RenderFailed, WorkerStopped, WorkflowError
 from generation.models import Photo
-from generation.orders import queue
-from generation.runtime.database import CONNECTION_ERRORS, Database
-from generation.scheduling import batching
-from generation.scheduling.batching import Batch, Limits, Loaded, Wait, Waiting
-from generation.scheduling.cost_model import NEWEST, CostModel
+from generation.runtime.database import CONNECTION_ERRORS
+from generation.scheduling.batching import Loaded, Wait
+from generation.scheduling.cost_model import NEWEST
 from generation.settings import Settings
-from generation.worker.graph_run import Render
+from generation.worker.graph_run import GraphRun
+from generation.worker.picking import BatchPicker, Claimed
 from generation.worker.pipeline import Pipeline
-from generation.workflows.workflow import Filling, Workflow
+from generation.worker.state import WorkerState
+from generation.workflows.workflow import Filling
 
 log = structlog.get_logger(__name__)
 
@@ -36,54 +34,35 @@ COOL_DOWN = 2.0
 
 
 class Renderer:
-    """The GPU side of a worker. One per worker process, built and closed by `generation.worker.app`."""
+    """Runs graphs on one back end. One per worker process, built and stopped by `generation.worker.app`."""
 
     def __init__(
         self,
         *,
         settings: Settings,
-        worker: str,
-        database: Database,
+        hand_over_lead: float,
+        state: WorkerState,
         backend: Backend,
-        workflows: dict[str, Workflow],
+        picker: BatchPicker,
         watchdog: Watchdog,
         pipeline: Pipeline,
     ) -> None:
         self._settings = settings
-        self._worker = worker
-        self._database = database
+        self._hand_over_lead = hand_over_lead
+        self._state = state
         self._backend = backend
-        self.workflows = workflows
+        self._picker = picker
         self._watchdog = watchdog
         self._pipeline = pipeline
-        self._speeds = CostModel(
-            {name: workflow.seconds() for name, workflow in workflows.items()},
-            trusted={name for name, workflow in workflows.items() if workflow.is_measured},
-        )
-        self._renders: list[Render] = []
+        self._runs: list[GraphRun] = []
         self._ended = asyncio.Event()
         self._session: asyncio.Task[bool] | None = None
         self._stopping = False
         #: When the GPU will be done with all graphs in its hands, by `time.monotonic`.
         self._free_at = 0.0
-        self._loaded: str | None = None
         self._loaded_at = 0.0
         self._idle_since = time.monotonic()
         self._last_seconds = 0.0
-        #: Photos in the last graph.
-        self.batch_size: int | None = None
-        #: While it is not set, the card warms up and no photo is claimed; set by `generation.worker.app`.
-        self.warm = asyncio.Event()
-        self.warm.set()
-        #: It must make pauses to cool down; set by `generation.worker.app`.
-        self.throttled = False
-        #: GPU seconds for one photo, swaps of models included, as measured lately.
-        self.photo_seconds: float | None = None
-
-    @property
-    def model(self) -> str | None:
-        """The model that the last graph needs."""
-        return self._loaded
 
     async def serve(self) -> bool:
         """Keep the GPU busy until nothing waits any more. False when it stopped because the worker fell sick.
@@ -97,9 +76,9 @@ class Renderer:
     async def _serve(self) -> bool:
         while not self._stopping:
             if self._watchdog.problem:
-                # Before it waits: the job's token belongs to a worker that is well.
+                # Before it waits: the job belongs to a worker that is well.
                 return False
-            await self.warm.wait()
+            await self._state.warm.wait()
             await self._turn()
             await self._pipeline.room()
             if self._watchdog.problem:
@@ -108,19 +87,11 @@ class Renderer:
                 break
         return True
 
-    def use(self, workflows: dict[str, Workflow]) -> None:
-        """Go on with other workflows; what was measured of those that stay is kept."""
-        self.workflows = workflows
-        self._speeds.use(
-            {name: workflow.seconds() for name, workflow in workflows.items()},
-            trusted={name for name, workflow in workflows.items() if workflow.is_measured},
-        )
-
     def take_back(self, why: str) -> None:
         """Give all photos in the GPU's hands back to the queue, for another worker."""
-        self._loaded = None
-        for render in self._renders:
-            render.take_back(ComfyUISick(why))
+        self._state.model = None
+        for run in self._runs:
+            run.take_back(ComfyUISick(why))
 
     async def stop(self) -> None:
         """At a shutdown, claim nothing more and take back what does not render; the pipeline waits for the rest."""
@@ -129,14 +100,14 @@ class Renderer:
         if self._session:
             await asyncio.wait({self._session})
         if self._backend.one_after_another:
-            for render in self._renders[1:]:
-                render.take_back(WorkerStopped("the worker was stopped"))
+            for run in self._runs[1:]:
+                run.take_back(WorkerStopped("the worker was stopped"))
 
     async def abort(self) -> None:
         """Stop what still renders after all patience."""
-        tasks = [render.task for render in self._renders if render.task]
-        for render in self._renders:
-            render.take_back(WorkerStopped("the worker was stopped"))
+        tasks = [run.task for run in self._runs if run.task]
+        for run in self._runs:
+            run.take_back(WorkerStopped("the worker was stopped"))
         await asyncio.gather(*tasks, return_exceptions=True)
 
     # -- when ------------------------------------------------------------------------------------------
@@ -146,34 +117,36 @@ class Renderer:
 
         Not earlier: until then photos may come that fill the batch, or a premium one that goes first.
         """
-        while self._renders and not self._stopping:
+        while self._runs and not self._stopping:
             left = None
             # What nobody has measured ends when it ends: a guess would hand the next one over far too early.
-            ahead = len(self._renders) < self._backend.at_once and not self.throttled
+            ahead = len(self._runs) < self._backend.at_once and not self._state.throttled
             if ahead and self._is_predictable():
-                left = self._free_at - time.monotonic() - self._settings.hand_over_lead
+                left = self._free_at - time.monotonic() - self._hand_over_lead
                 if left <= 0 or not self._backend.one_after_another:
                     return
             await self._graph_ends(left)
-        if self.throttled:
+        if self._state.throttled:
             await self._cool_down()
 
     async def _cool_down(self) -> None:
         """A pause as long as the last graph took: half the load. It ends early when the card is cool enough."""
         began = time.monotonic()
-        while self.throttled and not self._stopping:
+        while self._state.throttled and not self._stopping:
             await asyncio.sleep(COOL_DOWN / 10)
             if time.monotonic() - began >= max(COOL_DOWN, self._last_seconds):
                 break
         metrics.THROTTLE_SECONDS.inc(time.monotonic() - began)
 
     def _is_predictable(self) -> bool:
-        return not self._backend.one_after_another or all(render.is_measured for render in self._renders)
+        return not self._backend.one_after_another or all(run.is_measured for run in self._runs)
 
     async def _hand_over(self) -> bool:
         """Claim the next batch and give it to the GPU; False when nothing waits and nothing renders."""
+        now = time.monotonic()
+        loaded = Loaded(self._state.model, max(now, self._free_at) - self._loaded_at)
         try:
-            claimed = await self._claim()
+            claimed = await self._picker.claim(loaded, idle=not self._runs)
         except CONNECTION_ERRORS as error:
             log.warning("queue.unreadable", error=type(error).__name__)
             await asyncio.sleep(1)
@@ -182,9 +155,11 @@ class Renderer:
             # A premium photo that comes meanwhile does not wait.
             await asyncio.sleep(min(claimed.seconds, 0.02))
         elif claimed is None:
-            if not self._renders:
+            if not self._runs:
                 return False
             await self._graph_ends(LOOK_AGAIN if self._backend.one_after_another else LOOK_AGAIN_ELSEWHERE)
+        else:
+            self._begin(claimed)
         return True
 
     async def _graph_ends(self, timeout: float | None) -> None:
@@ -193,132 +168,78 @@ class Renderer:
             async with asyncio.timeout(timeout):
                 await self._ended.wait()
 
-    # -- what ------------------------------------------------------------------------------------------
-
-    async def _claim(self) -> Render | Wait | None:
-        async with self._database.unit() as session:
-            takes = "everything"
-            if not self._backend.one_after_another:
-                takes = await queue.overflow(
-                    session, depth=self._settings.overflow_depth, lease=self._settings.lease
-                )
-            if takes == "nothing":
-                return None
-            choice = self._choose(await queue.candidates(session, free_only=takes == "free"))
-            if not isinstance(choice, Batch):
-                return choice
-            photos = await queue.claim(
-                session,
-                [photo.id for photo in choice.photos],
-                worker=self._worker,
-                lease=self._settings.lease,
-            )
-        return self._begin(photos, choice)
-
-    def _choose(self, rows: Sequence[Any]) -> Batch | Wait | None:
-        if not rows:
-            return None
-        now = time.monotonic()
-        waiting = [self._waiting(row) for row in rows]
-        loaded = Loaded(self._loaded, max(now, self._free_at) - self._loaded_at)
-        limits = Limits(
-            costs={photo.workflow: self._costs(photo.workflow) for photo in waiting},
-            model_slice=self._settings.model_slice,
-            window=self._settings.batch_window,
-            load=self._speeds.load(now),
-        )
-        return batching.choose(waiting, float(rows[0].now), loaded, limits, idle=not self._renders)
-
-    def _waiting(self, row: Any) -> Waiting:
-        workflow = self.workflows.get(row.workflow)
-        return Waiting(
-            id=row.id,
-            workflow=row.workflow,
-            model=workflow.model if workflow else "",
-            shape=workflow.shape(row.orientation, row.inputs) if workflow else "",
-            premium=row.premium,
-            rank=float(row.rank),
-            since=float(row.since),
-            alone=row.alone,
-        )
-
-    def _costs(self, name: str) -> list[float]:
-        """A workflow that is not there costs a moment: its photos are claimed to be told so."""
-        if name not in self.workflows:
-            return [0.0]
-        costs = self._speeds.costs(name)
-        return costs if self._backend.one_after_another else costs[:1]
-
     # -- a graph ---------------------------------------------------------------------------------------
 
-    def _begin(self, photos: list[Photo], choice: Batch) -> Render | None:
-        if not photos:
-            return None
-        now = time.monotonic()
-        if not self._renders:
+    def _begin(self, claimed: Claimed) -> None:
+        now, photos = time.monotonic(), claimed.photos
+        if not self._runs:
             metrics.IDLE_SECONDS.inc(min(now - self._idle_since, _waited(photos[0])))
-        name = photos[0].workflow
-        graph = Render(photos, name, choice.model, swaps=choice.model not in {self._loaded, ""})
-        if graph.swaps:
-            self._loaded, self._loaded_at = graph.model, max(now, self._free_at)
-        graph.seconds = self._costs(name)[min(len(photos), len(self._costs(name))) - 1]
-        if name in self.workflows:
-            self._speeds.claimed(name, len(photos), now)
-        graph.is_measured = self._speeds.knows(name, len(photos), swaps=graph.swaps)
-        if graph.swaps:
-            graph.seconds += self._speeds.swap
-        self._free_at = max(now, self._free_at) + graph.seconds
-        graph.task = asyncio.create_task(self._render(graph))
-        graph.task.add_done_callback(lambda task: self._end(graph, task))
-        self.batch_size = len(photos)
+        run = self._expect(claimed, now)
+        self._free_at = max(now, self._free_at) + run.seconds
+        run.task = asyncio.create_task(self._render(run))
+        run.task.add_done_callback(lambda task: self._end(run, task))
+        self._state.batch_size = len(photos)
         metrics.BATCH_PHOTOS.observe(len(photos))
-        metrics.MODEL_SWAPS.inc(graph.swaps)
-        self._renders.append(graph)
-        self._pipeline.begin(graph)
+        metrics.MODEL_SWAPS.inc(run.swaps)
+        self._runs.append(run)
+        self._pipeline.begin(run)
         if self._watchdog.problem:
             # It fell sick between the claim and now.
-            graph.take_back(ComfyUISick(self._watchdog.problem))
-        return graph
+            run.take_back(ComfyUISick(self._watchdog.problem))
 
-    async def _render(self, graph: Render) -> Rendered:
-        first = graph.photos[0]
-        log.info("graph.handed_over", photos=[photo.id for photo in graph.photos], workflow=graph.workflow)
+    def _expect(self, claimed: Claimed, now: float) -> GraphRun:
+        """The run of these photos with what it is expected to cost; a swap of models is noted as begun."""
+        photos, costs = claimed.photos, self._picker.costs
+        name = photos[0].workflow
+        run = GraphRun(photos, name, claimed.model, swaps=claimed.model not in {self._state.model, ""})
+        run.seconds = self._picker.seconds(name, len(photos))
+        if name in self._picker.workflows:
+            costs.claimed(name, len(photos), now)
+        run.is_measured = costs.knows(name, len(photos), swaps=run.swaps)
+        if run.swaps:
+            self._state.model, self._loaded_at = run.model, max(now, self._free_at)
+            run.seconds += costs.swap
+        return run
+
+    async def _render(self, run: GraphRun) -> Rendered:
+        first = run.photos[0]
+        log.info("graph.handed_over", photos=[photo.id for photo in run.photos], workflow=run.workflow)
         try:
-            if graph.workflow not in self.workflows:
-                raise WorkflowError(f"there is no workflow {graph.workflow!r}")
-            fillings = [_filling(photo) for photo in graph.photos]
-            filled, graph.places = self.workflows[graph.workflow].fill(fillings)
+            if run.workflow not in self._picker.workflows:
+                raise WorkflowError(f"there is no workflow {run.workflow!r}")
+            fillings = [_filling(photo) for photo in run.photos]
+            filled, run.places = self._picker.workflows[run.workflow].fill(fillings)
             return await self._backend.render(
                 filled,
                 # A new id for each attempt: ComfyUI's history would answer with the old one's result.
                 prompt_id=str(uuid.uuid5(first.key, str(first.attempt))),
                 timeout=self._settings.render_timeout,
-                submitted=lambda: graph.stamp("submitted_at"),
+                submitted=lambda: run.stamp("submitted_at"),
             )
         except asyncio.CancelledError:
-            raise graph.taken_back or WorkerStopped("the worker was stopped") from None
+            raise run.taken_back or WorkerStopped("the worker was stopped") from None
         finally:
-            graph.stamp("rendered_at")
+            run.stamp("rendered_at")
 
-    def _end(self, graph: Render, task: "asyncio.Task[Rendered]") -> None:
-        self._renders.remove(graph)
+    def _end(self, run: GraphRun, task: "asyncio.Task[Rendered]") -> None:
+        self._runs.remove(run)
         self._idle_since = time.monotonic()
-        self._free_at = self._idle_since + sum(other.seconds for other in self._renders)
+        self._free_at = self._idle_since + sum(other.seconds for other in self._runs)
         self._ended.set()
         error = task.exception()
-        size = len(graph.photos)
+        size = len(run.photos)
         if isinstance(error, RenderFailed) and "OutOfMemory" in error.exception_type and size > 1:
-            self._speeds.out_of_memory(graph.workflow, size)
-        if error or graph.workflow not in self.workflows:
+            self._picker.costs.out_of_memory(run.workflow, size)
+        if error or run.workflow not in self._picker.workflows:
             return
-        seconds = task.result().seconds or graph.lasted()
+        seconds = task.result().seconds or run.lasted()
         self._last_seconds = seconds
-        metrics.RENDER_SECONDS.labels(graph.workflow).observe(seconds)
-        learn = self._speeds.swapped if graph.swaps else self._speeds.measured
-        learn(graph.workflow, size, seconds)
-        known = self.photo_seconds or seconds / size
-        self.photo_seconds = known + NEWEST * (seconds / size - known)
-        log.info("graph.rendered", photos=size, seconds=round(seconds, 3), swap=graph.swaps)
+        metrics.RENDER_SECONDS.labels(run.workflow).observe(seconds)
+        learn = self._picker.costs.swapped if run.swaps else self._picker.costs.measured
+        learn(run.workflow, size, seconds)
+        known = self._state.photo_seconds or seconds / size
+        self._state.photo_seconds = known + NEWEST * (seconds / size - known)
+        log.info("graph.rendered", photos=size, seconds=round(seconds, 3), swap=run.swaps)
 
 
 def _waited(photo: Photo) -> float:

@@ -12,6 +12,7 @@ from generation.backends.watchdog import Watchdog
 from generation.errors import GenerationError
 from generation.models import Orientation
 from generation.runtime.settings import WrongSettings
+from generation.worker.state import WorkerState
 from generation.workflows.workflow import Filling, Workflow
 
 log = structlog.get_logger(__name__)
@@ -26,8 +27,8 @@ PROMPT = "a lighthouse on a cliff at dawn"
 class WarmUp:
     """One per worker. The first name is rendered last, so that its model stays loaded.
 
-    `workflows` gives those that are in use: `/reload` may bring others. While `done` is not set, no photo should be
-    claimed: it would wait behind a graph that takes minutes.
+    `workflows` gives those that are in use: `/reload` may bring others. It sets `state.warm`, before which
+    no photo is claimed: it would wait behind a graph that takes minutes.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class WarmUp:
         workflows: Callable[[], Mapping[str, Workflow]],
         names: Sequence[str],
         watchdog: Watchdog,
+        state: WorkerState,
     ) -> None:
         if unknown := sorted(set(names) - workflows().keys()):
             raise WrongSettings(f"WARM_UP is wrong: there is no workflow {', '.join(unknown)}.")
@@ -44,9 +46,9 @@ class WarmUp:
         # A card of our own stays warm; a serverless one ends.
         self._names = tuple(reversed(names)) if backend.one_after_another else ()
         self._watchdog = watchdog
-        self.done = asyncio.Event()
+        self._state = state
         if not self._names:
-            self.done.set()
+            state.warm.set()
 
     async def keep(self) -> None:
         """Again whenever ComfyUI was away, or the workflows are others."""
@@ -56,7 +58,7 @@ class WarmUp:
             if self._watchdog.losses != losses or self._workflows() is not known:
                 losses, known = self._watchdog.losses, self._workflows()
                 await self._render_all(known)
-            self.done.set()
+            self._state.warm.set()
             await asyncio.sleep(LOOK_EVERY)
 
     async def _render_all(self, workflows: Mapping[str, Workflow]) -> None:

@@ -13,6 +13,7 @@ from generation.orders import jobs, queue
 from generation.runtime import telegram
 from generation.runtime.database import Database
 from generation.worker.recovery import Recovery
+from generation.worker.timings import Timings
 from sandbox.bench.figures import Figure, product
 from sandbox.bench.product import Product, services
 from sandbox.cluster import Servers
@@ -80,9 +81,9 @@ async def _sweep(ours: Product) -> tuple[float, list[str]]:
             statements.append((statement, parameters))
 
     redis = jobs.connect(ours.settings.redis_url, queue=ours.settings.arq_queue, retries=1)
-    bot = telegram.connect(ours.settings)
+    bot = telegram.connect(ours.settings.bot_token.get_secret_value(), ours.settings.telegram_api_url)
     engine = ours.database._engine.sync_engine
-    sweeper = Recovery(ours.settings, ours.database, redis, bot)
+    sweeper = Recovery(ours.settings, ours.database, redis, bot, every=Timings().sweep_every)
     event.listen(engine, "before_cursor_execute", note)
     await sweeper.sweep()
     event.remove(engine, "before_cursor_execute", note)

@@ -57,9 +57,8 @@ def scaled(arrivals: Sequence[Arrival]) -> list[Arrival]:
 
 
 def product(servers: Servers, addresses: dict[str, Any], gpus: Sequence[str], **changes: Any) -> Product:
-    return Product(
-        servers, addresses, gpus, folder=folder(), **{"hand_over_lead": LEAD, "model_slice": 60 / SCALE, **changes}
-    )
+    changes = {"model_slice": 60 / SCALE, **changes}
+    return Product(servers, addresses, gpus, folder=folder(), timings={"hand_over_lead": LEAD}, **changes)
 
 
 # -- saturation ------------------------------------------------------------------------------------------

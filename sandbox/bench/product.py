@@ -13,7 +13,6 @@ from typing import Any
 import aiohttp
 from sqlalchemy import func, select
 
-from bot.settings import Settings
 from generation import storage
 from generation.models import Orientation, Photo, PhotoStatus, RenderWorker
 from generation.orders import jobs, placing
@@ -24,7 +23,9 @@ from sandbox.bench.services import FIRST_PERSON, PEOPLE
 from sandbox.cluster import ROOT, TEMPLATE, Servers
 from sandbox.forked import Forked, environment, python_m
 from sandbox.llm.server import API_KEY, MODEL
+from sandbox.scaled_worker import TIMINGS
 from sandbox.servers import S3
+from sandbox.settings import ProductSettings
 from sandbox.simulation import Arrival
 from sandbox.telegram import TOKEN
 
@@ -67,12 +68,14 @@ class Product:
         gpus: Sequence[str],
         *,
         folder: Path = FOLDER,
+        timings: dict[str, float] | None = None,
         **changes: Any,
     ) -> None:
         self._servers = servers
         self._gpus = gpus
+        self._timings = timings or {}
         self._name = f"bench_{next(_numbers)}"
-        self.settings = Settings.example(
+        self.settings = ProductSettings.example(
             database_url=servers.postgres.url(self._name),
             redis_url=servers.valkey.url,
             arq_queue=self._name,
@@ -105,7 +108,10 @@ class Product:
         """One for each GPU; returns when all of them are ready."""
         for url in gpus:
             variables = environment(self.settings.model_copy(update={"comfyui_url": url}))
-            self._workers.append(await python_m("arq", "generation.worker.WorkerSettings", environment=variables))
+            variables[TIMINGS] = json.dumps(self._timings)
+            self._workers.append(
+                await python_m("arq", "sandbox.scaled_worker.WorkerSettings", environment=variables)
+            )
         await self._until(select(func.count() == len(self._workers)).where(RenderWorker.problem.is_(None)))
 
     async def __aexit__(self, *_: object) -> None:

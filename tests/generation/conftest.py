@@ -9,13 +9,13 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from bot.settings import Settings
 from generation.backends.comfyui import ComfyUI
 from generation.models import Orientation, Photo
 from generation.orders import jobs, placing
 from generation.orders.placing import PhotoOrder, PhotoWords
 from generation.runtime.database import Database
 from sandbox.comfyui import ComfyUIServer
+from sandbox.settings import ProductSettings
 
 WORDS = PhotoWords(failed="It failed.", unconfirmed="Lost?", send_again="Again", send_again_data="photo_again")
 _numbers = itertools.count(1)
@@ -58,7 +58,7 @@ def place(database: Database) -> PlaceOrder:
 
 
 @pytest.fixture
-def order(place: PlaceOrder, settings: Settings, redis: Any) -> PlaceOrder:
+def order(place: PlaceOrder, settings: ProductSettings, redis: Any) -> PlaceOrder:
     """Write an order down and ring, as the bot does."""
 
     async def order(**changes: Any) -> Photo:

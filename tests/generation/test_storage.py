@@ -7,13 +7,15 @@ from datetime import UTC, datetime
 import aiohttp
 import pytest
 
-from bot.settings import Settings
 from generation.errors import ObjectGone
 from generation.storage import Storage, object_key
+from sandbox.settings import ProductSettings
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/photos/x.png"), ("GET", ""), ("PUT", "/photos/y.png")])
-async def test_without_keys_it_answers_nobody(settings: Settings, bucket: Storage, method: str, path: str) -> None:
+async def test_without_keys_it_answers_nobody(
+    settings: ProductSettings, bucket: Storage, method: str, path: str
+) -> None:
     await bucket.put("photos/x.png", b"original")
     url = f"{settings.s3_endpoint_url}/{settings.s3_bucket}{path}"
     async with aiohttp.ClientSession() as session, session.request(method, url) as answer:

@@ -1,6 +1,7 @@
 """Real processes of the product, on the test's own database and queue."""
 
 import asyncio
+import json
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -8,9 +9,10 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from bot.settings import Settings
 from generation.storage import Storage
 from sandbox.forked import Forked, environment, python_m
+from sandbox.scaled_worker import TIMINGS
+from sandbox.settings import ProductSettings
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,8 +22,8 @@ Process = asyncio.subprocess.Process | Forked
 class Processes:
     """Real processes of the product, all killed at the end."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._environment = environment(settings) | {"LOG_FORMAT": "json"}
+    def __init__(self, settings: ProductSettings) -> None:
+        self._environment = environment(settings) | {"LOG_FORMAT": "json", TIMINGS: json.dumps({"sweep_every": 1})}
         self._running: list[Process] = []
         self._kept_up: list[asyncio.Task[None]] = []
 
@@ -29,17 +31,18 @@ class Processes:
         return self._keep(await python_m("bot", environment=self._environment))
 
     async def worker(self) -> Process:
-        """A worker, forked from a process that has imported everything."""
-        return self._keep(await python_m("arq", "generation.worker.WorkerSettings", environment=self._environment))
+        """A worker, forked from a process that has imported everything, which sweeps every second."""
+        return self._keep(
+            await python_m("arq", "sandbox.scaled_worker.WorkerSettings", environment=self._environment)
+        )
 
     async def started_bot(self, **variables: str) -> asyncio.subprocess.Process:
         """A bot by its own command line."""
-        self._environment |= variables
-        return await self._spawn("-m", "bot")
+        return await self._spawn("-m", "bot", **variables)
 
-    async def started_worker(self) -> asyncio.subprocess.Process:
+    async def started_worker(self, **variables: str) -> asyncio.subprocess.Process:
         """A worker by its own command line."""
-        return await self._spawn("-m", "arq", "generation.worker.WorkerSettings")
+        return await self._spawn("-m", "arq", "generation.worker.WorkerSettings", **variables)
 
     async def kept_up_worker(self) -> None:
         """A worker that a service manager starts again whenever it ends."""
@@ -52,15 +55,21 @@ class Processes:
 
     async def skewed_worker(self, seconds: int) -> asyncio.subprocess.Process:
         """A worker on a machine whose clock is wrong by so much."""
-        return await self._spawn("-m", "tests.journeys.skewed", str(seconds), "generation.worker.WorkerSettings")
+        return await self._spawn(
+            "-m", "tests.journeys.skewed", str(seconds), "sandbox.scaled_worker.WorkerSettings"
+        )
 
     async def check_worker(self) -> asyncio.subprocess.Process:
-        """What compose.yaml asks the worker's container."""
+        """arq's own question, for whoever runs workers without the HTTP endpoint."""
         return await self._spawn("-m", "arq", "--check", "generation.worker.WorkerSettings")
 
-    async def _spawn(self, *arguments: str) -> asyncio.subprocess.Process:
+    async def _spawn(self, *arguments: str, **variables: str) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, *arguments, env=self._environment, cwd=ROOT, stderr=asyncio.subprocess.DEVNULL
+            sys.executable,
+            *arguments,
+            env=self._environment | variables,
+            cwd=ROOT,
+            stderr=asyncio.subprocess.DEVNULL,
         )
         self._running.append(process)
         return process
@@ -80,7 +89,7 @@ class Processes:
 
 
 @pytest_asyncio.fixture
-async def processes(settings: Settings, bucket: Storage) -> AsyncIterator[Processes]:
+async def processes(settings: ProductSettings, bucket: Storage) -> AsyncIterator[Processes]:
     processes = Processes(settings)
     yield processes
     await processes.end()

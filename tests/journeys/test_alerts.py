@@ -13,7 +13,6 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from bot.app import Application
-from bot.settings import Settings
 from generation import metrics
 from generation.models import Photo, PhotoStatus, RenderWorker
 from generation.runtime.database import Database
@@ -22,6 +21,7 @@ from generation.storage import Storage
 from sandbox.comfyui import ComfyUIServer
 from sandbox.http import HttpServer
 from sandbox.runpod import API_KEY, RunPodServer
+from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
 from tests.conftest import all_handled, bot_running, settled, worker_running
 from tests.player import Player, has_text, says
@@ -37,15 +37,15 @@ async def olga(telegram: TelegramServer) -> AsyncIterator[Player]:
 
 @asynccontextmanager
 async def watched(
-    settings: Settings, folder: Path, rules: str, olga: Player, **more: object
+    settings: ProductSettings, folder: Path, rules: str, olga: Player, **more: object
 ) -> AsyncIterator[Application]:
     """The bot with these rules and looks ten times a second; the operator has talked to it."""
     path = folder / "rules.toml"
     path.write_text(f"window = 3\n{rules}")
-    values = {"alerts_file": str(path), "alerts_every": 0.1, "invitation_photos": 0} | more
+    values = {"alerts_file": str(path), "invitation_photos": 0} | more
     async with bot_running(settings):
         await olga.enter("Алиса")
-    async with bot_running(settings.model_copy(update=values)) as bot:
+    async with bot_running(settings.model_copy(update=values), alerts_every=0.1) as bot:
         yield bot
 
 
@@ -60,8 +60,8 @@ async def order(player: Player, database: Database, count: int) -> list[int]:
 
 
 async def test_a_long_queue_calls_the_overflow_which_takes_photos_and_it_ends(
-    settings: Settings, bucket: Storage, database: Database, olga: Player, anya: Player, tmp_path: Path,
-    comfyui: ComfyUIServer,
+    settings: ProductSettings, bucket: Storage, database: Database, olga: Player, anya: Player, ben: Player,
+    tmp_path: Path, comfyui: ComfyUIServer,
 ) -> None:  # fmt: skip
     called: list[dict[str, object]] = []
 
@@ -77,11 +77,13 @@ async def test_a_long_queue_calls_the_overflow_which_takes_photos_and_it_ends(
     async with (
         HttpServer(application) as server,
         RunPodServer(tmp_path / "runpod") as runpod,
-        watched(settings, tmp_path, rules, olga, scale_webhook_url=f"{server.url}/scale",
-                requested_photos_waiting=10),
+        watched(settings, tmp_path, rules, olga, scale_webhook_url=f"{server.url}/scale"),
     ):  # fmt: skip
         await anya.enter("Алиса")
-        photos = await order(anya, database, 4)
+        await ben.enter("Alisa")
+        # Nobody may ask for more than two at once.
+        await order(anya, database, 2)
+        photos = await order(ben, database, 2)
         await olga.hears(says("Длинная очередь"))
         # OVERFLOW_DEPTH is 0: it is the alert that lets the overflow take photos.
         overflow = settings.model_copy(
@@ -96,8 +98,8 @@ async def test_a_long_queue_calls_the_overflow_which_takes_photos_and_it_ends(
 
 
 async def test_a_hot_card_makes_pauses_until_it_is_cool(
-    settings: Settings, bucket: Storage, database: Database, comfyui: ComfyUIServer, olga: Player, anya: Player,
-    tmp_path: Path,
+    settings: ProductSettings, bucket: Storage, database: Database, comfyui: ComfyUIServer, olga: Player,
+    anya: Player, tmp_path: Path,
 ) -> None:  # fmt: skip
     rules = '[rules.gpu_overheating]\nfigure = "gpu_temperature"\nabove = 85\nuntil = 80\naction = "throttle"\n'
     comfyui.temperature = 90
@@ -105,8 +107,8 @@ async def test_a_hot_card_makes_pauses_until_it_is_cool(
         hot = settings.model_copy(update={"alerts_file": str(tmp_path / "rules.toml"), "lease": 0.6})
         async with worker_running(hot) as worker:
             await olga.hears(says("Видеокарта перегрелась, °C"))
-            renderer = worker.ctx["process"].renderer
-            assert renderer.throttled
+            state = worker.ctx["worker"].state
+            assert state.throttled
             paused = metrics.THROTTLE_SECONDS._value.get()
             await anya.enter("Алиса")
             await order(anya, database, 1)
@@ -114,14 +116,14 @@ async def test_a_hot_card_makes_pauses_until_it_is_cool(
             assert metrics.THROTTLE_SECONDS._value.get() > paused
             comfyui.temperature = 70
             await olga.hears(says("Кончилось: Видеокарта перегрелась"))
-            assert not renderer.throttled
+            assert not state.throttled
     async with database.unit() as session:
         assert await session.scalar(select(RenderWorker.name)) is None
 
 
 async def test_slow_photos_are_investigated_with_stages_errors_and_a_chart(
-    settings: Settings, bucket: Storage, database: Database, comfyui: ComfyUIServer, olga: Player, anya: Player,
-    tmp_path: Path,
+    settings: ProductSettings, bucket: Storage, database: Database, comfyui: ComfyUIServer, olga: Player,
+    anya: Player, tmp_path: Path,
 ) -> None:  # fmt: skip
     rules = '[rules.high_latency]\nfigure = "generation"\nof = "0.95"\nabove = 0.5\nuntil = 0.4\n'
     rules += 'action = "investigate"\n'
@@ -137,7 +139,7 @@ async def test_slow_photos_are_investigated_with_stages_errors_and_a_chart(
 
 
 async def test_an_hour_of_silence_by_a_button(
-    settings: Settings, bucket: Storage, database: Database, olga: Player, tmp_path: Path
+    settings: ProductSettings, bucket: Storage, database: Database, olga: Player, tmp_path: Path
 ) -> None:
     rules = '[rules.no_worker]\nfigure = "workers_well"\nbelow = 1\nuntil = 1\n'
     async with watched(settings, tmp_path, rules, olga):
@@ -155,7 +157,7 @@ async def test_an_hour_of_silence_by_a_button(
 
 
 async def test_prometheus_reads_the_same_figures(
-    settings: Settings, bucket: Storage, database: Database, anya: Player
+    settings: ProductSettings, bucket: Storage, database: Database, anya: Player
 ) -> None:
     async with bot_running(settings) as bot, worker_running(settings) as worker:
         await anya.enter("Алиса")
@@ -164,7 +166,7 @@ async def test_prometheus_reads_the_same_figures(
         async with database.unit() as session:
             photo = (await session.scalars(select(Photo.id))).one()
         await settled(database, photo, PhotoStatus.DELIVERED)
-        ports = (bot.endpoint_port, worker.ctx["process"].endpoint_port)
+        ports = (bot.endpoint_port, worker.ctx["worker"].endpoint_port)
         for port in ports:
             found = await scraped(port)
             assert found["vitte_photos_last_hour", ()] == 1

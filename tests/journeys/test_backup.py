@@ -8,13 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.engine import make_url
 
 from bot.models import Message
-from bot.settings import Settings
 from generation import storage
 from generation.models import Photo, PhotoStatus
 from generation.runtime.database import Database
 from generation.storage import Storage
 from sandbox.cluster import Servers
 from sandbox.servers import S3
+from sandbox.settings import ProductSettings
 from tests.conftest import all_handled, bot_running, settled, worker_running
 from tests.player import Player, has_text
 
@@ -31,7 +31,7 @@ def where(url: str) -> list[str]:
     return ["--host", str(address.query["host"]), "--port", str(address.query["port"]), "--username", "postgres"]
 
 
-def remote(settings: Settings) -> list[str]:
+def remote(settings: ProductSettings) -> list[str]:
     """The S3 server in rclone's words, as in the documentation."""
     return [
         "--config", "/dev/null", "--s3-provider", "Other", "--s3-endpoint", settings.s3_endpoint_url,
@@ -40,7 +40,7 @@ def remote(settings: Settings) -> list[str]:
 
 
 async def test_a_restored_backup_has_the_talk_the_gallery_and_the_originals(
-    settings: Settings, bucket: Storage, servers: Servers, ben: Player, database: Database, tmp_path: Path
+    settings: ProductSettings, bucket: Storage, servers: Servers, ben: Player, database: Database, tmp_path: Path
 ) -> None:
     async with bot_running(settings), worker_running(settings):
         await ben.enter("Alisa")

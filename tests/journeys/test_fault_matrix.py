@@ -15,7 +15,6 @@ import pytest
 import pytest_asyncio
 from arq import ArqRedis
 
-from bot.settings import Settings
 from generation import storage
 from generation.models import Photo, PhotoStatus
 from generation.orders import jobs, placing
@@ -25,6 +24,7 @@ from sandbox.cluster import make_template
 from sandbox.comfyui import ComfyUIServer, Cost
 from sandbox.faults import Faults
 from sandbox.servers import S3, Postgres, Valkey, remove, short_folder
+from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
 from tests.conftest import worker_running
 from tests.generation.conftest import WORDS, an_order
@@ -37,7 +37,7 @@ DELIVERED, FAILED, UNCONFIRMED = PhotoStatus.DELIVERED, PhotoStatus.FAILED, Phot
 class Orders:
     """Orders of two people, and the account that is drawn up at the end."""
 
-    def __init__(self, settings: Settings, database: Database, players: list[Player]) -> None:
+    def __init__(self, settings: ProductSettings, database: Database, players: list[Player]) -> None:
         self._settings = settings
         self._database = database
         self._players = players
@@ -95,7 +95,9 @@ class Orders:
 
 
 @pytest_asyncio.fixture
-async def ordered(settings: Settings, bucket: Storage, database: Database, anya: Player, ben: Player) -> Orders:
+async def ordered(
+    settings: ProductSettings, bucket: Storage, database: Database, anya: Player, ben: Player
+) -> Orders:
     return Orders(settings, database, [anya, ben])
 
 
@@ -153,17 +155,21 @@ async def test_kill_9_of_the_worker(
 
 
 async def test_a_killed_workers_photos_restart_within_15_seconds_with_the_default_settings(
-    settings: Settings, bucket: Storage, database: Database, comfyui: ComfyUIServer, anya: Player, ben: Player
+    settings: ProductSettings,
+    bucket: Storage,
+    database: Database,
+    comfyui: ComfyUIServer,
+    anya: Player,
+    ben: Player,
 ) -> None:
-    defaults = {name: Settings.model_fields[name].default for name in ("lease", "sweep_every")}
-    settings = settings.model_copy(update=defaults)
+    settings = settings.model_copy(update={"lease": ProductSettings.model_fields["lease"].default})
     processes, ordered = Processes(settings), Orders(settings, database, [anya, ben])
     try:
         comfyui.faults.add(path="render", kind="stall")
-        worker = await processes.worker()
+        worker = await processes.started_worker()
         await ordered.place(1)
         await met(comfyui.faults)
-        await processes.worker()
+        await processes.started_worker()
         await kill(worker)
         comfyui.executor.interrupt(None)
         await ordered.reach(DELIVERED, timeout=15)
@@ -224,7 +230,7 @@ async def test_a_clock_that_is_wrong_by_a_minute(processes: Processes, ordered: 
 
 
 async def test_the_same_job_many_times(
-    settings: Settings, ordered: Orders, redis: ArqRedis, bucket: Storage
+    settings: ProductSettings, ordered: Orders, redis: ArqRedis, bucket: Storage
 ) -> None:
     await ordered.place(2)
     for row in await ordered.rows():
@@ -276,7 +282,7 @@ async def command(valkey: Valkey, *words: str) -> None:
 
 @pytest.mark.parametrize("fault", [restarted, stays_away, wiped, hangs, is_full])
 async def test_redis(
-    settings: Settings,
+    settings: ProductSettings,
     bucket: Storage,
     database: Database,
     comfyui: ComfyUIServer,
@@ -308,7 +314,12 @@ async def test_redis(
 
 
 async def test_postgresql_restarts_while_photos_are_made(
-    settings: Settings, bucket: Storage, comfyui: ComfyUIServer, telegram: TelegramServer, anya: Player, ben: Player
+    settings: ProductSettings,
+    bucket: Storage,
+    comfyui: ComfyUIServer,
+    telegram: TelegramServer,
+    anya: Player,
+    ben: Player,
 ) -> None:
     folder = short_folder()
     postgres = await asyncio.to_thread(Postgres, folder / "postgres")
@@ -337,11 +348,11 @@ async def test_postgresql_restarts_while_photos_are_made(
 
 
 async def test_comfyui_dies_in_the_middle_of_a_render_and_comes_back_with_an_empty_queue(
-    settings: Settings, bucket: Storage, ordered: Orders, tmp_path: Path
+    settings: ProductSettings, bucket: Storage, ordered: Orders, tmp_path: Path
 ) -> None:
     server = await ComfyUIServer(tmp_path / "first", cost=Cost(batch=(0.5,), swap=0)).start()
-    settings = settings.model_copy(update={"comfyui_url": server.url, "watch_every": 0.1})
-    async with worker_running(settings):
+    settings = settings.model_copy(update={"comfyui_url": server.url})
+    async with worker_running(settings, watch_every=0.1):
         await ordered.place(3)
         await ordered_begins(ordered)
         await server.stop()
@@ -352,12 +363,11 @@ async def test_comfyui_dies_in_the_middle_of_a_render_and_comes_back_with_an_emp
 
 
 async def test_comfyui_hangs_and_another_worker_makes_its_photos(
-    settings: Settings, bucket: Storage, ordered: Orders, comfyui: ComfyUIServer, tmp_path: Path
+    settings: ProductSettings, bucket: Storage, ordered: Orders, comfyui: ComfyUIServer, tmp_path: Path
 ) -> None:
-    quick = {"watch_every": 0.1, "sick_after": 0.5}
     async with (
         ComfyUIServer(tmp_path / "other", cost=Cost(batch=(0.1,), swap=0)) as other,
-        worker_running(settings.model_copy(update=quick)),
+        worker_running(settings, watch_every=0.1, sick_after=0.5),
     ):
         comfyui.faults.add(path="render", kind="stall")
         await ordered.place(3)
@@ -372,19 +382,17 @@ async def test_comfyui_hangs_and_another_worker_makes_its_photos(
 
 
 async def test_a_graph_that_cannot_be_stopped_makes_comfyui_sick_and_it_is_started_again(
-    settings: Settings, bucket: Storage, ordered: Orders, comfyui: ComfyUIServer, tmp_path: Path
+    settings: ProductSettings, bucket: Storage, ordered: Orders, comfyui: ComfyUIServer, tmp_path: Path
 ) -> None:
     proof = tmp_path / "restarted"
     settings = settings.model_copy(
         update={
-            "watch_every": 0.1,
-            "sick_after": 0.3,
             "stall_timeout": 0.5,
             "comfyui_restart_command": f"touch {proof}",
         }
     )
     comfyui.faults.add(path="render", kind="stuck")
-    async with worker_running(settings):
+    async with worker_running(settings, watch_every=0.1, sick_after=0.3):
         await ordered.place(2)
         async with asyncio.timeout(20):
             while not proof.exists():
@@ -410,7 +418,7 @@ async def test_a_graph_that_cannot_be_stopped_makes_comfyui_sick_and_it_is_start
     ],
 )
 async def test_comfyui_fails_once(
-    settings: Settings, bucket: Storage, ordered: Orders, comfyui: ComfyUIServer, path: str, kind: str
+    settings: ProductSettings, bucket: Storage, ordered: Orders, comfyui: ComfyUIServer, path: str, kind: str
 ) -> None:
     comfyui.faults.add(path=path, kind=kind)
     async with worker_running(settings):
@@ -419,7 +427,7 @@ async def test_comfyui_fails_once(
 
 
 async def test_comfyuis_websocket_breaks_off_in_the_middle_of_a_render(
-    settings: Settings, bucket: Storage, ordered: Orders, comfyui: ComfyUIServer
+    settings: ProductSettings, bucket: Storage, ordered: Orders, comfyui: ComfyUIServer
 ) -> None:
     comfyui.executor.cost = Cost(batch=(0.5,), swap=0)
     async with worker_running(settings):
@@ -431,7 +439,7 @@ async def test_comfyuis_websocket_breaks_off_in_the_middle_of_a_render(
 
 
 async def test_comfyui_fails_for_good(
-    settings: Settings, bucket: Storage, ordered: Orders, comfyui: ComfyUIServer
+    settings: ProductSettings, bucket: Storage, ordered: Orders, comfyui: ComfyUIServer
 ) -> None:
     comfyui.faults.add(path="render", kind="out_of_memory", times=100)
     async with worker_running(settings):
@@ -442,7 +450,9 @@ async def test_comfyui_fails_for_good(
 # -- S3 --------------------------------------------------------------------------------------------------
 
 
-async def test_s3_is_away_and_comes_back(settings: Settings, database: Database, anya: Player, ben: Player) -> None:
+async def test_s3_is_away_and_comes_back(
+    settings: ProductSettings, database: Database, anya: Player, ben: Player
+) -> None:
     folder = short_folder()
     async with S3(folder / "s3") as s3:
         settings = settings.model_copy(update={"s3_endpoint_url": s3.url})
@@ -460,7 +470,7 @@ async def test_s3_is_away_and_comes_back(settings: Settings, database: Database,
     remove(folder)
 
 
-async def test_s3_is_slow(settings: Settings, database: Database, anya: Player, ben: Player) -> None:
+async def test_s3_is_slow(settings: ProductSettings, database: Database, anya: Player, ben: Player) -> None:
     folder = short_folder()
     async with S3(folder / "s3") as s3:
         settings = settings.model_copy(update={"s3_endpoint_url": s3.url})
@@ -477,7 +487,7 @@ async def test_s3_is_slow(settings: Settings, database: Database, anya: Player, 
 
 
 async def test_a_wrong_key_for_s3_renders_nothing_and_the_photos_wait(
-    settings: Settings, bucket: Storage, ordered: Orders, comfyui: ComfyUIServer
+    settings: ProductSettings, bucket: Storage, ordered: Orders, comfyui: ComfyUIServer
 ) -> None:
     wrong = settings.model_copy(update={"s3_secret_key": type(settings.s3_secret_key)("wrong-secret-key")})
     async with worker_running(wrong):
@@ -512,7 +522,7 @@ def refusal(code: int, description: str) -> dict[str, Any]:
     ids=["429", "500", "time-out after it was taken", "broken off", "too large", "refused"],
 )
 async def test_telegram(
-    settings: Settings,
+    settings: ProductSettings,
     bucket: Storage,
     ordered: Orders,
     telegram: TelegramServer,
@@ -526,7 +536,7 @@ async def test_telegram(
 
 
 async def test_a_person_who_blocked_the_bot_and_a_chat_that_is_gone_cost_the_others_nothing(
-    settings: Settings, bucket: Storage, ordered: Orders, database: Database, anya: Player, ben: Player
+    settings: ProductSettings, bucket: Storage, ordered: Orders, database: Database, anya: Player, ben: Player
 ) -> None:
     await anya.block()
     async with worker_running(settings):

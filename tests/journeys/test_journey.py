@@ -5,17 +5,17 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 
 from bot.models import Person
-from bot.settings import Settings
 from generation.models import Photo, PhotoStatus
 from generation.runtime.database import Database
 from generation.storage import Storage
+from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
 from tests.conftest import bot_running, settled, worker_running
 from tests.player import Json, Player, has_buttons, has_text, labels, says
 
 
 async def test_from_the_first_start_to_a_paid_month(
-    settings: Settings, bucket: Storage, telegram: TelegramServer, anya: Player, database: Database
+    settings: ProductSettings, bucket: Storage, telegram: TelegramServer, anya: Player, database: Database
 ) -> None:
     plans = {"premium_ids": frozenset(), "free_photos_a_day": 2, "premium_photos_a_day": 50}
     async with bot_running(settings.model_copy(update=plans)), worker_running(settings):

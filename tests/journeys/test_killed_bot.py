@@ -2,16 +2,19 @@
 
 import asyncio
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+import aiohttp
 import pytest
 
-from bot.settings import Settings
 from generation.runtime.database import Database
 from generation.storage import Storage
 from sandbox.comfyui import ComfyUIServer
 from sandbox.forked import environment
 from sandbox.llm import LanguageModelServer
+from sandbox.settings import ProductSettings
+from sandbox.sockets import free_port
 from sandbox.telegram import TelegramServer
 from tests.conftest import settled
 from tests.journeys.conftest import ROOT, Processes, kill
@@ -80,19 +83,25 @@ async def test_a_deploy_in_the_middle_of_a_render_delivers_the_photo(
     assert len(await ben.photos()) == 1
 
 
-async def exists(alive: Path) -> None:
-    """Until a bot has started: an interpreter that imports everything, beside other tests, takes its time."""
-    async with asyncio.timeout(60):
-        while not await asyncio.to_thread(alive.exists):
+async def is_ready(port: int) -> None:
+    """Until a process says so: an interpreter that imports everything, beside other tests, takes its time."""
+    async with aiohttp.ClientSession() as session, asyncio.timeout(60):
+        while True:
+            with suppress(aiohttp.ClientError):
+                async with session.get(f"http://127.0.0.1:{port}/readyz") as response:
+                    if response.ok:
+                        return
             await asyncio.sleep(0.05)
 
 
 async def test_both_processes_say_that_they_are_healthy_and_stop_cleanly_at_sigterm(
     processes: Processes, ben: Player, tmp_path: Path
 ) -> None:
-    alive = tmp_path / "alive"
-    bot, worker = await processes.started_bot(HEALTH_FILE=str(alive)), await processes.started_worker()
-    await exists(alive)
+    ports = free_port(0), free_port(0)
+    bot = await processes.started_bot(METRICS_PORT=str(ports[0]))
+    worker = await processes.started_worker(METRICS_PORT=str(ports[1]))
+    for port in ports:
+        await is_ready(port)
     await ben.enter("Alisa")
     await ben.say("send me a photo")
     await ben.photo()
@@ -104,27 +113,30 @@ async def test_both_processes_say_that_they_are_healthy_and_stop_cleanly_at_sigt
 
 
 async def test_no_chat_text_prompt_or_token_is_logged(
-    settings: Settings,
+    settings: ProductSettings,
     bucket: Storage,
     ben: Player,
     telegram: TelegramServer,
     llm: LanguageModelServer,
     tmp_path: Path,
 ) -> None:
-    alive = tmp_path / "alive"
-    shown_everything = {"LOG_LEVEL": "debug", "LOG_FORMAT": "json", "HEALTH_FILE": str(alive)}
+    shown_everything = {"LOG_LEVEL": "debug", "LOG_FORMAT": "json"}
+    ports = free_port(0), free_port(0)
     started = [
         await asyncio.create_subprocess_exec(
             sys.executable,
             *arguments,
-            env=environment(settings) | shown_everything,
+            env=environment(settings) | shown_everything | {"METRICS_PORT": str(port)},
             cwd=ROOT,
             stderr=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
-        for arguments in (["-m", "bot"], ["-m", "arq", "generation.worker.WorkerSettings"])
+        for port, arguments in zip(
+            ports, (["-m", "bot"], ["-m", "arq", "generation.worker.WorkerSettings"]), strict=True
+        )
     ]
-    await exists(alive)
+    for port in ports:
+        await is_ready(port)
     await ben.enter("Alisa")
     llm.faults.add(path="completions", kind="status", status=500, times=3)
     body = {"ok": False, "error_code": 500, "description": "Internal Server Error"}

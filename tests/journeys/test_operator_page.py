@@ -7,10 +7,10 @@ from pathlib import Path
 
 from playwright.async_api import Page, expect
 
-from bot.settings import Settings
 from generation.runtime.database import Database
 from generation.storage import Storage
 from sandbox.comfyui import ComfyUIServer
+from sandbox.settings import ProductSettings
 from tests.conftest import bot_running, worker_running
 from tests.generation.test_figures import made, photos
 from tests.journeys.test_page import page as page  # noqa: PLC0414 - a fixture
@@ -21,25 +21,30 @@ window = 900
 [rules.gpu_overheating]
 figure = "gpu_temperature"
 above = 85
-until = 80
+clear_at = 80
 action = "throttle"
 """
 
 
 async def test_an_operator_looks_and_is_told(
-    settings: Settings, bucket: Storage, database: Database, comfyui: ComfyUIServer, page: Page, tmp_path: Path
+    settings: ProductSettings,
+    bucket: Storage,
+    database: Database,
+    comfyui: ComfyUIServer,
+    page: Page,
+    tmp_path: Path,
 ) -> None:
     rules = tmp_path / "rules.toml"
     rules.write_text(RULES)
     comfyui.temperature = 66
-    settings = settings.model_copy(update={"alerts_file": str(rules), "alerts_every": 0.2})
+    settings = settings.model_copy(update={"alerts_file": str(rules)})
     await photos(database, *a_day())
     await page.set_viewport_size({"width": 1180, "height": 1240})
     if os.environ.get("TOUR"):
         await page.evaluate("document.getElementById('parts').hidden = true")
     olga = Visitor(page, "ru", folder="operator")
     await page.get_by_role("button", name="Olga").click()
-    async with bot_running(settings), worker_running(settings):
+    async with bot_running(settings, alerts_every=0.2), worker_running(settings):
         await page.get_by_role("button", name="START").click()
         await olga.press("Мне есть 18")
         await olga.press("Алиса")

@@ -10,7 +10,6 @@ from aiogram.types import BotSubscriptionUpdated, CallbackQuery, LabeledPrice, M
 from sqlalchemy import func, select
 
 from bot.accounts import invitations, payments
-from bot.accounts.people import is_premium
 from bot.accounts.photo_quota import pack_balance
 from bot.accounts.plans import plan
 from bot.models import Payment, Person, PhotoGrant
@@ -18,6 +17,7 @@ from bot.settings import Settings
 from bot.telegram.callbacks import Pack, ShowPremium
 from bot.telegram.messages import acknowledge, keyboard, send_text
 from bot.texts import Say, Texts
+from bot.updates.middlewares import FOR_BANNED, REPORT
 from generation.runtime.database import CONNECTION_ERRORS, Database, database_now
 from generation.runtime.monitoring import incidents
 
@@ -36,8 +36,8 @@ MAX_QUESTION = 2000
 def build_router() -> Router:
     router = Router(name="payment")
     router.message.register(show_premium, Command("premium", ignore_case=True))
-    router.message.register(ask_for_support, Command("paysupport", ignore_case=True))
-    router.message.register(show_terms, Command("terms", ignore_case=True))
+    router.message.register(ask_for_support, Command("paysupport", ignore_case=True), flags=FOR_BANNED)
+    router.message.register(show_terms, Command("terms", ignore_case=True), flags=FOR_BANNED)
     router.message.register(show_invitation, Command("invite", ignore_case=True))
     router.callback_query.register(show_premium_by_button, ShowPremium.filter())
     router.callback_query.register(sell_pack, Pack.filter())
@@ -47,8 +47,8 @@ def build_router() -> Router:
 def service_router() -> Router:
     """What Telegram itself reports. Money counts whatever else is known of the person."""
     router = Router(name="payment_service")
-    router.message.register(paid, F.successful_payment)
-    router.message.register(refunded, F.refunded_payment)
+    router.message.register(paid, F.successful_payment, flags=REPORT)
+    router.message.register(refunded, F.refunded_payment, flags=REPORT)
     router.subscription.register(subscription_changed)
     return router
 
@@ -101,7 +101,7 @@ async def show_premium(
         now = await database_now(session)
         left = await pack_balance(session, person.id)
     free, paid_plan = plan(settings, premium=False), plan(settings, premium=True)
-    has = is_premium(person, now, settings)
+    has = person.is_premium(now, settings.premium_ids)
     text = say(
         "premium",
         free=free.daily_limit,

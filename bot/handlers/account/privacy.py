@@ -11,6 +11,7 @@ from bot.models import Person
 from bot.telegram.callbacks import Privacy
 from bot.telegram.messages import acknowledge, keyboard, replace_buttons, replace_text
 from bot.texts import Say
+from bot.updates.middlewares import FOR_BANNED
 from generation.orders import erasure
 from generation.runtime.database import Database
 from generation.storage import Storage
@@ -18,11 +19,11 @@ from generation.storage import Storage
 
 def build_router() -> Router:
     router = Router(name="privacy")
-    router.message.register(show_privacy, Command("privacy", ignore_case=True))
-    router.callback_query.register(send_export, Privacy.filter(F.action == "export"))
-    router.callback_query.register(ask_to_erase, Privacy.filter(F.action == "erase"))
-    router.callback_query.register(erase, Privacy.filter(F.action == "erase_surely"))
-    router.callback_query.register(keep, Privacy.filter(F.action == "keep"))
+    router.message.register(show_privacy, Command("privacy", ignore_case=True), flags=FOR_BANNED)
+    router.callback_query.register(send_export, Privacy.filter(F.action == "export"), flags=FOR_BANNED)
+    router.callback_query.register(ask_to_erase, Privacy.filter(F.action == "erase"), flags=FOR_BANNED)
+    router.callback_query.register(erase, Privacy.filter(F.action == "erase_surely"), flags=FOR_BANNED)
+    router.callback_query.register(keep, Privacy.filter(F.action == "keep"), flags=FOR_BANNED)
     return router
 
 

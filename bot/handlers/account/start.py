@@ -15,6 +15,7 @@ from bot.telegram.callbacks import AgeAnswer
 from bot.telegram.messages import acknowledge, keyboard, replace_buttons
 from bot.texts import Say
 from bot.updates.filters import Adult
+from bot.updates.middlewares import FOR_BLOCKED
 from generation.runtime.database import Database
 
 #: What a link t.me/<bot>?start=... can say: a persona, who invited, or both with a hyphen between.
@@ -26,7 +27,7 @@ _LINK = re.compile(
 def build_router() -> Router:
     """What works before the age is confirmed."""
     router = Router(name="start")
-    router.message.register(start, CommandStart(ignore_case=True))
+    router.message.register(start, CommandStart(ignore_case=True), flags=FOR_BLOCKED)
     router.message.register(help_, Command("help", ignore_case=True))
     router.callback_query.register(answer_age, AgeAnswer.filter())
     router.message.register(ask_age, ~Adult())

@@ -9,8 +9,7 @@ from aiogram.filters import Command
 from aiogram.types import CallbackQuery, InlineKeyboardMarkup, InputMediaPhoto, Message
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.accounts.people import is_premium
-from bot.accounts.plans import plan
+from bot.accounts.plans import plan_of
 from bot.dialogues import repository as dialogues
 from bot.models import Dialogue, Person
 from bot.personas.catalog import OWN, PersonaCatalog
@@ -18,7 +17,7 @@ from bot.personas.persona import Persona, Story
 from bot.personas.portraits import Portraits
 from bot.settings import Settings
 from bot.telegram.callbacks import DeleteOwnPersona, GalleryPage, OwnPersonaAnswer, PersonaChoice
-from bot.telegram.messages import acknowledge, fitting, keyboard, send_text
+from bot.telegram.messages import MAX_CAPTION, acknowledge, fitting, keyboard, send_text
 from bot.texts import Say
 from generation.runtime import database
 from generation.runtime.database import Database
@@ -28,7 +27,6 @@ ON_A_PAGE = 4
 #: Seconds within which a second press of a persona's button is the same press.
 PRESSED_TWICE = 5
 #: Telegram's limit of a caption, in UTF-16 units.
-MAX_CAPTION = 1024
 
 
 def build_router() -> Router:
@@ -114,7 +112,7 @@ class Gallery:
     async def open_dialogue(
         self, session: AsyncSession, person: Person, key: str, story_key: str, story: Story
     ) -> Dialogue:
-        premium = is_premium(person, await database.database_now(session), self._settings)
+        allowed = plan_of(person, await database.database_now(session), self._settings)
         return await dialogues.begin(
             session,
             person_id=person.id,
@@ -122,7 +120,7 @@ class Gallery:
             story_key=story_key,
             story=story,
             locale=person.locale,
-            gap=plan(self._settings, premium=premium).gap,
+            gap=allowed.gap,
             rng=self._rng,
         )
 

@@ -12,8 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.accounts import privacy
-from bot.accounts.people import is_premium
-from bot.accounts.plans import plan
+from bot.accounts.plans import plan_of
 from bot.handlers.personas.gallery import Gallery
 from bot.llm import prompts
 from bot.llm.client import LanguageModel, LanguageModelUnavailable
@@ -82,7 +81,7 @@ QUESTIONS = (
 async def create(message: Message, person: Person, say: Say, database: Database, settings: Settings) -> None:
     async with database.unit() as session:
         now = await database_now(session)
-        allowed = plan(settings, premium=is_premium(person, now, settings)).own_personas
+        allowed = plan_of(person, now, settings).own_personas
         if await count_own(session, person.id) >= allowed:
             question = None
         else:

@@ -8,8 +8,7 @@ from arq import ArqRedis
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.accounts.people import is_premium
-from bot.accounts.photo_quota import notice
+from bot.accounts.photo_quota import mark_noticed
 from bot.models import Dialogue, Person
 from bot.personas.catalog import PersonaCatalog
 from bot.photos import orders, wait_texts
@@ -107,7 +106,7 @@ async def another(
     say: Say,
     database: Database,
     redis: ArqRedis,
-    ordering: PhotoService,
+    photos: PhotoService,
     catalog: PersonaCatalog,
     settings: Settings,
 ) -> None:
@@ -119,17 +118,17 @@ async def another(
         )
         words = "" if wish else say("stale-button")
     if wish is not None:
-        words = await ordering.policy(person, wish.persona, wish.story, wish.scene, say)
+        words = await photos.refusal(person, wish.persona, wish.story, wish.scene, say)
     photo = None
     if wish is not None and not words:
         async with database.unit() as session:
-            await notice(session, person.id, within=settings.photo_noticed_within)
+            await mark_noticed(session, person.id)
             photo = await session.scalar(select(Photo).where(Photo.dedup_key == wish.cause))
-            if photo is None and (obstacle := await ordering.obstacle(session, person, say)):
+            if photo is None and (obstacle := await photos.obstacle(session, person, say)):
                 words = obstacle.words
             elif photo is None:
-                wish = replace(wish, from_pack=await ordering.from_pack(session, person))
-                photo, words = await ordering.place(session, wish, say)
+                wish = replace(wish, from_pack=await photos.from_pack(session, person))
+                photo, words = await photos.place(session, wish, say)
     await acknowledge(query, words or say("photo-another-coming"), alert=bool(words))
     if photo is not None:
         await jobs.enqueue_render(redis, photo, premium_head_start=settings.premium_head_start)
@@ -158,7 +157,7 @@ async def _another_take(
     scene = orders.once_more(moment, further=ended) if same_camera else orders.other_take(moment, further=ended)
     return orders.Wish(
         person=person,
-        premium=is_premium(person, now, settings),
+        premium=person.is_premium(now, settings.premium_ids),
         dialogue_id=dialogue.id,
         story=moment.story,
         persona=persona,

@@ -2,22 +2,19 @@
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from generation.figures import FIGURES
 from generation.runtime.monitoring.figures import Figure, Snapshot
 from generation.runtime.settings import WrongSettings
 
 FILE = Path(__file__).with_name("alerts.toml")
-#: Figures that no snapshot of the pipeline holds: whoever watches adds them (`bot.monitoring.figures`).
-OTHERS = ("language_model_errors", "payment_errors", "database_away")
 #: Figures by which a worker can look at its own card.
 OF_A_CARD = ("gpu_temperature", "gpu_load", "vram_used")
 
@@ -33,15 +30,18 @@ class RulesError(Exception):
     """The file of rules is wrong; the text is one sentence that names it."""
 
 
-#: Seconds; nothing here lasts longer.
-DAY = 86_400
+#: Seconds; no window and no wait of a rule is longer.
+LONGEST = 86_400
 Limit = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Rule(BaseModel):
-    """One alert. `hold` is in seconds, the limits in the figure's unit."""
+    """One alert. The limits are in the figure's unit.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    `hold` and `until` are what `for_seconds` and `clear_at` were called until 2026-11; operators' files may say so.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     name: str = ""
     figure: str
@@ -49,8 +49,8 @@ class Rule(BaseModel):
     total: bool = False
     above: Limit | None = None
     below: Limit | None = None
-    until: Limit
-    hold: Annotated[float, Field(ge=0, le=DAY)] = 0
+    clear_at: Annotated[Limit, Field(validation_alias=AliasChoices("clear_at", "until"))]
+    for_seconds: Annotated[float, Field(ge=0, le=LONGEST, validation_alias=AliasChoices("for_seconds", "hold"))] = 0
     action: Action = Action.TELL
 
     @model_validator(mode="after")
@@ -59,20 +59,23 @@ class Rule(BaseModel):
             raise ValueError("needs one of above and below")
         if self.total and self.of:
             raise ValueError("total and of exclude each other")
-        beyond = self.until > self.above if self.above is not None else self.until < (self.below or 0)
+        beyond = self.clear_at > self.above if self.above is not None else self.clear_at < (self.below or 0)
         if beyond:
-            raise ValueError("until must be on the calm side of the limit")
+            raise ValueError("clear_at must be on the harmless side of the limit")
         return self
 
     @property
     def limit(self) -> float:
+        """What the value must pass, whichever side it is on."""
         return self.above if self.above is not None else self.below or 0
 
-    def passed(self, value: float) -> bool:
+    def is_passed(self, value: float) -> bool:
+        """Whether the value is beyond the limit."""
         return value > self.above if self.above is not None else value < self.limit
 
-    def calm(self, value: float) -> bool:
-        return value <= self.until if self.above is not None else value >= self.until
+    def is_clear(self, value: float) -> bool:
+        """Whether a firing alert ends at this value (hysteresis)."""
+        return value <= self.clear_at if self.above is not None else value >= self.clear_at
 
     def values(self, snapshot: Snapshot) -> Iterator[tuple[str, float]]:
         """What it watches: each value and what tells it apart ("" for a figure as a whole)."""
@@ -91,33 +94,34 @@ class Rule(BaseModel):
 class State:
     """Where one rule stands with one subject."""
 
-    #: When the limit was passed without a break since; None while all is calm.
+    #: When the limit was passed without a break since; None while it is not.
     passed_at: datetime | None = None
     #: When it became an alert.
     fired_at: datetime | None = None
     value: float | None = None
 
 
-CALM = State()
+#: The limit is not passed.
+OK = State()
 
 
 def step(rule: Rule, state: State, value: float | None, now: datetime) -> State:
     """The state after a look. A value that is gone (the worker left, no photos) ends it."""
     if value is None:
-        return CALM
+        return OK
     if state.fired_at is not None:
-        return CALM if rule.calm(value) else State(state.passed_at, state.fired_at, value)
-    if not rule.passed(value):
-        return CALM
+        return OK if rule.is_clear(value) else State(state.passed_at, state.fired_at, value)
+    if not rule.is_passed(value):
+        return OK
     passed_at = state.passed_at or now
-    fired_at = now if now - passed_at >= timedelta(seconds=rule.hold) else None
+    fired_at = now if now - passed_at >= timedelta(seconds=rule.for_seconds) else None
     return State(passed_at, fired_at, value)
 
 
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    window: Annotated[float, Field(gt=0, le=DAY)]
+    window: Annotated[float, Field(gt=0, le=LONGEST)]
     rules: Annotated[Mapping[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")], Rule], Field(min_length=1)]
 
 
@@ -140,15 +144,20 @@ class Throttle:
         self._states: dict[str, State] = {}
 
     def look(self, values: Mapping[str, float | None], now: datetime) -> bool:
-        """`values` by figure. True from the moment that a rule fires until its value is calm."""
+        """`values` by figure. True from the moment that a rule fires until its value is clear."""
         for rule in self._rules:
-            state = self._states.get(rule.name, CALM)
+            state = self._states.get(rule.name, OK)
             self._states[rule.name] = step(rule, state, values.get(rule.figure), now)
         return any(state.fired_at for state in self._states.values())
 
 
-def load(path: Path | str = "") -> Rules:
-    """Read the rules (by default the ones that come along). Raises RulesError."""
+def load(path: Path | str, figures: Iterable[Figure] | None) -> Rules:
+    """Read the rules (an empty path: the ones that come along). Raises RulesError.
+
+    `figures` are all that a rule may watch. None leaves that question to the bot, which knows all of them: a worker
+    obeys the rules on its own card and needs no other.
+    """
+    known = None if figures is None else {figure.name: figure for figure in figures}
     file = Path(path or FILE)
     try:
         content = _File.model_validate(tomllib.loads(file.read_text("utf-8")))
@@ -160,25 +169,22 @@ def load(path: Path | str = "") -> Rules:
         raise RulesError(f"{file.name}: {error}") from None
     rules = {name: rule.model_copy(update={"name": name}) for name, rule in content.rules.items()}
     for rule in rules.values():
-        _check(file.name, rule)
+        _check(file.name, rule, known)
     return Rules(content.window, rules)
 
 
-def load_or_stop(path: str) -> Rules:
+def load_or_stop(path: str, figures: Iterable[Figure] | None) -> Rules:
     """`load` for the start of a process: what is wrong stops it with one sentence (WrongSettings)."""
     try:
-        return load(path)
+        return load(path, figures)
     except RulesError as error:
         raise WrongSettings(f"The alert rules cannot be read: {error}.") from None
 
 
-def _check(file: str, rule: Rule) -> None:
-    if rule.figure in OTHERS:
-        return
-    figure = next((figure for figure in FIGURES if figure.name == rule.figure), None)
-    if figure is None:
+def _check(file: str, rule: Rule, known: Mapping[str, Figure] | None) -> None:
+    if known is not None and rule.figure not in known:
         raise RulesError(f"{file}: {rule.name}: there is no figure {rule.figure!r}")
-    if (rule.of or rule.total) and not figure.label:
+    if known is not None and (rule.of or rule.total) and not known[rule.figure].label:
         raise RulesError(f"{file}: {rule.name}: {rule.figure} has a single value")
     if rule.action is Action.THROTTLE and (rule.figure not in OF_A_CARD or rule.of or rule.total):
         raise RulesError(f"{file}: {rule.name}: only {', '.join(OF_A_CARD)} of a card can throttle it")
@@ -228,8 +234,8 @@ def _prometheus(rule: Rule, figure: Figure) -> Sequence[str]:
         f"      - alert: {rule.name}",
         "        expr: >-",
         f"          ({value} {compare} {rule.limit:g})",
-        f"          or ({value} {compare} {rule.until:g} and {on} {fires})",
-        f"        for: {rule.hold:g}s",
+        f"          or ({value} {compare} {rule.clear_at:g} and {on} {fires})",
+        f"        for: {rule.for_seconds:g}s",
         "        labels:",
         f"          action: {rule.action.value}",
         "        annotations:",

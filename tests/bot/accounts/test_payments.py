@@ -9,17 +9,17 @@ from sqlalchemy import func, select, update
 from bot.accounts.photo_quota import pack_balance
 from bot.app import Application
 from bot.models import Payment, Person, PhotoGrant
-from bot.settings import Settings
 from generation.models import Photo, PhotoStatus
 from generation.runtime.database import Database
 from sandbox.llm import LanguageModelServer
+from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
 from tests.conftest import all_handled, bot_running
 from tests.player import Json, Player, has_buttons, has_text, says
 
 
 @pytest.fixture
-def settings(settings: Settings) -> Settings:
+def settings(settings: ProductSettings) -> ProductSettings:
     """Nobody has premium for nothing; the free plan has one photo a day."""
     return settings.model_copy(update={"premium_ids": frozenset(), "free_photos_a_day": 1})
 
@@ -98,7 +98,7 @@ async def test_a_checkout_is_answered_while_the_talk_of_the_same_person_hangs(
 
 
 async def test_an_invoice_with_an_old_price_is_refused_with_a_reason(
-    settings: Settings, bucket: object, ben: Player
+    settings: ProductSettings, bucket: object, ben: Player
 ) -> None:
     async with bot_running(settings):
         await ben.enter("Alisa")
@@ -205,10 +205,9 @@ async def test_the_end_of_a_subscription_is_told_and_ends_premium(
     await all_handled(database)
     async with database.unit() as session:
         await session.execute(update(Person).values(premium_until=func.now() - timedelta(hours=7)))
-    assert bot.initiative is not None
     noon = datetime.now(UTC).replace(hour=12)
     for _ in range(2):
-        await bot.initiative.look_around(noon)
+        await bot.proactive.look_around(noon)
     await ben.hears(says("Premium has ended"))
     ended = [it for it in await ben.messages() if "Premium has ended" in it.get("text", "")]
     assert len(ended) == 1

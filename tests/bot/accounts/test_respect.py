@@ -11,13 +11,13 @@ from sqlalchemy import func, select, text, update
 from bot.app import Application
 from bot.chat.proactive import is_quiet
 from bot.models import Dialogue, Message, Person, ReceivedUpdate
-from bot.settings import Settings
 from generation.errors import ObjectGone
 from generation.models import DiscardedObject, Photo, PhotoStatus
 from generation.runtime.database import Base, Database
 from generation.storage import Storage
 from sandbox.comfyui import ComfyUIServer
 from sandbox.llm import LanguageModelServer
+from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
 from tests.bot.handlers.test_photo_buttons import a_photo, emptied
 from tests.conftest import all_handled, bot_running, settled, worker_running
@@ -94,8 +94,7 @@ async def talked(player: Player, database: Database, *, hours_ago: float) -> Non
 
 
 async def looks(bot: Application, now: datetime = NOON) -> None:
-    assert bot.initiative is not None
-    await bot.initiative.look_around(now)
+    await bot.proactive.look_around(now)
 
 
 async def test_nobody_is_written_to_who_did_not_switch_it_on(
@@ -147,7 +146,7 @@ async def test_she_does_not_write_first_to_somebody_who_is_talking_with_her(
 
 
 async def test_whoever_blocks_the_bot_is_left_alone_until_start(
-    settings: Settings, bucket: Storage, llm: LanguageModelServer, ben: Player, database: Database
+    settings: ProductSettings, bucket: Storage, llm: LanguageModelServer, ben: Player, database: Database
 ) -> None:
     """No worker runs: the photo waits when the person leaves."""
     async with bot_running(settings) as bot:
@@ -191,7 +190,7 @@ async def test_a_photo_in_a_workers_hands_is_not_sent_to_somebody_who_left(
     await ben.unblock()
     await ben.say("/start")
     await ben.hears(has_buttons)
-    while worker.ctx["process"].pipeline.held:
+    while worker.ctx["worker"].pipeline.held:
         await asyncio.sleep(0.02)
     assert await ben.photos() == []
 
@@ -250,7 +249,7 @@ async def rows_about(database: Database, person_id: int) -> dict[str, int]:
 
 
 async def test_everything_can_be_deleted_rows_objects_and_jobs(
-    settings: Settings, bucket: Storage, redis: ArqRedis, ben: Player, anya: Player, database: Database
+    settings: ProductSettings, bucket: Storage, redis: ArqRedis, ben: Player, anya: Player, database: Database
 ) -> None:
     async with bot_running(settings), worker_running(settings):
         await anya.enter("Алиса")
@@ -307,7 +306,7 @@ async def test_a_photo_that_renders_while_everything_is_deleted_is_kept_nowhere(
     await ben.press(await ben.hears(has_buttons), "Delete everything")
     await ben.press(await ben.edited(), "Yes, delete everything")
     await ben.hears(says("Everything is deleted"))
-    while worker.ctx["process"].pipeline.held:
+    while worker.ctx["worker"].pipeline.held:
         await asyncio.sleep(0.02)
     assert await ben.photos() == []
     async with database.unit() as session:
@@ -320,7 +319,7 @@ async def test_a_photo_that_renders_while_everything_is_deleted_is_kept_nowhere(
 
 
 async def test_a_running_subscription_ends_with_everything_else(
-    settings: Settings, bucket: Storage, ben: Player, telegram: TelegramServer, database: Database
+    settings: ProductSettings, bucket: Storage, ben: Player, telegram: TelegramServer, database: Database
 ) -> None:
     async with bot_running(settings.model_copy(update={"premium_ids": frozenset()})):
         await ben.enter("Alisa")

@@ -13,11 +13,13 @@ from bot.admin import broadcast_sender
 from bot.admin.broadcast_sender import BroadcastSender
 from bot.app import Application
 from bot.models import Broadcast, BroadcastStatus, Person
-from bot.settings import Settings
+from bot.telegram.flood_control import RetryAfterMiddleware
 from bot.texts import Texts
 from generation.runtime import telegram as api
+from generation.runtime.background import periodically
 from generation.runtime.database import Database
 from generation.storage import Storage
+from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
 from tests.conftest import all_handled, bot_running
 from tests.player import Json, Player, has_buttons, labels, says
@@ -102,7 +104,7 @@ async def test_only_the_audience_that_was_chosen(
     assert await news(anya) == []
 
 
-async def test_it_can_be_stopped(olga: Player, settings: Settings, database: Database) -> None:
+async def test_it_can_be_stopped(olga: Player, settings: ProductSettings, database: Database) -> None:
     await crowd(database, 200)
     await start(olga, "Все")
     running = await olga.notices("edited", lambda it: "из 201" in it.get("text", ""))
@@ -148,7 +150,7 @@ async def test_nobody_is_left_out_because_telegram_is_ill(
 
 
 async def test_a_replica_that_fell_asleep_lets_the_other_one_go_on(
-    olga: Player, settings: Settings, database: Database
+    olga: Player, settings: ProductSettings, database: Database
 ) -> None:
     await crowd(database, 5)
     await running_broadcast(database, olga, status=BroadcastStatus.STOPPED)
@@ -165,8 +167,50 @@ async def test_a_replica_that_fell_asleep_lets_the_other_one_go_on(
     assert not await asleep._move_to(mine, first)
 
 
+async def test_a_pause_that_is_longer_than_the_lease_keeps_it(
+    settings: ProductSettings, bucket: Storage, telegram: TelegramServer, ben: Player, database: Database
+) -> None:
+    """Telegram says 429 for longer than another replica would wait for this one."""
+    async with bot_running(settings), Player(telegram.url, OLGA) as olga:
+        await olga.enter("Алиса")
+        await ben.enter("Alisa")
+        await olga.say("Новость дня")
+        await all_handled(database)
+        message = next(it for it in reversed(await olga.messages()) if it.get("text") == "Новость дня")
+    async with database.unit() as session:
+        session.add(
+            Broadcast(admin_id=OLGA, from_chat_id=OLGA, message_id=message["message_id"], audience="all",
+                      status=BroadcastStatus.RUNNING, total=2)
+        )  # fmt: skip
+    flood = {"ok": False, "error_code": 429, "description": "Too Many Requests", "parameters": {"retry_after": 2}}
+    telegram.faults.add(path="copyMessage", kind="status", status=429, body=flood)
+    api_bot = api.connect(settings.bot_token.get_secret_value(), settings.telegram_api_url, RetryAfterMiddleware())
+    here, there = (
+        BroadcastSender(settings=settings, database=database, bot=api_bot, texts=Texts(), lease=0.6)
+        for _ in range(2)
+    )
+    sending = asyncio.create_task(here.look())
+    taken_over = []
+    while not sending.done():
+        # From the moment that it is sent, nobody else may take it.
+        if not telegram.faults.pending:
+            taken_over.append(await there._claim())
+        await asyncio.sleep(0.1)
+    await sending
+    await api_bot.session.close()
+    assert taken_over
+    assert set(taken_over) == {None}
+    row = await ended(database, BroadcastStatus.DONE)
+    assert (row.sent, row.missed) == (2, 0)
+
+
 async def test_after_a_restart_it_goes_on_where_it_was(
-    settings: Settings, bucket: Storage, telegram: TelegramServer, anya: Player, ben: Player, database: Database
+    settings: ProductSettings,
+    bucket: Storage,
+    telegram: TelegramServer,
+    anya: Player,
+    ben: Player,
+    database: Database,
 ) -> None:
     async with bot_running(settings), Player(telegram.url, OLGA) as olga:
         await olga.enter("Алиса")
@@ -182,10 +226,9 @@ async def test_after_a_restart_it_goes_on_where_it_was(
                 status=BroadcastStatus.RUNNING, total=3, sent=1, last_person_id=anya.id,
             )
         )  # fmt: skip
-    bot = api.connect(settings)
-    runner = asyncio.create_task(
-        BroadcastSender(settings=settings, database=database, bot=bot, texts=Texts()).run()
-    )
+    bot = api.connect(settings.bot_token.get_secret_value(), settings.telegram_api_url)
+    sender = BroadcastSender(settings=settings, database=database, bot=bot, texts=Texts())
+    runner = asyncio.create_task(periodically(0.1, sender.look, name="broadcasts"))
     row = await ended(database, BroadcastStatus.DONE)
     runner.cancel()
     await asyncio.gather(runner, return_exceptions=True)

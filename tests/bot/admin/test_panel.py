@@ -13,12 +13,12 @@ from sqlalchemy import select, update
 from bot.admin.actions import ACTIONS
 from bot.app import Application
 from bot.models import AdminAction, Person, PhotoGrant
-from bot.settings import Settings
 from bot.updates.menu import ADMIN_COMMANDS, COMMANDS
 from generation.models import Photo, PhotoStatus, RenderWorker
 from generation.runtime import operator_switches
 from generation.runtime.database import Database
 from generation.runtime.models import OperatorSwitch
+from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
 from tests.conftest import all_handled, bot_running, settled, worker_running
 from tests.player import Player, has_buttons, has_text, says
@@ -99,7 +99,7 @@ async def test_stats_come_with_a_chart(olga: Player, telegram: TelegramServer) -
 
 
 async def test_pause_and_resume_by_button(
-    olga: Player, ben: Player, database: Database, settings: Settings
+    olga: Player, ben: Player, database: Database, settings: ProductSettings
 ) -> None:
     await ben.enter("Alisa")
     await olga.say("/queue")
@@ -253,7 +253,7 @@ async def test_maintenance_is_told_once_and_operators_pass(olga: Player, ben: Pl
 
 
 async def test_reload_reads_files_again_and_refuses_a_wrong_one_whole(
-    settings: Settings, bucket: object, telegram: TelegramServer, tmp_path: Path
+    settings: ProductSettings, bucket: object, telegram: TelegramServer, tmp_path: Path
 ) -> None:
     rules = tmp_path / "rules.toml"
     rules.write_text('window = 60\n[rules.mine]\nfigure = "silence"\nabove = 5\nuntil = 1\n')

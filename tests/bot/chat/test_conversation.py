@@ -6,10 +6,10 @@ from sqlalchemy import func, select
 
 from bot.app import Application
 from bot.models import Dialogue, Message, Person, ReceivedUpdate, Role
-from bot.settings import Settings
 from generation.models import Photo, PhotoStatus
 from generation.runtime.database import Database
 from sandbox.llm import LanguageModelServer
+from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
 from tests.conftest import all_handled, bot_running
 from tests.player import Player, has_buttons, has_text, says
@@ -156,7 +156,7 @@ async def test_when_the_model_is_down_the_person_is_told_and_nothing_is_lost(
 
 
 async def test_old_messages_go_into_a_summary_that_the_model_is_given(
-    settings: Settings, bucket: object, llm: LanguageModelServer, ben: Player, database: Database
+    settings: ProductSettings, bucket: object, llm: LanguageModelServer, ben: Player, database: Database
 ) -> None:
     async with bot_running(settings.model_copy(update={"free_memory_tokens": 400, "premium_memory_tokens": 400})):
         await ben.enter("Alisa")
@@ -221,7 +221,12 @@ async def test_photo_with_a_wish_orders_a_photo_after_the_answer(
 
 
 async def test_a_full_queue_is_said_for_a_wish_and_kept_quiet_for_an_automatic_photo(
-    settings: Settings, bucket: object, llm: LanguageModelServer, ben: Player, anya: Player, database: Database
+    settings: ProductSettings,
+    bucket: object,
+    llm: LanguageModelServer,
+    ben: Player,
+    anya: Player,
+    database: Database,
 ) -> None:
     async with bot_running(settings.model_copy(update={"queue_limit": 1})):
         await ben.enter("Alisa")
@@ -321,7 +326,7 @@ async def test_a_gateways_page_in_place_of_telegrams_answer_costs_no_answer(
 
 
 async def test_without_redis_the_chat_goes_on_and_the_photo_waits(
-    settings: Settings, bucket: object, ben: Player, database: Database
+    settings: ProductSettings, bucket: object, ben: Player, database: Database
 ) -> None:
     async with bot_running(settings.model_copy(update={"redis_url": "redis://127.0.0.1:9/0"})):
         await ben.enter("Alisa")
@@ -335,7 +340,7 @@ async def test_without_redis_the_chat_goes_on_and_the_photo_waits(
 
 
 async def test_the_words_of_a_refusal_survive_a_telegram_that_fails(
-    settings: Settings, bucket: object, telegram: TelegramServer, ben: Player, anya: Player
+    settings: ProductSettings, bucket: object, telegram: TelegramServer, ben: Player, anya: Player
 ) -> None:
     async with bot_running(settings.model_copy(update={"queue_limit": 1})):
         await ben.enter("Alisa")

@@ -1,6 +1,7 @@
 """When photos come and what they show, through the whole dispatcher and a real worker."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,11 +12,11 @@ from bot.app import Application
 from bot.models import Dialogue, Message, Person, PhotoMoment, Reaction, Role
 from bot.personas.camera import framing
 from bot.personas.scene import MARKER
-from bot.settings import Settings
 from generation.models import Photo, PhotoStatus
 from generation.runtime.database import Database
 from sandbox.comfyui import ComfyUIServer
 from sandbox.llm import LanguageModelServer
+from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
 from tests.conftest import all_handled, bot_running, settled, worker_running
 from tests.player import Player, has_buttons, has_text, says
@@ -60,7 +61,7 @@ async def test_a_promise_brings_a_photo(
 
 
 async def test_a_promise_that_cannot_be_kept_is_taken_out(
-    settings: Settings, bucket: object, llm: LanguageModelServer, ben: Player, database: Database
+    settings: ProductSettings, bucket: object, llm: LanguageModelServer, ben: Player, database: Database
 ) -> None:
     async with bot_running(settings.model_copy(update={"premium_photos_a_day": 0})):
         await ben.enter("Alisa")
@@ -87,7 +88,7 @@ async def test_a_promise_at_the_end_of_a_long_answer_is_heard(
 
 
 async def test_a_promised_photo_that_comes_too_late_is_said(
-    settings: Settings, bucket: object, llm: LanguageModelServer, ben: Player, database: Database
+    settings: ProductSettings, bucket: object, llm: LanguageModelServer, ben: Player, database: Database
 ) -> None:
     async with bot_running(settings):
         await ben.enter("Alisa")
@@ -115,7 +116,7 @@ async def test_another_photo_on_its_way_does_not_excuse_a_refused_one(
 
 
 async def test_a_refused_wish_never_leaves_a_promise_standing(
-    settings: Settings, bucket: object, llm: LanguageModelServer, ben: Player, database: Database
+    settings: ProductSettings, bucket: object, llm: LanguageModelServer, ben: Player, database: Database
 ) -> None:
     async with bot_running(settings.model_copy(update={"queue_limit": 1})):
         await ben.enter("Alisa")
@@ -210,7 +211,7 @@ async def test_the_setting_that_counts_is_marked(bot: Application, ben: Player) 
 
 
 async def test_a_day_has_so_many_photos_and_failed_ones_do_not_count(
-    settings: Settings, bucket: object, ben: Player, database: Database
+    settings: ProductSettings, bucket: object, ben: Player, database: Database
 ) -> None:
     async with bot_running(settings.model_copy(update={"premium_photos_a_day": 1})):
         await ben.enter("Alisa")
@@ -227,7 +228,7 @@ async def test_a_day_has_so_many_photos_and_failed_ones_do_not_count(
 
 
 async def test_three_unwelcome_photos_slow_the_cadence_down_until_one_is_liked(
-    settings: Settings, bucket: object, llm: LanguageModelServer, ben: Player, database: Database
+    settings: ProductSettings, bucket: object, llm: LanguageModelServer, ben: Player, database: Database
 ) -> None:
     changes = {"premium_photo_gap": (1, 1), "premium_photo_cooldown": 0}
     async with bot_running(settings.model_copy(update=changes)), worker_running(settings):
@@ -259,18 +260,18 @@ async def test_three_unwelcome_photos_slow_the_cadence_down_until_one_is_liked(
     assert reactions == [Reaction.DISLIKED] * 3 + [Reaction.LIKED, None]
 
 
-@pytest.mark.parametrize(("noticed_within", "photos"), [(600, 5), (1e-6, 3)])
+@pytest.mark.parametrize(("minutes_ago", "photos"), [(0, 5), (11, 3)])
 async def test_photos_that_nobody_notices_slow_the_cadence_down_as_well(
-    settings: Settings,
+    settings: ProductSettings,
     bucket: object,
     llm: LanguageModelServer,
     ben: Player,
     database: Database,
-    noticed_within: float,
+    minutes_ago: int,
     photos: int,
 ) -> None:
-    """Whoever writes soon after a photo has noticed it; here nobody can write soon enough, or everybody does."""
-    changes = {"premium_photo_gap": (1, 1), "photo_noticed_within": noticed_within}
+    """Whoever writes within ten minutes of a photo has noticed it."""
+    changes = {"premium_photo_gap": (1, 1)}
     async with bot_running(settings.model_copy(update=changes)), worker_running(settings):
         await ben.enter("Alisa")
         for number in range(photos):
@@ -278,6 +279,9 @@ async def test_photos_that_nobody_notices_slow_the_cadence_down_as_well(
             await ben.say("It was a long day at work.")
             await ben.photo()
             await delivered(database)
+            async with database.unit() as session:
+                before = Photo.delivered_at - timedelta(minutes=minutes_ago)
+                await session.execute(update(Photo).values(delivered_at=before))
         answers(llm, "I see, tell me more, at last.")
         await ben.say("It was a long day at work.")
         await ben.hears(says("at last"))
@@ -489,7 +493,7 @@ async def test_a_prompt_that_the_model_wrote_is_checked_too(
 
 
 async def test_the_operator_may_allow_explicit_photos_of_adults(
-    settings: Settings, bucket: object, ben: Player, database: Database
+    settings: ProductSettings, bucket: object, ben: Player, database: Database
 ) -> None:
     async with bot_running(settings.model_copy(update={"explicit_content": True})):
         await ben.enter("Alisa")
@@ -529,7 +533,12 @@ async def test_a_minor_is_played_in_no_story_even_before_anything_intimate_is_sa
 
 
 async def test_an_admin_can_ask_why_a_photo_came_and_nobody_else_can(
-    settings: Settings, bucket: object, telegram: TelegramServer, ben: Player, anya: Player, database: Database
+    settings: ProductSettings,
+    bucket: object,
+    telegram: TelegramServer,
+    ben: Player,
+    anya: Player,
+    database: Database,
 ) -> None:
     async with (
         bot_running(settings.model_copy(update={"admin_ids": frozenset({ben.id})})),

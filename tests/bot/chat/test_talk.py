@@ -7,10 +7,10 @@ from sqlalchemy import select
 
 from bot.app import Application
 from bot.models import Dialogue, Fact, Message, Role
-from bot.settings import Settings
 from generation.models import Photo
 from generation.runtime.database import Database
 from sandbox.llm import LanguageModelServer
+from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
 from tests.conftest import all_handled, bot_running
 from tests.player import Player, has_buttons, has_text, labels, says
@@ -26,7 +26,7 @@ def answer(llm: LanguageModelServer, text: str) -> None:
 
 
 async def test_the_answer_appears_while_it_is_written_and_never_its_scene_line(
-    settings: Settings, bucket: object, telegram: TelegramServer, ben: Player
+    settings: ProductSettings, bucket: object, telegram: TelegramServer, ben: Player
 ) -> None:
     async with LanguageModelServer(word_seconds=0.06) as slow:
         changed = settings.model_copy(update={"llm_base_url": slow.url})
@@ -45,7 +45,7 @@ async def test_the_answer_appears_while_it_is_written_and_never_its_scene_line(
 
 
 async def test_a_server_that_knows_no_drafts_costs_one_try(
-    settings: Settings, bucket: object, telegram: TelegramServer, ben: Player
+    settings: ProductSettings, bucket: object, telegram: TelegramServer, ben: Player
 ) -> None:
     unknown = {"ok": False, "error_code": 404, "description": "Not Found"}
     telegram.faults.add(path="sendMessageDraft", kind="status", status=404, body=unknown, times=5)
@@ -222,7 +222,7 @@ async def test_an_automatic_photo_that_waits_puts_no_buttons_under_her_words(
 
 
 async def test_a_voice_message_is_heard_where_a_model_can(
-    settings: Settings, bucket: object, llm: LanguageModelServer, ben: Player
+    settings: ProductSettings, bucket: object, llm: LanguageModelServer, ben: Player
 ) -> None:
     llm.faults.add(path="transcription", kind="say", text="What are you drawing today?")
     async with bot_running(settings.model_copy(update={"llm_transcription_model": "whisper"})):
@@ -233,7 +233,7 @@ async def test_a_voice_message_is_heard_where_a_model_can(
 
 
 async def test_a_picture_is_seen_where_the_model_can(
-    settings: Settings, bucket: object, llm: LanguageModelServer, ben: Player
+    settings: ProductSettings, bucket: object, llm: LanguageModelServer, ben: Player
 ) -> None:
     async with bot_running(settings.model_copy(update={"llm_sees_pictures": True})):
         await ben.enter("Alisa")
@@ -297,7 +297,7 @@ async def test_a_fact_is_forgotten_only_by_whom_it_is_about(
 
 
 async def test_each_plan_remembers_so_much(
-    settings: Settings, bucket: object, llm: LanguageModelServer, ben: Player, database: Database
+    settings: ProductSettings, bucket: object, llm: LanguageModelServer, ben: Player, database: Database
 ) -> None:
     async with bot_running(settings.model_copy(update={"premium_facts": 1})):
         await ben.enter("Alisa")

@@ -5,6 +5,8 @@ from sqlalchemy import func, select
 
 from bot.app import Application
 from bot.models import Dialogue, Person, PhotoGrant
+from bot.texts import Texts
+from bot.updates.menu import introduce
 from generation.runtime.database import Database
 from sandbox.llm import LanguageModelServer
 from sandbox.telegram import TelegramServer
@@ -118,7 +120,7 @@ async def test_nobody_invites_themselves_or_somebody_who_talks_here_already(
 async def test_the_menu_and_the_descriptions_are_there_in_both_languages(
     bot: Application, telegram: TelegramServer, ben: Player, anya: Player
 ) -> None:
-    await bot.introduce()
+    await introduce(bot.bot, Texts(), bot.settings.admin_ids)
     for player, word in ((ben, "my photos"), (anya, "мои фото")):
         menu = {it["command"]: it["description"] for it in await player.api("GET", f"/people/{player.id}/commands")}
         assert menu["gallery"] == word

@@ -8,12 +8,12 @@ from sqlalchemy import func, select
 
 from bot.app import Application
 from bot.models import DislikeReason, PhotoMoment, Reaction
-from bot.settings import Settings
 from generation.errors import ObjectGone
 from generation.models import DiscardedObject, Photo, PhotoStatus
 from generation.runtime.database import Database
 from generation.storage import Storage
 from sandbox.comfyui import ComfyUIServer
+from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
 from tests.conftest import all_handled, bot_running, settled, worker_running
 from tests.player import Json, Player, has_text, labels, says
@@ -117,7 +117,7 @@ async def emptied(database: Database) -> None:
 
 
 async def test_a_long_wait_tells_its_place_and_can_be_cancelled(
-    settings: Settings, bucket: Storage, ben: Player, database: Database
+    settings: ProductSettings, bucket: Storage, ben: Player, database: Database
 ) -> None:
     """No worker runs: the photo stays in the queue."""
     async with bot_running(settings):
@@ -182,7 +182,7 @@ async def test_the_gallery_pages_by_file_id_and_sends_the_original(
 
 
 async def test_blur_and_silence_are_how_photos_come(
-    settings: Settings, bucket: Storage, ben: Player, database: Database
+    settings: ProductSettings, bucket: Storage, ben: Player, database: Database
 ) -> None:
     async with bot_running(settings), worker_running(settings):
         await ben.enter("Alisa")

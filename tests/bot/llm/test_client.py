@@ -3,13 +3,13 @@
 import pytest
 
 from bot.llm.client import LanguageModel, LanguageModelUnavailable
-from bot.settings import Settings
 from sandbox.llm import LanguageModelServer
+from sandbox.settings import ProductSettings
 
 QUESTION = [{"role": "user", "content": "Hello!"}]
 
 
-async def ask(settings: Settings) -> str:
+async def ask(settings: ProductSettings) -> str:
     model = LanguageModel(settings)
     try:
         return await model.answer(QUESTION)  # type: ignore[arg-type]
@@ -18,7 +18,9 @@ async def ask(settings: Settings) -> str:
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-async def test_errors_that_pass_are_tried_again(settings: Settings, llm: LanguageModelServer, status: int) -> None:
+async def test_errors_that_pass_are_tried_again(
+    settings: ProductSettings, llm: LanguageModelServer, status: int
+) -> None:
     llm.faults.add(path="completions", kind="status", status=status, body={"error": {"message": "busy"}}, times=2)
     assert await ask(settings)
 
@@ -34,7 +36,7 @@ async def test_errors_that_pass_are_tried_again(settings: Settings, llm: Languag
     ],
 )
 async def test_what_does_not_pass_is_unavailable(
-    settings: Settings, llm: LanguageModelServer, fault: dict[str, object]
+    settings: ProductSettings, llm: LanguageModelServer, fault: dict[str, object]
 ) -> None:
     llm.faults.add(path="completion", **fault)
     with pytest.raises(LanguageModelUnavailable):
@@ -42,6 +44,6 @@ async def test_what_does_not_pass_is_unavailable(
 
 
 @pytest.mark.parametrize("wrong", [{"llm_model": "gone"}, {"llm_base_url": "http://127.0.0.1:9/v1"}])
-async def test_a_wrong_model_or_address_is_unavailable(settings: Settings, wrong: dict[str, str]) -> None:
+async def test_a_wrong_model_or_address_is_unavailable(settings: ProductSettings, wrong: dict[str, str]) -> None:
     with pytest.raises(LanguageModelUnavailable):
         await ask(settings.model_copy(update=wrong))

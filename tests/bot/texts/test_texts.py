@@ -10,6 +10,7 @@ from bot.admin.broadcast_sender import AUDIENCES
 from bot.admin.panel import PAGES
 from bot.handlers.personas.own_persona import QUESTIONS
 from bot.models import BroadcastStatus, DislikeReason
+from bot.monitoring.figures import FIGURES
 from bot.monitoring.texts import CHART
 from bot.personas.persona import FOLDER as PERSONAS
 from bot.personas.persona import Persona, load
@@ -50,7 +51,7 @@ def test_every_key_that_code_asks_for_exists_and_every_key_is_asked_for() -> Non
     asked |= {f"act-{action}" for action in ACTIONS if action != "silence"} | {f"page-{page}" for page in PAGES}
     asked |= {f"stage-{stage}" for stage in STAGES} | {f"alert-action-{action}" for action in Action}
     # The rule on PostgreSQL itself has sentences of its own.
-    asked |= {f"alert-{rule}" for rule in load_rules().rules if rule != "database_away"}
+    asked |= {f"alert-{rule}" for rule in load_rules("", FIGURES).rules if rule != "database_away"}
     asked |= {f"chart-{each}" for each in CHART} | {f"audience-{each}" for each in AUDIENCES}
     asked |= {f"broadcast-{each}" for each in BroadcastStatus if each is not BroadcastStatus.DRAFT}
     assert asked == keys("en")

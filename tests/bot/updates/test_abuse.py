@@ -8,10 +8,10 @@ from sqlalchemy import func, select
 from bot.app import Application
 from bot.llm.prompts import gives_away
 from bot.models import Message, ReceivedUpdate, Role
-from bot.settings import Settings
 from bot.updates.rate_limit import RateLimitMiddleware
 from generation.runtime.database import Database
 from sandbox.llm import LanguageModelServer
+from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
 from tests.conftest import bot_running
 from tests.player import Player, has_buttons, has_text, says
@@ -20,7 +20,7 @@ CALM = "I can't keep up"
 
 
 async def test_a_flood_gets_one_calm_answer_and_others_are_answered_meanwhile(
-    settings: Settings, bucket: object, ben: Player, anya: Player, database: Database
+    settings: ProductSettings, bucket: object, ben: Player, anya: Player, database: Database
 ) -> None:
     async with bot_running(settings.model_copy(update={"messages_at_once": 12, "messages_a_minute": 1})):
         await ben.enter("Alisa")
@@ -39,7 +39,7 @@ async def test_a_flood_gets_one_calm_answer_and_others_are_answered_meanwhile(
 
 
 async def test_ten_megabytes_of_text_are_a_flood_like_any_other(
-    settings: Settings, bucket: object, ben: Player, database: Database
+    settings: ProductSettings, bucket: object, ben: Player, database: Database
 ) -> None:
     """A client cuts them into 2,560 messages."""
     async with bot_running(settings.model_copy(update={"messages_at_once": 5, "messages_a_minute": 1})):
@@ -61,7 +61,7 @@ async def everything_handled(database: Database) -> None:
 
 
 async def test_a_flood_of_presses_is_answered_and_does_nothing(
-    settings: Settings, bucket: object, ben: Player
+    settings: ProductSettings, bucket: object, ben: Player
 ) -> None:
     async with bot_running(settings.model_copy(update={"messages_at_once": 5, "messages_a_minute": 1})):
         await ben.enter("Alisa")
@@ -74,7 +74,7 @@ async def test_a_flood_of_presses_is_answered_and_does_nothing(
 def test_the_allowance_comes_back_with_time_and_is_told_of_anew() -> None:
     now = 0.0
     limit = RateLimitMiddleware(
-        Settings.model_construct(messages_at_once=3, messages_a_minute=6), clock=lambda: now
+        ProductSettings.model_construct(messages_at_once=3, messages_a_minute=6), clock=lambda: now
     )
     assert [limit.allows(1) for _ in range(4)] == [True, True, True, False]
     assert limit.allows(2)

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from bot.models import ReceivedUpdate
 from bot.updates.inbox import Inbox, TryAgain, chat_of
+from generation.runtime.background import periodically
 from generation.runtime.database import Database
 
 
@@ -112,7 +113,7 @@ async def test_a_chat_whose_task_broke_off_lives_again(database: Database, desk:
     inbox = Inbox(database, bot_id=1, replica="a", handle=handle)
     await inbox.receive([update(1)])
     await asyncio.sleep(0.2)
-    looking = asyncio.create_task(inbox.run())
+    looking = asyncio.create_task(periodically(0.1, inbox.look_around, name="inbox", at_once=True))
     assert await desk.until(1) == [1]
     looking.cancel()
     await inbox.finish(5)
@@ -127,7 +128,7 @@ async def test_what_a_killed_bot_left_behind_is_handled_after_the_start(database
     await dead.finish(0)
     heir = Inbox(database, bot_id=1, replica="heir", handle=desk)
     await heir.take_over()
-    looking = asyncio.create_task(heir.run())
+    looking = asyncio.create_task(periodically(0.1, heir.look_around, name="inbox", at_once=True))
     assert sorted(await desk.until(2)) == [1, 2]
     looking.cancel()
     await heir.finish(5)

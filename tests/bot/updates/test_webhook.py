@@ -5,9 +5,9 @@ import io
 import aiohttp
 import pytest
 
-from bot.settings import Settings
 from bot.updates.webhook import SECRET_HEADER, WEBHOOK_PATH
 from generation.storage import Storage
+from sandbox.settings import ProductSettings
 from sandbox.sockets import free_port
 from sandbox.telegram import TelegramServer
 from tests.conftest import bot_running
@@ -15,17 +15,17 @@ from tests.player import Player, has_text
 
 
 @pytest.fixture
-def by_webhook(settings: Settings) -> Settings:
+def by_webhook(settings: ProductSettings) -> ProductSettings:
     port = free_port()
     values = settings.model_dump() | {
         "webhook_url": f"http://127.0.0.1:{port}",
         "webhook_port": port,
         "webhook_secret": "a-secret",
     }
-    return Settings.example(**values)
+    return ProductSettings.example(**values)
 
 
-async def test_a_person_chats_over_the_webhook(by_webhook: Settings, bucket: Storage, ben: Player) -> None:
+async def test_a_person_chats_over_the_webhook(by_webhook: ProductSettings, bucket: Storage, ben: Player) -> None:
     async with bot_running(by_webhook):
         await ben.enter("Alisa")
         await ben.say("Hello")
@@ -33,7 +33,7 @@ async def test_a_person_chats_over_the_webhook(by_webhook: Settings, bucket: Sto
 
 
 async def test_who_does_not_know_the_secret_is_refused(
-    by_webhook: Settings, bucket: Storage, ben: Player, telegram: TelegramServer
+    by_webhook: ProductSettings, bucket: Storage, ben: Player, telegram: TelegramServer
 ) -> None:
     async with bot_running(by_webhook), aiohttp.ClientSession() as session:
         await ben.enter("Alisa")
@@ -50,7 +50,7 @@ async def test_who_does_not_know_the_secret_is_refused(
 
 async def test_a_webhook_without_a_secret_stops_the_start() -> None:
     with pytest.raises(ValueError, match="WEBHOOK_SECRET"):
-        Settings.example(
+        ProductSettings.example(
             database_url="postgresql://x/y",
             redis_url="redis://x",
             s3_endpoint_url="http://x",

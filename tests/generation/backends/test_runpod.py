@@ -13,7 +13,6 @@ from aiohttp import web
 from pydantic import SecretStr
 from sqlalchemy import func, select
 
-from bot.settings import Settings
 from generation import worker_registry
 from generation.backends.runpod import RunPod
 from generation.errors import (
@@ -33,6 +32,7 @@ from generation.workflows.workflow import Filling
 from sandbox.comfyui import Cost
 from sandbox.http import HttpServer
 from sandbox.runpod import API_KEY, RunPodServer
+from sandbox.settings import ProductSettings
 from tests.conftest import settled, worker_running
 from tests.generation.conftest import PlaceOrder
 from tests.generation.worker.test_batches import FOLDER
@@ -147,7 +147,7 @@ async def test_a_job_for_which_runpod_has_no_worker_costs_no_attempt(
 
 
 async def test_the_overflow_takes_free_photos_while_the_queue_is_deep_and_leaves_premium_to_our_own(
-    settings: Settings,
+    settings: ProductSettings,
     bucket: Storage,
     endpoint: RunPodServer,
     place: PlaceOrder,
@@ -185,7 +185,12 @@ async def test_the_overflow_takes_free_photos_while_the_queue_is_deep_and_leaves
 
 
 async def test_with_no_gpu_of_our_own_left_premium_photos_go_there_too(
-    settings: Settings, bucket: Storage, endpoint: RunPodServer, place: PlaceOrder, database: Database, anya: Player
+    settings: ProductSettings,
+    bucket: Storage,
+    endpoint: RunPodServer,
+    place: PlaceOrder,
+    database: Database,
+    anya: Player,
 ) -> None:
     overflow = settings.model_copy(
         update={

@@ -28,7 +28,6 @@ def watchdog(*, sick_after: float = 0, command: str = "") -> tuple[Watchdog, Ser
     dog = Watchdog(
         backend,  # type: ignore[arg-type]  # only its check is asked
         storage,  # type: ignore[arg-type]
-        every=0.01,
         sick_after=sick_after,
         restart_command=command,
         on_sick=sick.append,

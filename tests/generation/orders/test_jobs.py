@@ -7,13 +7,15 @@ from pathlib import Path
 
 from arq import ArqRedis
 
-from bot.settings import Settings
 from generation.orders import jobs
 from sandbox.servers import Valkey, remove, short_folder
+from sandbox.settings import ProductSettings
 from tests.generation.conftest import PlaceOrder
 
 
-async def test_premium_jobs_get_an_earlier_score(settings: Settings, redis: ArqRedis, place: PlaceOrder) -> None:
+async def test_premium_jobs_get_an_earlier_score(
+    settings: ProductSettings, redis: ArqRedis, place: PlaceOrder
+) -> None:
     free, premium = await place(), await place(premium=True)
     for photo in (free, premium):
         assert await jobs.enqueue_render(redis, photo, premium_head_start=settings.premium_head_start)
@@ -24,7 +26,7 @@ async def test_premium_jobs_get_an_earlier_score(settings: Settings, redis: ArqR
     ]
 
 
-async def test_ringing_twice_leaves_one_job(settings: Settings, redis: ArqRedis, place: PlaceOrder) -> None:
+async def test_ringing_twice_leaves_one_job(settings: ProductSettings, redis: ArqRedis, place: PlaceOrder) -> None:
     photo = await place()
     for _ in range(2):
         await jobs.enqueue_render(redis, photo, premium_head_start=0)
@@ -32,7 +34,7 @@ async def test_ringing_twice_leaves_one_job(settings: Settings, redis: ArqRedis,
 
 
 async def test_a_job_carries_the_row_id_as_json_and_nothing_else(
-    settings: Settings, redis: ArqRedis, place: PlaceOrder
+    settings: ProductSettings, redis: ArqRedis, place: PlaceOrder
 ) -> None:
     photo = await place(prompt="nobody should read this in Redis")
     await jobs.enqueue_render(redis, photo, premium_head_start=0)

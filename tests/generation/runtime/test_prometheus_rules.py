@@ -67,7 +67,7 @@ UNIT = {
 
 
 def test_the_file_in_docs_is_what_the_rules_say() -> None:
-    assert (MONITORING / "rules.yml").read_text() == alert_rules.prometheus(alert_rules.load(), FIGURES)
+    assert (MONITORING / "rules.yml").read_text() == alert_rules.prometheus(alert_rules.load("", FIGURES), FIGURES)
 
 
 @pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed (Debian's package prometheus)")

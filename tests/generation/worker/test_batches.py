@@ -9,7 +9,6 @@ from arq import ArqRedis
 from PIL import Image
 from sqlalchemy import select
 
-from bot.settings import Settings
 from generation.errors import WorkflowError
 from generation.models import Orientation, Photo, PhotoStatus
 from generation.orders import jobs
@@ -20,6 +19,7 @@ from generation.workflows.definition import BatchWay
 from generation.workflows.workflow import Filling
 from sandbox.comfyui import ComfyUIServer, Cost
 from sandbox.comfyui.validation import validate
+from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
 from tests.conftest import settled, worker_running
 from tests.generation.conftest import PlaceOrder
@@ -30,8 +30,8 @@ WORKFLOWS = workflow.load_all(FOLDER)
 
 
 @pytest.fixture
-def settings(settings: Settings) -> Settings:
-    return settings.model_copy(update={"workflows_folder": str(FOLDER), "hand_over_lead": 0.01})
+def settings(settings: ProductSettings) -> ProductSettings:
+    return settings.model_copy(update={"workflows_folder": str(FOLDER)})
 
 
 def fillings(count: int) -> list[Filling]:
@@ -95,13 +95,13 @@ async def waiting(
 
 @pytest.mark.parametrize("name", ["branches", "one-pass"])
 async def test_each_photo_of_a_batch_is_the_one_it_would_have_been_alone(
-    settings: Settings, bucket: Storage, place: PlaceOrder, database: Database, redis: ArqRedis, name: str,
+    settings: ProductSettings, bucket: Storage, place: PlaceOrder, database: Database, redis: ArqRedis, name: str,
     anya: Player, ben: Player,
 ) -> None:  # fmt: skip
     """Compared with the same orders rendered one by one."""
     batched = await waiting(database, redis, place, 4, workflow=name)
     single = await waiting(database, redis, place, 4, workflow="one-by-one")
-    async with worker_running(settings):
+    async with worker_running(settings, hand_over_lead=0.01):
         pairs = [
             (await settled(database, together.id, "delivered"), await settled(database, alone.id, "delivered"))
             for together, alone in zip(batched, single, strict=True)
@@ -118,13 +118,13 @@ async def _pixels(bucket: Storage, photo: Photo) -> bytes:
 
 
 async def test_a_full_queue_is_rendered_in_batches_of_four(
-    settings: Settings, bucket: Storage, comfyui: ComfyUIServer, place: PlaceOrder, database: Database,
+    settings: ProductSettings, bucket: Storage, comfyui: ComfyUIServer, place: PlaceOrder, database: Database,
     redis: ArqRedis, anya: Player, ben: Player,
 ) -> None:  # fmt: skip
     # A pass of four takes the time of one.
     comfyui.executor.cost = Cost(batch=(0.1, 0.1, 0.1, 0.1), swap=0)
     photos = await waiting(database, redis, place, 24, workflow="one-pass")
-    async with worker_running(settings):
+    async with worker_running(settings, hand_over_lead=0.01):
         rows = [await settled(database, photo.id, "delivered") for photo in photos]
     assert len(comfyui.executor.renders) < 12
     assert max(comfyui.executor.renders) == 4
@@ -133,10 +133,10 @@ async def test_a_full_queue_is_rendered_in_batches_of_four(
 
 
 async def test_one_bad_item_is_tried_again_alone_and_the_others_keep_theirs(
-    settings: Settings, bucket: Storage, comfyui: ComfyUIServer, place: PlaceOrder, database: Database,
+    settings: ProductSettings, bucket: Storage, comfyui: ComfyUIServer, place: PlaceOrder, database: Database,
     redis: ArqRedis, anya: Player, ben: Player,
 ) -> None:  # fmt: skip
-    async with worker_running(settings):
+    async with worker_running(settings, hand_over_lead=0.01):
         await warm(database, place, "one-pass")
         comfyui.faults.add(path="render", kind="black")
         photos = await waiting(database, redis, place, 4, workflow="one-pass")
@@ -148,10 +148,10 @@ async def test_one_bad_item_is_tried_again_alone_and_the_others_keep_theirs(
 
 @pytest.mark.parametrize("name", ["branches", "one-pass"])
 async def test_a_batch_that_fails_as_a_whole_is_split_and_nobody_is_blamed(
-    settings: Settings, bucket: Storage, comfyui: ComfyUIServer, place: PlaceOrder, database: Database,
+    settings: ProductSettings, bucket: Storage, comfyui: ComfyUIServer, place: PlaceOrder, database: Database,
     redis: ArqRedis, anya: Player, ben: Player, name: str,
 ) -> None:  # fmt: skip
-    async with worker_running(settings):
+    async with worker_running(settings, hand_over_lead=0.01):
         await warm(database, place, name)
         comfyui.executor.cost = Cost(batch=(0.1, 0.1, 0.1, 0.1), swap=0)
         comfyui.faults.add(path="render", kind="out_of_memory")
@@ -162,10 +162,10 @@ async def test_a_batch_that_fails_as_a_whole_is_split_and_nobody_is_blamed(
 
 
 async def test_the_photo_that_breaks_its_batch_ends_with_words_and_the_others_arrive(
-    settings: Settings, bucket: Storage, comfyui: ComfyUIServer, place: PlaceOrder, database: Database,
+    settings: ProductSettings, bucket: Storage, comfyui: ComfyUIServer, place: PlaceOrder, database: Database,
     redis: ArqRedis, telegram: TelegramServer, anya: Player, ben: Player,
 ) -> None:  # fmt: skip
-    async with worker_running(settings):
+    async with worker_running(settings, hand_over_lead=0.01):
         await warm(database, place, "one-pass")
         comfyui.executor.cost = Cost(batch=(0.1, 0.1, 0.1, 0.1), swap=0)
         comfyui.executor.poison = "scene 2"
@@ -178,7 +178,7 @@ async def test_the_photo_that_breaks_its_batch_ends_with_words_and_the_others_ar
 
 
 async def test_models_are_swapped_seldom_when_two_of_them_are_mixed(
-    settings: Settings, bucket: Storage, comfyui: ComfyUIServer, place: PlaceOrder, database: Database,
+    settings: ProductSettings, bucket: Storage, comfyui: ComfyUIServer, place: PlaceOrder, database: Database,
     redis: ArqRedis, anya: Player, ben: Player,
 ) -> None:  # fmt: skip
     photos = [
@@ -187,21 +187,21 @@ async def test_models_are_swapped_seldom_when_two_of_them_are_mixed(
     ]
     for photo in photos:
         await jobs.enqueue_render(redis, photo, premium_head_start=0)
-    async with worker_running(settings):
+    async with worker_running(settings, hand_over_lead=0.01):
         for photo in photos:
             await settled(database, photo.id, "delivered")
     assert comfyui.executor.swaps == 2
 
 
 async def test_the_gpu_never_waits_while_photos_wait(
-    settings: Settings, bucket: Storage, comfyui: ComfyUIServer, place: PlaceOrder, database: Database,
+    settings: ProductSettings, bucket: Storage, comfyui: ComfyUIServer, place: PlaceOrder, database: Database,
     redis: ArqRedis, anya: Player, ben: Player,
 ) -> None:  # fmt: skip
     """The next graph lies in ComfyUI's queue before the one that renders is done."""
     comfyui.executor.cost = Cost(batch=(0.15,), swap=0)
     photos = await waiting(database, redis, place, 8, workflow="one-by-one")
     depths = comfyui.executor.waiting_at_end
-    async with worker_running(settings.model_copy(update={"hand_over_lead": 0.1})):
+    async with worker_running(settings):
         for photo in photos:
             await settled(database, photo.id, "delivered")
     # The first graphs only teach how long one takes; nothing waits behind the last.
@@ -210,12 +210,12 @@ async def test_the_gpu_never_waits_while_photos_wait(
 
 
 async def test_a_premium_photo_behind_many_free_ones_starts_after_two_graphs_at_most(
-    settings: Settings, bucket: Storage, comfyui: ComfyUIServer, place: PlaceOrder, database: Database,
+    settings: ProductSettings, bucket: Storage, comfyui: ComfyUIServer, place: PlaceOrder, database: Database,
     redis: ArqRedis, anya: Player, ben: Player,
 ) -> None:  # fmt: skip
     comfyui.executor.cost = Cost(batch=(0.1,), swap=0)
     await waiting(database, redis, place, 30, workflow="one-by-one")
-    async with worker_running(settings):
+    async with worker_running(settings, hand_over_lead=0.01):
         async with asyncio.timeout(20):
             while len(comfyui.executor.renders) < 3:
                 await asyncio.sleep(0.01)

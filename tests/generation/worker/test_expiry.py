@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from bot.settings import Settings
 from generation.models import PhotoStatus
 from generation.runtime.database import Database
 from generation.storage import Storage
 from sandbox.comfyui import ComfyUIServer, Cost
+from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
 from tests.conftest import settled, worker_running
 from tests.generation.conftest import WORDS, PlaceOrder
@@ -16,7 +16,12 @@ LATE = replace(WORDS, too_late="Too late.")
 
 
 async def test_what_waited_too_long_for_a_gpu_is_not_rendered(
-    settings: Settings, bucket: Storage, comfyui: ComfyUIServer, place: PlaceOrder, database: Database, anya: Player
+    settings: ProductSettings,
+    bucket: Storage,
+    comfyui: ComfyUIServer,
+    place: PlaceOrder,
+    database: Database,
+    anya: Player,
 ) -> None:
     quiet = await place(requested=False, expires_in=0.01)
     asked = await place(requested=True, expires_in=0.01, words=LATE)
@@ -29,7 +34,12 @@ async def test_what_waited_too_long_for_a_gpu_is_not_rendered(
 
 
 async def test_what_became_too_late_while_it_rendered_is_not_sent(
-    settings: Settings, bucket: Storage, comfyui: ComfyUIServer, order: PlaceOrder, database: Database, anya: Player
+    settings: ProductSettings,
+    bucket: Storage,
+    comfyui: ComfyUIServer,
+    order: PlaceOrder,
+    database: Database,
+    anya: Player,
 ) -> None:
     comfyui.executor.cost = Cost(batch=(1.2,), swap=0)
     async with worker_running(settings):
@@ -39,7 +49,7 @@ async def test_what_became_too_late_while_it_rendered_is_not_sent(
 
 
 async def test_what_became_too_late_while_telegram_made_us_wait_is_not_sent(
-    settings: Settings,
+    settings: ProductSettings,
     bucket: Storage,
     telegram: TelegramServer,
     order: PlaceOrder,
@@ -56,7 +66,7 @@ async def test_what_became_too_late_while_telegram_made_us_wait_is_not_sent(
 
 
 async def test_in_time_is_in_time(
-    settings: Settings, bucket: Storage, order: PlaceOrder, database: Database, anya: Player
+    settings: ProductSettings, bucket: Storage, order: PlaceOrder, database: Database, anya: Player
 ) -> None:
     async with worker_running(settings):
         await settled(database, (await order(requested=False, expires_in=60)).id, "delivered")

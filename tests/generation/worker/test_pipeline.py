@@ -7,14 +7,14 @@ import pytest
 from arq import Worker
 from sqlalchemy import func, update
 
-from bot.settings import Settings
 from generation import storage
 from generation.models import Photo, PhotoStatus
 from generation.orders import jobs
 from generation.runtime.database import Database
 from generation.storage import Storage
-from generation.worker.pipeline import MOST_CLAIMS
+from generation.worker.retry import MOST_CLAIMS
 from sandbox.comfyui import ComfyUIServer
+from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
 from tests.conftest import settled, told, worker_running
 from tests.generation.conftest import PlaceOrder
@@ -22,7 +22,7 @@ from tests.player import Player, says
 
 
 async def test_premium_overtakes_the_free_photos_that_wait(
-    settings: Settings, bucket: Storage, order: PlaceOrder, database: Database, anya: Player, ben: Player
+    settings: ProductSettings, bucket: Storage, order: PlaceOrder, database: Database, anya: Player, ben: Player
 ) -> None:
     free = [await order() for _ in range(6)]
     premium = await order(premium=True, chat_id=1002, owner_id=1002)
@@ -34,7 +34,7 @@ async def test_premium_overtakes_the_free_photos_that_wait(
 
 
 async def test_each_job_ends_and_leaves_nothing_in_redis(
-    worker: Worker, settings: Settings, order: PlaceOrder, database: Database, redis: Any, anya: Player
+    worker: Worker, settings: ProductSettings, order: PlaceOrder, database: Database, redis: Any, anya: Player
 ) -> None:
     photos = [await order() for _ in range(5)]
     for photo in photos:
@@ -85,7 +85,7 @@ async def test_after_three_failed_attempts_the_person_is_told_once(
 
 
 async def test_a_graph_that_comfyui_refuses_is_not_tried_again_and_the_person_is_told(
-    worker: Worker, settings: Settings, order: PlaceOrder, database: Database, anya: Player
+    worker: Worker, settings: ProductSettings, order: PlaceOrder, database: Database, anya: Player
 ) -> None:
     photo = await settled(database, (await order(workflow="not-there")).id, "failed")
     await anya.hears(says("It failed."))
@@ -101,7 +101,7 @@ async def test_a_comfyui_that_is_away_lets_photos_wait_and_counts_nothing(
 
 
 async def test_while_s3_is_away_photos_wait_and_no_render_is_lost(
-    settings: Settings,
+    settings: ProductSettings,
     bucket: Storage,
     comfyui: ComfyUIServer,
     order: PlaceOrder,
@@ -121,7 +121,7 @@ async def test_while_s3_is_away_photos_wait_and_no_render_is_lost(
 
 
 async def test_a_dead_workers_job_does_not_keep_other_peoples_photos_waiting(
-    settings: Settings, bucket: Storage, order: PlaceOrder, database: Database, redis: Any, anya: Player
+    settings: ProductSettings, bucket: Storage, order: PlaceOrder, database: Database, redis: Any, anya: Player
 ) -> None:
     photos = [await order() for _ in range(3)]
     # What kill -9 leaves behind: jobs that arq takes for running until their time limit.
@@ -249,14 +249,14 @@ async def test_the_reply_survives_a_message_that_was_deleted(
 
 
 async def test_a_job_that_redis_lost_is_rung_for_again(
-    worker: Worker, settings: Settings, place: PlaceOrder, database: Database, anya: Player
+    worker: Worker, settings: ProductSettings, place: PlaceOrder, database: Database, anya: Player
 ) -> None:
     await settled(database, (await place()).id, "delivered")
 
 
 @pytest.mark.parametrize("status", ["rendering", "stored"])
 async def test_the_photo_of_a_dead_worker_is_taken_over(
-    settings: Settings, bucket: Storage, place: PlaceOrder, database: Database, anya: Player, status: str
+    settings: ProductSettings, bucket: Storage, place: PlaceOrder, database: Database, anya: Player, status: str
 ) -> None:
     done = await place()
     async with worker_running(settings):
@@ -276,7 +276,7 @@ async def test_the_photo_of_a_dead_worker_is_taken_over(
 
 
 async def test_a_worker_that_died_while_sending_never_leads_to_a_second_photo(
-    settings: Settings, bucket: Storage, place: PlaceOrder, database: Database, anya: Player
+    settings: ProductSettings, bucket: Storage, place: PlaceOrder, database: Database, anya: Player
 ) -> None:
     photo = await place()
     async with database.unit() as session:
@@ -288,7 +288,7 @@ async def test_a_worker_that_died_while_sending_never_leads_to_a_second_photo(
 
 
 async def test_a_photo_that_kills_its_worker_each_time_comes_to_an_end(
-    settings: Settings, bucket: Storage, place: PlaceOrder, database: Database, anya: Player
+    settings: ProductSettings, bucket: Storage, place: PlaceOrder, database: Database, anya: Player
 ) -> None:
     photo = await place()
     async with database.unit() as session:
@@ -301,7 +301,7 @@ async def test_a_photo_that_kills_its_worker_each_time_comes_to_an_end(
 
 
 async def test_two_workers_share_one_queue_and_make_each_photo_once(
-    settings: Settings, bucket: Storage, order: PlaceOrder, database: Database, anya: Player, ben: Player
+    settings: ProductSettings, bucket: Storage, order: PlaceOrder, database: Database, anya: Player, ben: Player
 ) -> None:
     photos = [await order(chat_id=1001 + n % 2) for n in range(10)]
     async with worker_running(settings), worker_running(settings):
@@ -310,7 +310,7 @@ async def test_two_workers_share_one_queue_and_make_each_photo_once(
     assert len(await anya.photos()) == len(await ben.photos()) == 5
 
 
-async def doorbell_of(settings: Settings, photo: Photo) -> None:
+async def doorbell_of(settings: ProductSettings, photo: Photo) -> None:
     redis = jobs.connect(settings.redis_url, queue=settings.arq_queue, retries=1)
     await jobs.enqueue_render(redis, photo, premium_head_start=0)
     await redis.aclose()

@@ -5,13 +5,14 @@ from unittest.mock import Mock
 
 import pytest
 
-from bot.settings import Settings
 from generation.orders import jobs
 from generation.runtime.settings import WrongSettings
 from generation.storage import Storage
+from generation.worker.state import WorkerState
 from generation.worker.warm_up import PROMPT, WarmUp
 from generation.workflows import workflow
 from sandbox.comfyui import ComfyUIServer, Cost
+from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
 from tests.conftest import worker_running
 from tests.generation.conftest import PlaceOrder
@@ -26,7 +27,7 @@ async def rendered(comfyui: ComfyUIServer, count: int) -> list[str]:
 
 
 async def test_each_size_once_and_the_first_name_last(
-    settings: Settings, bucket: Storage, comfyui: ComfyUIServer
+    settings: ProductSettings, bucket: Storage, comfyui: ComfyUIServer
 ) -> None:
     warm = settings.model_copy(update={"warm_up": ("z-image-turbo", "sdxl")})
     async with worker_running(warm):
@@ -36,17 +37,19 @@ async def test_each_size_once_and_the_first_name_last(
     assert comfyui.executor.loaded_model == "z_image_turbo_bf16.safetensors"
 
 
-async def test_again_when_comfyui_was_away(settings: Settings, bucket: Storage, comfyui: ComfyUIServer) -> None:
-    warm = settings.model_copy(update={"warm_up": ("sdxl",), "watch_every": 0.05, "sick_after": 0.1})
-    async with worker_running(warm) as worker:
+async def test_again_when_comfyui_was_away(
+    settings: ProductSettings, bucket: Storage, comfyui: ComfyUIServer
+) -> None:
+    warm = settings.model_copy(update={"warm_up": ("sdxl",)})
+    async with worker_running(warm, watch_every=0.05, sick_after=0.1) as worker:
         await rendered(comfyui, 2)
         comfyui.faults.add(path="/system_stats", kind="status", status=500, times=8)
         await rendered(comfyui, 4)
-        assert worker.ctx["process"].watchdog.losses == 1
+        assert worker.ctx["worker"].watchdog.losses == 1
 
 
 async def test_one_that_fails_is_left_and_keeps_nothing_up(
-    settings: Settings, bucket: Storage, comfyui: ComfyUIServer
+    settings: ProductSettings, bucket: Storage, comfyui: ComfyUIServer
 ) -> None:
     comfyui.faults.add(path="render", kind="out_of_memory")
     warm = settings.model_copy(update={"warm_up": ("sdxl",)})
@@ -58,11 +61,11 @@ async def test_one_that_fails_is_left_and_keeps_nothing_up(
 
 def test_an_unknown_name_stops_the_start_with_a_sentence() -> None:
     with pytest.raises(WrongSettings, match=r"WARM_UP is wrong: there is no workflow gone\."):
-        WarmUp(Mock(), workflow.load_all, ("sdxl", "gone"), Mock())
+        WarmUp(Mock(), workflow.load_all, ("sdxl", "gone"), Mock(), WorkerState())
 
 
 async def test_a_photo_waits_until_the_card_is_warm_and_is_made_then(
-    settings: Settings, bucket: Storage, comfyui: ComfyUIServer, place: PlaceOrder, telegram: TelegramServer
+    settings: ProductSettings, bucket: Storage, comfyui: ComfyUIServer, place: PlaceOrder, telegram: TelegramServer
 ) -> None:
     comfyui.executor.cost = Cost(batch=(0.5,), swap=0.0)
     warm = settings.model_copy(update={"warm_up": ("sdxl",)})

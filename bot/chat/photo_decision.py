@@ -1,0 +1,149 @@
+"""Whether a turn gives a photo: the moment as the rules see it, and what their decision comes to.
+
+Nothing is decided here (`triggers.decide` does) and nobody's turn is changed: the outcome is a value. A promise is
+kept or taken back: an answer that speaks of a photo goes out as it is only when one is on its way.
+"""
+
+import random
+from dataclasses import dataclass
+
+import structlog
+from aiogram.types import InlineKeyboardMarkup
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.accounts.photo_quota import PhotoQuota, pack_balance, photo_quota
+from bot.accounts.plans import plan_of
+from bot.chat.turn import Turn
+from bot.llm.text_analysis import AnswerAnalysis
+from bot.models import Dialogue
+from bot.personas.scene import Scene
+from bot.photos.orders import Wish
+from bot.photos.service import PhotoService, waiting_buttons
+from bot.settings import Settings
+from bot.texts import Say
+from generation.models import Photo
+from triggers import PROMISE, Decision, Kind, Moment, draw_gap
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What a decision came to: the photo that was ordered, and what the person must be told beside the answer."""
+
+    photo: Photo | None = None
+    words: str = ""
+    buttons: InlineKeyboardMarkup | None = None
+    #: Answers until the next photo of the cadence, drawn anew with each order.
+    gap: int | None = None
+
+
+class PhotoDecision:
+    """One per process, built by `bot.app`."""
+
+    def __init__(self, *, settings: Settings, photos: PhotoService, rng: random.Random) -> None:
+        self._settings = settings
+        self._photos = photos
+        self._rng = rng
+
+    async def moment(
+        self,
+        session: AsyncSession,
+        turn: Turn,
+        dialogue: Dialogue,
+        analysis: AnswerAnalysis,
+        *,
+        scene_visual: bool | None,
+        atmosphere_changed: bool,
+    ) -> tuple[Moment, PhotoQuota]:
+        """What the rules look at. `scene_visual` is what the model's scene line says of itself, if it says it."""
+        quota = await photo_quota(session, turn.person.id, dialogue_id=dialogue.id)
+        allowed = plan_of(turn.person, quota.now, self._settings)
+        wished = turn.incoming.wants_photo or turn.heard.asks
+        # Packs are for what the person asks for: automatic photos never use them up.
+        beyond = await pack_balance(session, turn.person.id) if wished and quota.today >= allowed.daily_limit else 0
+        moment = Moment(
+            answer_number=dialogue.answers + 1,
+            answers_since_photo=dialogue.answers_since_photo + 1,
+            gap=dialogue.gap,
+            seconds_since_photo=quota.seconds_since_automatic,
+            cooldown=allowed.cooldown,
+            photos_today=quota.today,
+            daily_limit=allowed.daily_limit + beyond,
+            photo_waiting=quota.automatic_waiting > 0,
+            frequency=turn.person.photo_frequency,
+            unwelcome=quota.unwelcome,
+            asked_by_command=turn.incoming.wants_photo,
+            asked=turn.heard.asks,
+            promised=analysis.promise,
+            shows=analysis.visual,
+            scene_visual=scene_visual,
+            story_changed=dialogue.story_changed,
+            atmosphere_changed=atmosphere_changed or dialogue.atmosphere_changed,
+        )
+        return moment, quota
+
+    async def carry_out(
+        self,
+        session: AsyncSession,
+        turn: Turn,
+        dialogue: Dialogue,
+        scene: Scene,
+        decision: Decision,
+        quota: PhotoQuota,
+        refused: str,
+    ) -> Outcome:
+        """Order what was decided.
+
+        `refused` says why the scene may not be drawn; an automatic photo is then dropped without a word.
+        """
+        if decision.kind is Kind.REFUSED:
+            return await self._refused(session, turn)
+        if not decision.wants_photo:
+            return Outcome()
+        requested = decision.kind is Kind.REQUESTED
+        if requested and (words := self._photos.too_many(turn.say, quota)):
+            return Outcome(words=words)
+        if refused:
+            return Outcome(words=refused if requested else "")
+        photo, words = await self._photos.place(
+            session, self._wish(turn, dialogue, scene, decision, quota), turn.say
+        )
+        words = words if requested or decision.rule == PROMISE else ""
+        if photo is None:
+            return Outcome(words=words)
+        return Outcome(
+            photo=photo,
+            words=words,
+            buttons=waiting_buttons(turn.say, photo.id) if words else None,
+            gap=draw_gap(self._rng, plan_of(turn.person, quota.now, self._settings).gap),
+        )
+
+    async def _refused(self, session: AsyncSession, turn: Turn) -> Outcome:
+        obstacle = await self._photos.obstacle(session, turn.person, turn.say)
+        told = await self._photos.told_once(session, turn.person, obstacle)
+        return Outcome(words=told.words, buttons=told.buttons) if told else Outcome()
+
+    def _wish(self, turn: Turn, dialogue: Dialogue, scene: Scene, decision: Decision, quota: PhotoQuota) -> Wish:
+        allowed = plan_of(turn.person, quota.now, self._settings)
+        return Wish(
+            person=turn.person,
+            premium=turn.person.is_premium(quota.now, self._settings.premium_ids),
+            dialogue_id=dialogue.id,
+            story=dialogue.story,
+            persona=turn.persona,
+            scene=scene,
+            decision=decision,
+            cause=f"update:{dialogue.id}:{turn.incoming.update_id}",
+            chat_id=turn.incoming.chat_id,
+            reply_to_message_id=turn.incoming.message_id,
+            from_pack=decision.kind is Kind.REQUESTED and quota.today >= allowed.daily_limit,
+        )
+
+
+def honest(say: Say, text: str, analysis: AnswerAnalysis, afterword: str, *, photo_comes: bool) -> str:
+    """The answer without a promise that nobody keeps; when nothing is left of it, a true sentence instead."""
+    if photo_comes or not analysis.promise:
+        return text
+    log.info("answer.promise_taken_back")
+    return analysis.without_promise or afterword or say("photo-promise-taken-back")

@@ -1,0 +1,119 @@
+"""Picks and claims what a GPU renders next; what was measured of this GPU decides the size of a batch."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from generation.backends.base import Backend
+from generation.models import Photo
+from generation.orders import queue
+from generation.runtime.database import Database
+from generation.scheduling import batching
+from generation.scheduling.batching import Batch, Limits, Loaded, Wait, Waiting
+from generation.scheduling.cost_model import CostModel
+from generation.settings import Settings
+from generation.workflows.workflow import Workflow
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Photos that belong to this worker now, and the model that they need ("" where nobody knows)."""
+
+    photos: Sequence[Photo]
+    model: str
+
+
+class BatchPicker:
+    """One per worker process, built by `generation.worker.app`; knows the workflows and what their graphs cost."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        worker: str,
+        database: Database,
+        backend: Backend,
+        workflows: Mapping[str, Workflow],
+    ) -> None:
+        self._settings = settings
+        self._worker = worker
+        self._database = database
+        self._backend = backend
+        self.workflows = workflows
+        self.costs = CostModel(_priors(workflows), trusted=_trusted(workflows))
+
+    def use(self, workflows: Mapping[str, Workflow]) -> None:
+        """Go on with other workflows; what was measured of those that stay is kept."""
+        self.workflows = workflows
+        self.costs.use(_priors(workflows), trusted=_trusted(workflows))
+
+    async def claim(self, loaded: Loaded, *, idle: bool) -> Claimed | Wait | None:
+        """Choose the next batch and claim it in one unit of work.
+
+        `loaded` is the model on the GPU, `idle` whether nothing renders. None when nothing may be taken, Wait when
+        a batch should fill first. Raises what PostgreSQL raises.
+        """
+        async with self._database.unit() as session:
+            takes = "everything"
+            if not self._backend.one_after_another:
+                takes = await queue.overflow(
+                    session, depth=self._settings.overflow_depth, lease=self._settings.lease
+                )
+            if takes == "nothing":
+                return None
+            choice = self._choose(await queue.candidates(session, free_only=takes == "free"), loaded, idle=idle)
+            if not isinstance(choice, Batch):
+                return choice
+            photos = await queue.claim(
+                session,
+                [photo.id for photo in choice.photos],
+                worker=self._worker,
+                lease=self._settings.lease,
+            )
+        return Claimed(photos, choice.model) if photos else None
+
+    def seconds(self, workflow: str, size: int) -> float:
+        """What a graph of so many photos is expected to take, its model loaded."""
+        costs = self._costs(workflow)
+        return costs[min(size, len(costs)) - 1]
+
+    def _choose(self, rows: Sequence[Any], loaded: Loaded, *, idle: bool) -> Batch | Wait | None:
+        if not rows:
+            return None
+        waiting = [self._waiting(row) for row in rows]
+        limits = Limits(
+            costs={photo.workflow: self._costs(photo.workflow) for photo in waiting},
+            model_slice=self._settings.model_slice,
+            window=self._settings.batch_window,
+            load=self.costs.load(time.monotonic()),
+        )
+        return batching.choose(waiting, float(rows[0].now), loaded, limits, idle=idle)
+
+    def _waiting(self, row: Any) -> Waiting:
+        workflow = self.workflows.get(row.workflow)
+        return Waiting(
+            id=row.id,
+            workflow=row.workflow,
+            model=workflow.model if workflow else "",
+            shape=workflow.shape(row.orientation, row.inputs) if workflow else "",
+            premium=row.premium,
+            rank=float(row.rank),
+            since=float(row.since),
+            alone=row.alone,
+        )
+
+    def _costs(self, name: str) -> list[float]:
+        """A workflow that is not there costs a moment: its photos are claimed to be told so."""
+        if name not in self.workflows:
+            return [0.0]
+        costs = self.costs.costs(name)
+        return costs if self._backend.one_after_another else costs[:1]
+
+
+def _priors(workflows: Mapping[str, Workflow]) -> dict[str, Sequence[float]]:
+    return {name: workflow.seconds() for name, workflow in workflows.items()}
+
+
+def _trusted(workflows: Mapping[str, Workflow]) -> set[str]:
+    return {name for name, workflow in workflows.items() if workflow.is_measured}

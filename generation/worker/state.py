@@ -1,0 +1,27 @@
+"""What the parts of one worker know of each other. One part writes each field; all may read it."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+
+@dataclass(kw_only=True, slots=True)
+class WorkerState:
+    """Made by `generation.worker.app`, lives as long as the worker."""
+
+    #: Written by the renderer: the model that the last graph needs, photos in that graph, and GPU seconds for one
+    #: photo as measured lately, swaps of models included.
+    model: str | None = None
+    batch_size: int | None = None
+    photo_seconds: float | None = None
+    #: Written by the heartbeat, which looks at the card: it must make pauses to cool down.
+    throttled: bool = False
+    #: Written by the warm-up: while it is not set, no photo is claimed.
+    warm: asyncio.Event = field(default_factory=asyncio.Event)
+    #: What last went wrong here, for operators; written by `note_error`.
+    last_error: str | None = None
+    last_error_at: datetime | None = None
+
+    def note_error(self, why: str) -> None:
+        """Remember what went wrong; the next heartbeat shows it. At most 500 characters are kept."""
+        self.last_error, self.last_error_at = why[:500], datetime.now(UTC)

@@ -1,0 +1,34 @@
+"""arq's jobs while PostgreSQL is away: one line, no traceback, and nothing that a later sweep would not do."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from asyncpg.exceptions import DataError
+from sqlalchemy.exc import DBAPIError
+from structlog.testing import capture_logs
+
+from generation.worker.jobs import deliver_photo, sweep
+
+
+def worker_whose_work_raises(error: BaseException) -> dict[str, Any]:
+    async def work(*_: object) -> None:
+        raise error
+
+    parts = SimpleNamespace(sweep=work, deliver_stored=work)
+    return {"worker": SimpleNamespace(recovery=parts, pipeline=parts)}
+
+
+async def test_a_postgresql_that_restarts_is_one_line_at_warning() -> None:
+    ctx = worker_whose_work_raises(ConnectionRefusedError("no"))
+    with capture_logs() as logs:
+        await sweep(ctx)
+        await deliver_photo(ctx, 1)
+    assert [(line["log_level"], line["job"]) for line in logs] == [("warning", "sweep"), ("warning", "deliver")]
+
+
+async def test_a_value_that_postgresql_refuses_is_a_fault_and_no_outage() -> None:
+    cause = RuntimeError("driver")
+    cause.__cause__ = DataError("no such value")
+    with pytest.raises(DBAPIError):
+        await sweep(worker_whose_work_raises(DBAPIError("select", {}, cause)))
