@@ -22,12 +22,14 @@ class BackgroundTasks:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __call__(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start it now; it ends with the process at the latest."""
         # Not on the time of the update that started it.
         task = contextvars.copy_context().run(_start, self._guard(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
+        """Cancel all of them and wait until they have ended."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -50,4 +52,5 @@ def _start(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
 class Background(Protocol):
     """Starts work that nobody waits for; the one supervised place of the process (`bot.app`)."""
 
-    def __call__(self, work: Coroutine[Any, Any, None]) -> None: ...
+    def __call__(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start `work`; its errors are logged."""

@@ -122,6 +122,8 @@ class Dialogue(Base):
 
 
 class Role(StrEnum):
+    """Who said a message."""
+
     PERSON = "person"
     PERSONA = "persona"
 
@@ -161,11 +163,15 @@ class Message(Base):
 
 
 class Reaction(StrEnum):
+    """What a person thought of a photo."""
+
     LIKED = "liked"
     DISLIKED = "disliked"
 
 
 class DislikeReason(StrEnum):
+    """Why a photo was disliked."""
+
     FACE = "face"
     SCENE = "scene"
     QUALITY = "quality"
@@ -294,6 +300,8 @@ class AdminAction(Base):
 
 
 class BroadcastStatus(StrEnum):
+    """From a question to an operator to its end."""
+
     DRAFT = "draft"
     RUNNING = "running"
     STOPPED = "stopped"

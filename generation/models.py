@@ -31,6 +31,8 @@ DROPPED_BY_OPERATOR = "an operator dropped it"
 
 
 class PhotoStatus(StrEnum):
+    """Where a photo is on its way; `generation.orders.lifecycle` says what may follow."""
+
     QUEUED = "queued"
     RENDERING = "rendering"
     STORED = "stored"
@@ -42,6 +44,8 @@ class PhotoStatus(StrEnum):
 
 
 class Orientation(StrEnum):
+    """Which side of the picture is longer."""
+
     PORTRAIT = "portrait"
     LANDSCAPE = "landscape"
 

@@ -13,6 +13,7 @@ GIVEN = "given"
 
 
 def main(arguments: list[str]) -> int:
+    """Run the command that `arguments` name; the exit status."""
     options = _parser().parse_args(arguments)
     if options.command == "train":
         return _train(options.folder)

@@ -54,10 +54,12 @@ def pack_of(product: str) -> int:
 
 
 def premium(settings: Settings) -> Product:
+    """A month of premium, as it is sold now."""
     return Product(PREMIUM, settings.premium_stars)
 
 
 def packs(settings: Settings) -> list[Product]:
+    """The packs of photos, as they are sold now (PHOTO_PACKS)."""
     return [Product(f"photos_{photos}", stars, photos) for photos, stars in settings.photo_packs]
 
 
@@ -182,10 +184,12 @@ async def by_key(session: AsyncSession, key: str) -> Payment | None:
 
 
 async def thanked(session: AsyncSession, charge_id: str) -> None:
+    """Note that the payer was thanked, so that a second handling says nothing."""
     await session.execute(update(Payment).where(Payment.charge_id == charge_id).values(thanked_at=func.now()))
 
 
 async def latest(session: AsyncSession, person_id: int, *, count: int) -> list[Payment]:
+    """A person's newest payments, newest first."""
     found = await session.scalars(
         select(Payment).where(Payment.person_id == person_id).order_by(Payment.paid_at.desc()).limit(count)
     )
@@ -210,6 +214,7 @@ def _cause(charge_id: str) -> str:
 
 
 async def end_subscription(bot: Bot, person_id: int, charge_id: str) -> bool:
+    """Have Telegram take no further month; False when it could not be told. Never raises for Telegram."""
     try:
         return await bot.edit_user_star_subscription(person_id, charge_id, is_canceled=True)
     except (TelegramAPIError, ClientDecodeError) as error:

@@ -40,6 +40,7 @@ class PhotoQuota:
 
     @property
     def today(self) -> int:
+        """Photos of the last 24 hours that count for the plan."""
         return len(self.ordered_at)
 
     def frees_in(self, limit: int) -> float:

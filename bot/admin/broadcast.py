@@ -15,6 +15,7 @@ from generation.runtime.database import Database
 
 
 def build_router() -> Router:
+    """/broadcast and the buttons of its questions."""
     router = Router(name="broadcast")
     router.message.register(compose, Command("broadcast", ignore_case=True))
     router.callback_query.register(choose, BroadcastTo.filter())

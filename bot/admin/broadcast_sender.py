@@ -58,6 +58,7 @@ def audience(name: str, settings: Settings) -> list[ColumnElement[bool]]:
 
 
 async def size(session: AsyncSession, name: str, settings: Settings) -> int:
+    """How many people an audience has at this moment."""
     counting = select(func.count()).select_from(Person).where(*audience(name, settings))
     return await session.scalar(counting) or 0
 

@@ -35,6 +35,7 @@ LISTED = 8
 
 
 def build_router() -> Router:
+    """/why, /photo NUMBER, /user, /refund, and replies to what people asked about payments."""
     router = Router(name="details")
     router.message.register(show_photo, Command("why", ignore_case=True))
     # Of everybody else it is a wish.

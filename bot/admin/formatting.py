@@ -47,19 +47,20 @@ def stats_words(say: Say, now: Snapshot, state: str) -> str:
     )
 
 
-def state_words(say: Say, texts: Texts, controls: OperatorSwitches, firing: Sequence[Alert]) -> str:
+def state_words(say: Say, texts: Texts, switches: OperatorSwitches, firing: Sequence[Alert]) -> str:
     """What burns, and how everything is switched, where it is not as always."""
     switched = [f"🔥 {name}" for name in dict.fromkeys(alert_name(say, texts, alert.rule) for alert in firing)]
-    if controls.queue_paused:
+    if switches.queue_paused:
         switched.append(say("admin-is-paused"))
-    if controls.queue_draining:
+    if switches.queue_draining:
         switched.append(say("admin-is-draining"))
-    if controls.maintenance_since:
+    if switches.maintenance_since:
         switched.append(say("admin-is-maintenance"))
     return " · ".join(switched) or say("admin-is-usual")
 
 
 def worker_words(say: Say, worker: RenderWorker, alive: bool) -> str:
+    """A worker's row as a paragraph; `alive` is whether it has been heard of within its lease."""
     state = say("admin-worker-silent", seen=clock(worker.seen_at)) if not alive else worker.problem or "✓"
     used, total = worker.vram_used, worker.vram_total
     return say(
@@ -111,6 +112,7 @@ def photo_words(say: Say, photo: Photo) -> str:
 
 
 def log_words(say: Say, actions: Sequence[AdminAction]) -> str:
+    """What operators did, a line each."""
     lines = [f"{clock(each.at)} · {each.admin_id} · {each.action} {each.target}".rstrip() for each in actions]
     return "\n".join(lines) or say("admin-no-log")
 

@@ -9,7 +9,7 @@ from aiogram.filters import Command, CommandObject
 from aiogram.types import BufferedInputFile, CallbackQuery, InlineKeyboardMarkup, Message
 from sqlalchemy import func, select, text
 
-from bot.admin.actions import ACTIONS, carry_out, target_words
+from bot.admin.actions.registry import ACTIONS, carry_out, target_words
 from bot.admin.formatting import act_button, log_words, state_words, stats_words, sure_question, worker_words
 from bot.admin.tools import AdminTools, key_of
 from bot.models import AdminAction, Person
@@ -35,6 +35,7 @@ FAILED_LISTED = 5
 
 
 def build_router() -> Router:
+    """The panel's commands, its pages and its buttons."""
     router = Router(name="panel")
     for name in ("admin", "queue", "gpu", "alerts", "log"):
         router.message.register(show, Command(name, ignore_case=True))
@@ -47,6 +48,7 @@ def build_router() -> Router:
 
 
 async def show(message: Message, command: CommandObject, say: Say, tools: AdminTools) -> None:
+    """A page of the panel as a new message, by its command."""
     text, buttons = await PAGES[command.command.lower()](tools, say)
     await message.answer(fitting(text, MAX_TEXT), reply_markup=buttons)
 
@@ -66,6 +68,7 @@ async def show_stats(message: Message, say: Say, tools: AdminTools) -> None:
 
 
 async def turn_page(query: CallbackQuery, callback_data: AdminPage, say: Say, tools: AdminTools) -> None:
+    """Another page in place of this one, or the same one anew."""
     await acknowledge(query)
     if not isinstance(query.message, Message):
         return
@@ -140,6 +143,7 @@ async def maintenance(
 
 
 async def reload(message: Message, person: Person, say: Say, tools: AdminTools) -> None:
+    """/reload: files are read again by every process."""
     await message.answer((await carry_out(tools, "reload", "", person, say)).words)
 
 
@@ -156,6 +160,7 @@ async def _now(tools: AdminTools, say: Say) -> tuple[Snapshot, operator_switches
 
 
 async def admin_page(tools: AdminTools, say: Say) -> Page:
+    """The first page: figures, state, and the way to all others."""
     now, switched, state = await _now(tools, say)
     maintenance = "maintenance_off" if switched.maintenance_since else "maintenance_on"
     return stats_words(say, now, state), keyboard(
@@ -167,11 +172,13 @@ async def admin_page(tools: AdminTools, say: Say) -> Page:
 
 
 async def stats_page(tools: AdminTools, say: Say) -> Page:
+    """The figures, as they stand under the chart."""
     now, _, state = await _now(tools, say)
     return stats_words(say, now, state), keyboard([_page(say, "stats"), _page(say, "admin")])
 
 
 async def queue_page(tools: AdminTools, say: Say) -> Page:
+    """What waits and what failed lately, and the queue's switches."""
     now, switched, state = await _now(tools, say)
     async with tools.database.unit() as session:
         lately = select(Photo.id).where(text("status = 'failed'"), Photo.failed_at > func.now() - figures.DAY)
@@ -195,6 +202,7 @@ async def queue_page(tools: AdminTools, say: Say) -> Page:
 
 
 async def gpu_page(tools: AdminTools, say: Say) -> Page:
+    """Every worker that is remembered, and what can be asked of those that live."""
     async with tools.database.unit() as session:
         workers = await worker_registry.alive(session, lease=tools.settings.lease)
     text = "\n\n".join(worker_words(say, worker, alive) for worker, alive in workers) or say("admin-no-worker")
@@ -209,6 +217,7 @@ async def gpu_page(tools: AdminTools, say: Say) -> Page:
 
 
 async def alerts_page(tools: AdminTools, say: Say) -> Page:
+    """Alerts that last and those of the last day; a rule that fires can be silenced."""
     async with tools.database.unit() as session:
         found = await alerting.listed(session)
     firing = dict.fromkeys(alert.rule for alert in found if alert.ended_at is None)
@@ -220,6 +229,7 @@ async def alerts_page(tools: AdminTools, say: Say) -> Page:
 
 
 async def log_page(tools: AdminTools, say: Say) -> Page:
+    """The last actions of all operators."""
     async with tools.database.unit() as session:
         latest = select(AdminAction).order_by(AdminAction.id.desc()).limit(LISTED)
         actions = list(await session.scalars(latest))

@@ -7,6 +7,7 @@ from bot.updates.filters import Admin
 
 
 def build_router() -> Router:
+    """Everything of this package, behind the `Admin` filter."""
     router = Router(name="admin")
     router.message.filter(Admin())
     router.callback_query.filter(Admin())

@@ -95,4 +95,5 @@ class _Writing:
 
 
 def without_hidden_tail(text: str) -> str:
+    """A partial text without a last line that may become something else than words."""
     return _HIDDEN_TAIL.sub("", text).rstrip()

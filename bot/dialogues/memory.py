@@ -40,6 +40,7 @@ async def forget(session: AsyncSession, person_id: int, *, fact_id: int) -> bool
 
 
 async def forget_facts(session: AsyncSession, person_id: int, persona: str) -> None:
+    """Forget all that one persona knows about a person."""
     await session.execute(delete(Fact).where(Fact.person_id == person_id, Fact.persona == persona))
 
 

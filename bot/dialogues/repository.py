@@ -131,6 +131,7 @@ async def texts_awaiting_joint_answer(session: AsyncSession, person_id: int, *, 
 
 
 async def await_joint_answer(session: AsyncSession, dialogue_id: int, update_id: int) -> None:
+    """Mark what a person said: the answer to their next message is for it as well."""
     await session.execute(
         update(Message)
         .where(Message.dialogue_id == dialogue_id, Message.update_id == update_id, Message.role == Role.PERSON)

@@ -30,6 +30,7 @@ _SENT = {
 
 
 def build_router() -> Router:
+    """Text, /photo, everything else that can be sent, edits, and `again` under an answer."""
     router = Router(name="chat")
     router.message.register(ask_for_photo, Command("photo", ignore_case=True))
     router.message.register(talk, F.text, ~F.text.startswith("/"))
@@ -47,6 +48,7 @@ async def talk(
     conversation: Conversation,
     gallery: Gallery,
 ) -> None:
+    """A text: one turn of the talk."""
     incoming = _incoming(message, event_update, message.text or "")
     await _take_turn(message, person, say, conversation, gallery, incoming)
 
@@ -95,6 +97,7 @@ async def correct(message: Message, person: Person, say: Say, conversation: Conv
 async def answer_again(
     query: CallbackQuery, callback_data: AnswerAgain, person: Person, say: Say, conversation: Conversation
 ) -> None:
+    """Another answer in place of the last one."""
     last = await conversation.is_last(person, callback_data.message_id)
     await acknowledge(query, None if last else say("stale-button"))
     if not isinstance(query.message, Message):

@@ -11,7 +11,8 @@ from generation.runtime.database import Database
 
 
 def build_router() -> Router:
-    router = Router(name="leftovers")
+    """What no other handler took, in a private chat."""
+    router = Router(name="fallback")
     router.callback_query.register(stale_button)
     router.message.register(unknown_command, F.text.startswith("/"))
     router.my_chat_member.register(blocked, F.chat.type == "private", F.new_chat_member.status == "kicked")
@@ -26,14 +27,17 @@ def group_router() -> Router:
 
 
 async def stale_button(query: CallbackQuery, say: Say) -> None:
+    """A button that means nothing any more."""
     await acknowledge(query, say("stale-button"))
 
 
 async def not_yours(query: CallbackQuery, say: Say) -> None:
+    """A button in a group: a companion talks with one person."""
     await acknowledge(query, say("button-not-yours"))
 
 
 async def unknown_command(message: Message, say: Say) -> None:
+    """A command that the bot does not have."""
     await message.answer(say("unknown-command"))
 
 

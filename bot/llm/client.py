@@ -17,6 +17,8 @@ log = structlog.get_logger(__name__)
 
 
 class ChatMessage(TypedDict):
+    """One message of a request, in the form of the OpenAI API."""
+
     role: Literal["system", "user", "assistant"]
     #: Text, or the API's list of parts where a picture goes along.
     content: str | list[dict[str, Any]]
@@ -122,6 +124,7 @@ class LanguageModel:
         }
 
     async def close(self) -> None:
+        """Close its connections."""
         await self._client.close()
 
 

@@ -1,4 +1,4 @@
-"""What texts say about photos, read off the event loop: detectors, sights and policy, in a thread of their own."""
+"""What texts say about photos, read off the event loop: detectors, visuals and policy, in a thread of their own."""
 
 import asyncio
 import re
@@ -64,6 +64,7 @@ class TextAnalyzer:
         await self._run(self._load)
 
     def close(self) -> None:
+        """End the thread; what waits for it is dropped."""
         self._thread.shutdown(cancel_futures=True)
 
     async def person(self, text: str, *, by_command: bool, explicit_allowed: bool) -> PersonAnalysis:
@@ -71,6 +72,7 @@ class TextAnalyzer:
         return await self._run(partial(self._person, text, by_command, explicit_allowed))
 
     async def answer(self, text: str, *, person_text: str) -> AnswerAnalysis:
+        """What an answer shows and promises, and whether it is refused; `person_text` is what it answers."""
         return await self._run(partial(self._answer, text, person_text))
 
     async def showable(self, text: str) -> str:
@@ -82,9 +84,11 @@ class TextAnalyzer:
         return await self._run(partial(check, text, for_photo=True))
 
     async def refusal_of_persona(self, description: str) -> Refusal | None:
+        """Of a persona that a person wrote."""
         return await self._run(partial(check_persona, description))
 
     async def refusal_of_prompt(self, prompt: str, *, explicit_allowed: bool) -> Refusal | None:
+        """Of the English prompt that an image model would get."""
         return await self._run(partial(check_prompt, prompt, explicit_allowed=explicit_allowed))
 
     # -- in the thread ---------------------------------------------------------------------------------

@@ -28,10 +28,12 @@ def number(value: float | None, unit: str = "", digits: int = 1) -> str:
 
 
 def percent(ratio: float | None) -> str:
+    """A ratio from 0 to 1, or a dash."""
     return NOTHING if ratio is None else f"{ratio:.0%}"
 
 
 def clock(moment: datetime | None) -> str:
+    """A moment as operators read it, in UTC, or a dash."""
     return f"{moment:%d.%m %H:%M:%S} UTC" if moment else NOTHING
 
 
@@ -59,6 +61,7 @@ def alert_words(say: Say, texts: Texts, alert: Alert, rule: Rule | None) -> tupl
 
 
 def alerts_words(say: Say, texts: Texts, found: Sequence[Alert]) -> str:
+    """Alerts, a line each, those that fire marked."""
     if not found:
         return say("admin-no-alerts")
     lines = []

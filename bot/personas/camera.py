@@ -50,6 +50,7 @@ class Take:
 
     @property
     def words(self) -> str:
+        """Camera and composition as the prompt has them."""
         return f"{self.camera}, {self.composition}"
 
 

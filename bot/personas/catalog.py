@@ -76,6 +76,7 @@ class PersonaCatalog:
 
 
 async def count_own(session: AsyncSession, person_id: int) -> int:
+    """How many finished personas a person has written."""
     return await session.scalar(select(func.count()).select_from(_of(person_id).subquery())) or 0
 
 

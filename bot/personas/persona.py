@@ -36,6 +36,7 @@ class InLanguages(_Data):
     en: Line
 
     def to(self, locale: str) -> str:
+        """The text in a language; English where it is not Russian."""
         return self.ru if locale == "ru" else self.en
 
 
@@ -86,6 +87,7 @@ class WorkflowChoice(_Data):
         workflow: str
 
         def fits(self, story: str, atmosphere: str, framing: Framing) -> bool:
+            """Whether everything that the rule names is so."""
             wanted = ((self.story, story), (self.atmosphere, atmosphere), (self.framing, framing))
             return all(mine in {None, theirs} for mine, theirs in wanted)
 
@@ -93,6 +95,7 @@ class WorkflowChoice(_Data):
     rules: tuple[Rule, ...] = ()
 
     def choose(self, story: str, atmosphere: str, framing: Framing) -> str:
+        """The workflow of the first rule that fits, or the usual one."""
         fitting = (rule.workflow for rule in self.rules if rule.fits(story, atmosphere, framing))
         return next(fitting, self.default)
 

@@ -22,6 +22,8 @@ _SYNTAX = re.compile(r"embedding\s*:|<[^>]*>|[()\[\]{}<>|\\/:;#*_^~`\"]|\bBREAK\
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PhotoDescription:
+    """What a photo order says of the picture: prompts, workflow, its further inputs, orientation."""
+
     prompt: str
     negative_prompt: str
     workflow: str

@@ -14,145 +14,207 @@ Page = Annotated[int, Field(ge=0, lt=10_000)]
 
 
 class AgeAnswer(CallbackData, prefix="age"):
+    """Whether the person said to be 18 or older."""
+
     adult: bool
 
 
 class GalleryPage(CallbackData, prefix="gallery"):
+    """Another page of the personas."""
+
     page: Page
 
 
 class PersonaChoice(CallbackData, prefix="persona"):
+    """A persona of the gallery."""
+
     key: str
 
 
 class StoryChoice(CallbackData, prefix="story"):
+    """A story of a persona."""
+
     persona: str
     key: str
 
 
 class AtmosphereChoice(CallbackData, prefix="mood"):
+    """An atmosphere of the present persona."""
+
     atmosphere: str
 
 
 class AnswerAgain(CallbackData, prefix="answer_again"):
+    """`again` under an answer."""
+
     message_id: RowId
 
 
 class SendAgain(CallbackData, prefix="photo_again"):
+    """A photo whose delivery was doubtful did not arrive."""
+
     photo_id: RowId
 
 
 class Retake(CallbackData, prefix="photo_retake"):
+    """The same moment once more."""
+
     photo_id: RowId
 
 
 class Another(CallbackData, prefix="photo_another"):
+    """The same moment as another camera sees it."""
+
     photo_id: RowId
 
 
 class Like(CallbackData, prefix="photo_like"):
+    """Under a photo."""
+
     photo_id: RowId
 
 
 class Dislike(CallbackData, prefix="photo_dislike"):
+    """Under a photo."""
+
     photo_id: RowId
 
 
 class DislikeBecause(CallbackData, prefix="photo_because"):
+    """The reason for a dislike."""
+
     reason: DislikeReason
     photo_id: RowId
 
 
 class Delete(CallbackData, prefix="photo_delete"):
+    """Delete a photo: asks first."""
+
     photo_id: RowId
 
 
 class DeleteSurely(CallbackData, prefix="photo_delete_surely"):
+    """The answer yes to that."""
+
     photo_id: RowId
 
 
 class Keep(CallbackData, prefix="photo_keep"):
+    """The answer no to that."""
+
     photo_id: RowId
 
 
 class Cancel(CallbackData, prefix="photo_cancel"):
+    """A photo that waits is not wanted any more."""
+
     photo_id: RowId
 
 
 class HowLong(CallbackData, prefix="photo_how_long"):
+    """How long a photo will take."""
+
     photo_id: RowId
 
 
 class AlbumPage(CallbackData, prefix="album"):
+    """The older or newer neighbour of a photo in the album."""
+
     #: The photo whose neighbour is wanted.
     photo_id: RowId
     older: bool
 
 
 class Original(CallbackData, prefix="original"):
+    """The photo's original as a file."""
+
     photo_id: RowId
 
 
 class FrequencyChoice(CallbackData, prefix="frequency"):
+    """How often photos come by themselves."""
+
     frequency: Frequency
 
 
 class Switch(CallbackData, prefix="switch"):
+    """A setting that is on or off."""
+
     #: What it shall be, and not "the other way round": a press may be handled twice.
     name: str
     on: bool
 
 
 class LanguageChoice(CallbackData, prefix="language"):
+    """A language of the bot."""
+
     locale: str
 
 
 class SettingsPage(CallbackData, prefix="settings"):
+    """A page of the settings."""
+
     name: str
 
 
 class MyTime(CallbackData, prefix="my_time"):
+    """What the person's clock shows."""
+
     #: Minutes ahead of UTC.
     offset: Annotated[int, Field(ge=-720, le=840)]
 
 
 class ForgetFact(CallbackData, prefix="forget"):
+    """A fact that a persona shall forget."""
+
     fact_id: RowId
 
 
 class ForgetAll(CallbackData, prefix="forget_all"):
-    pass
+    """All facts that a persona shall forget."""
 
 
 class Privacy(CallbackData, prefix="privacy"):
+    """Export or erase, and the answers to the question before it."""
+
     action: str
 
 
 class OwnPersonaAnswer(CallbackData, prefix="own"):
+    """Create, finish, again or cancel."""
+
     action: str
 
 
 class DeleteOwnPersona(CallbackData, prefix="own_delete"):
+    """A persona that the person wrote."""
+
     persona_id: RowId
 
 
 class ShowPremium(CallbackData, prefix="premium"):
-    pass
+    """What can be bought."""
 
 
 class Pack(CallbackData, prefix="pack"):
+    """A pack of so many photos."""
+
     photos: Annotated[int, Field(gt=0, lt=100_000)]
 
 
 class StopWriting(CallbackData, prefix="stop_writing"):
-    pass
+    """The persona shall not write first any more."""
 
 
 class AdminPage(CallbackData, prefix="admin"):
+    """A page of the operators' panel."""
+
     page: str
 
 
 class AdminAct(CallbackData, prefix="act"):
+    """An action of an operator and its target."""
+
     action: str
     target: str = ""
     #: Asked and answered: do it.
@@ -160,6 +222,8 @@ class AdminAct(CallbackData, prefix="act"):
 
 
 class BroadcastTo(CallbackData, prefix="cast"):
+    """The audience of a broadcast."""
+
     broadcast_id: RowId
     audience: str
     sure: bool = False

@@ -45,6 +45,7 @@ class RetryAfterMiddleware(BaseRequestMiddleware):
         bot: Bot,
         method: TelegramMethod[TelegramType],
     ) -> Response[TelegramType]:
+        """Raises TelegramRetryAfter once all tries are used up."""
         tries = 1 if isinstance(method, DECORATION + WAITED_FOR_BY_CALLER) else self._tries
         for left in reversed(range(tries)):
             try:

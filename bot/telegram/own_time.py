@@ -19,18 +19,22 @@ class Stopwatch:
 
     @property
     def seconds(self) -> float:
+        """Since it was started."""
         return time.perf_counter() - self._began
 
     @property
     def own_seconds(self) -> float:
+        """The same less what others took."""
         return self.seconds - self._away
 
     def leave(self) -> None:
+        """A call to somebody else begins."""
         if not self._calls:
             self._left = time.perf_counter()
         self._calls += 1
 
     def come_back(self) -> None:
+        """A call to somebody else has ended."""
         self._calls -= 1
         if not self._calls:
             self._away += time.perf_counter() - self._left

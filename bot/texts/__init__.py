@@ -23,6 +23,7 @@ class Texts:
 
     @property
     def locales(self) -> list[str]:
+        """Languages that there are texts in."""
         return list(self._bundles)
 
     def locale_of(self, language_code: str | None) -> str:
@@ -35,6 +36,7 @@ class Texts:
         return all(bundle.has_message(key) for bundle in self._bundles.values())
 
     def in_locale(self, locale: str) -> Say:
+        """How the bot speaks in a language; the default one where it has no texts in it."""
         return partial(self._format, self._bundles[self.locale_of(locale)])
 
     def _format(self, bundle: FluentBundle, key: str, **values: object) -> str:

@@ -22,6 +22,7 @@ class FollowUps:
         self._watched: dict[int, asyncio.Event] = {}
 
     def came(self, chat_id: int, update: Update) -> None:
+        """The inbox has written down an update of this chat."""
         event = self._watched.get(chat_id)
         if event is not None and _is_talk(update):
             event.set()

@@ -242,6 +242,7 @@ class Inbox:
         )
 
     async def look_around(self) -> None:
+        """One round: this replica's claims are renewed, updates that nobody handles are taken. Old rows go."""
         unhandled = and_(ReceivedUpdate.bot_id == self._bot_id, ReceivedUpdate.handled_at.is_(None))
         async with self._database.unit() as session:
             # Only what a task works on: a claim whose task ended must run out, or its chat would be dead.

@@ -43,6 +43,7 @@ class PersonMiddleware(BaseMiddleware):
         self._texts = texts
 
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
+        """Runs for every update, before it is known which handler it will be."""
         user: User | None = data.get("event_from_user")
         if user is None or user.is_bot:
             return None
@@ -57,6 +58,7 @@ class AccessMiddleware(BaseMiddleware):
     """Silence for whoever blocked the bot or is banned, but for the handlers that are open to them."""
 
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
+        """Runs right before the handler, whose flags it reads."""
         person: Person = data["person"]
         if person.blocked_at is not None and not get_flag(data, "for_blocked"):
             log.info("update.of_one_who_blocked")
@@ -80,6 +82,7 @@ class MaintenanceMiddleware(BaseMiddleware):
         self._read_at = float("-inf")
 
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
+        """Runs right before the handler, whose flags it reads."""
         person: Person = data["person"]
         since = await self._maintained_since()
         if since is None or person.id in self._settings.admin_ids or get_flag(data, "for_banned"):

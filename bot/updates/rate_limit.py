@@ -42,6 +42,7 @@ class RateLimitMiddleware(BaseMiddleware):
         self._people: OrderedDict[int, _Allowance] = OrderedDict()
 
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
+        """Runs right before the handler; reports of Telegram itself count for nothing."""
         person: Person = data["person"]
         if get_flag(data, "report") or self.allows(person.id):
             return await handler(event, data)

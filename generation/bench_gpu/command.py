@@ -89,6 +89,7 @@ def _unfit(workflow: Workflow, object_info: ObjectInfo) -> list[str]:
 
 
 def main(arguments: Sequence[str]) -> int | str:
+    """Measure, write the report, and with --write the workflows; the exit status or a sentence."""
     options = _options(arguments)
     settings = load(BenchSettings)
     folder = Path(settings.workflows_folder or FOLDER)

@@ -66,10 +66,12 @@ class Row:
 
     @property
     def photos_per_hour(self) -> float | None:
+        """At this batch size without a pause; None where it could not be measured."""
         return 3600 * self.batch / self.seconds if self.seconds else None
 
     @property
     def is_equal(self) -> bool:
+        """Whether a batch's photos are those of solo runs, within `EQUAL` dB."""
         return self.solo_equality is None or self.solo_equality >= EQUAL
 
 

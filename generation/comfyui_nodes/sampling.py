@@ -34,9 +34,11 @@ class VitteEncodePrompts:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
+        """ComfyUI asks for them; `prompts` is a JSON list."""
         return {"required": {"clip": ("CLIP",), "prompts": ("STRING", {"multiline": True})}}
 
     def encode(self, clip: Any, prompts: str) -> tuple[list[Conditioning]]:
+        """One conditioning for each prompt; a prompt that comes twice is encoded once."""
         texts = _json_list(prompts, str)
         known = {text: clip.encode_from_tokens_scheduled(clip.tokenize(text)) for text in dict.fromkeys(texts)}
         return ([known[text] for text in texts],)
@@ -51,6 +53,7 @@ class VitteSample:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
+        """ComfyUI asks for them; `seeds` is a JSON list, one for each prompt."""
         return {
             "required": {
                 "model": ("MODEL",),
@@ -78,6 +81,7 @@ class VitteSample:
         scheduler: str,
         negative: list[Conditioning] | None = None,
     ) -> tuple[dict[str, Any]]:
+        """Latents of all photos in order; raises ValueError for an input that is no empty latent."""
         numbers = _json_list(seeds, int)
         if "noise_mask" in latent_image or torch.count_nonzero(latent_image["samples"]):
             raise ValueError("it samples from noise alone: neither a picture to start from nor a mask")

@@ -22,9 +22,11 @@ class VitteSaveImage:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
+        """ComfyUI asks for them."""
         return {"required": {"images": ("IMAGE",), "filename_prefix": ("STRING", {"default": "vitte"})}}
 
     def save(self, images: Any, filename_prefix: str) -> dict[str, Any]:
+        """PNG files without the graph, in the temp folder; ComfyUI's own form of the answer."""
         folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
             filename_prefix, folder_paths.get_temp_directory(), images[0].shape[1], images[0].shape[0]
         )

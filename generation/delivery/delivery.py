@@ -26,7 +26,7 @@ from generation.runtime.database import Database
 
 log = structlog.get_logger(__name__)
 
-#: Sends of one photo in a row before it is left to the sweeper.
+#: Sends of one photo in a row before it is left to the recovery.
 SENDS = 5
 #: Longest pause, in seconds, that a worker waits with a photo in its hands.
 LONGEST_PAUSE = 10
@@ -58,7 +58,7 @@ class Delivery:
                 await self._end(photo, outcome)
                 return
             log.warning("photo.not_taken", why=outcome.why, pause=outcome.pause)
-            # After a long pause nobody holds it: when its lease ends, the sweeper has it delivered.
+            # After a long pause nobody holds it: when its lease ends, the recovery has it delivered.
             long = outcome.pause > LONGEST_PAUSE
             lease = outcome.pause if long else self._lease
             if not await self._move(photo, PhotoStatus.STORED, lease=lease) or long:
@@ -126,7 +126,7 @@ class Delivery:
         values: dict[str, Any] = {"telegram_message_id": message_id, "file_id": file_id, "error": None}
         moved = await self._move(photo, PhotoStatus.DELIVERED, **values)
         if not moved:
-            # PostgreSQL was away for longer than the lease, and the sweeper took it for lost.
+            # PostgreSQL was away for longer than the lease, and the recovery took it for lost.
             set_committed_value(photo, "status", PhotoStatus.UNCONFIRMED)
             moved = await self._move(photo, PhotoStatus.DELIVERED, **values)
         if moved and photo.delivered_at:

@@ -66,5 +66,6 @@ async def sweep(database: Database, storage: Storage) -> None:
 
 
 async def discard_object(session: AsyncSession, key: str, *, until: timedelta = timedelta()) -> None:
+    """Have an original deleted from S3, again and again until `until` from now."""
     values = {"object_key": key, "until": in_seconds(until.total_seconds())}
     await session.execute(insert(DiscardedObject).values(**values).on_conflict_do_nothing())

@@ -1,4 +1,4 @@
-"""arq as a doorbell: a job only says that work waits; PostgreSQL says which.
+"""The arq jobs that announce photos: a job only says that work waits; PostgreSQL says which.
 
 So a lost or a doubled job does no harm. A job's only argument is the row's id.
 """
@@ -33,9 +33,9 @@ DELIVER = "deliver_photo"
 TIMEOUT = 2
 #: Seconds; more than any head start, less than the 24 h from which on arq fails.
 _BEFORE_ALL = 23 * 3600
-#: A worker starts what its own clock says is due. Seconds by which it may be behind the clock of whoever rings.
+#: A worker starts what its own clock says is due. Seconds by which it may be behind the clock of whoever enqueues.
 _CLOCK_SKEW = 300
-#: A token outlives every reasonable queue; the sweeper replaces one that ran out.
+#: A job outlives every reasonable queue; the recovery replaces one that ran out.
 _EXPIRES = timedelta(hours=24)
 
 
@@ -45,6 +45,7 @@ def serialize(job: dict[str, Any]) -> bytes:
 
 
 def deserialize(data: bytes) -> dict[str, Any]:
+    """The other direction of `serialize`."""
     job: dict[str, Any] = json.loads(data)
     return job
 
@@ -100,7 +101,7 @@ async def enqueue_render(
 
     `afresh` gives the job an id of its own, where the ordinary one may be blocked. `defer` is in seconds; a
     deferred job has no head start, since it must not come before its time.
-    Never raises for Redis being away: the row is written down and the sweeper rings later. False then.
+    Never raises for Redis being away: the row is written down and the recovery enqueues later. False then.
     """
     if not defer:
         defer = -_CLOCK_SKEW - (premium_head_start if photo.premium else 0)
@@ -111,7 +112,7 @@ async def enqueue_render(
 
 
 async def hand_over(redis: ArqRedis) -> bool:
-    """Give the token that a worker cannot use to whoever can."""
+    """Hand a job that this worker cannot work on to whoever can, under a new id."""
     return await _enqueue(redis, RENDER, 0, f"passed:{secrets.token_hex(8)}", -_CLOCK_SKEW)
 
 

@@ -1,4 +1,4 @@
-"""Ordering a photo: the row is written in the caller's unit of work; the doorbell is rung after its commit."""
+"""Ordering a photo: the row is written in the caller's unit of work; an arq job announces it after the commit."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -103,7 +103,7 @@ async def place(
     For `hold` seconds no worker takes it, unless `release` ends that earlier. Its place in the queue is kept.
     An automatic photo that finds the queue full, or another automatic one of this person on its way, is written
     down as dropped and nothing comes of it; for one that was asked for QueueFull is raised.
-    The caller commits, then rings.
+    The caller commits, then enqueues a job.
     """
     # Held until the commit, so that two orders cannot both take the last place.
     await session.execute(select(func.pg_advisory_xact_lock(queue.ORDERS_LOCK)))
@@ -199,7 +199,7 @@ async def retry_failed(session: AsyncSession, *, not_of: Sequence[int] = ()) -> 
 
 
 async def expire_waiting(session: AsyncSession) -> int:
-    """End all photos that wait for a GPU: the sweeper tells those who asked for one. How many there were."""
+    """End all photos that wait for a GPU: the recovery tells those who asked for one. How many there were."""
     expired = await session.scalars(
         update(Photo)
         .where(text("status = 'queued'"), Photo.error.is_distinct_from(DROPPED_BY_OPERATOR))

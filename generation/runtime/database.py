@@ -93,6 +93,7 @@ class Database:
             pause = min(2 * pause, 3)
 
     async def close(self) -> None:
+        """Close all connections."""
         await self._engine.dispose()
 
 

@@ -31,6 +31,7 @@ class OperatorSwitches:
 
 
 async def read(session: AsyncSession) -> OperatorSwitches:
+    """All switches, in one query."""
     rows = {row.name: row for row in await session.scalars(select(OperatorSwitch))}
 
     def is_on(name: str) -> bool:
@@ -45,6 +46,7 @@ async def read(session: AsyncSession) -> OperatorSwitches:
 
 
 async def is_on(session: AsyncSession, name: str) -> bool:
+    """Whether one switch is on."""
     return bool(await session.scalar(select(OperatorSwitch.value).where(OperatorSwitch.name == name)))
 
 
@@ -54,6 +56,7 @@ async def switch(session: AsyncSession, name: str, *, on: bool) -> bool:
 
 
 async def count_up(session: AsyncSession, name: str) -> None:
+    """Raise a counter by one; processes that know the old number act."""
     await _write(session, name, OperatorSwitch.value + 1, None, begin=True)
 
 

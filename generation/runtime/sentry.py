@@ -23,6 +23,7 @@ class ToSentry(logging.Handler):
         super().__init__(logging.ERROR)
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Send a record on, unless it is Sentry's own."""
         # The SDK logs its own troubles; they must not become events that fail as well.
         if record.name.startswith(("sentry_sdk", "urllib3")):
             return

@@ -35,6 +35,8 @@ CHAT_ACTION_INTERVAL = 4.5
 
 @dataclass(frozen=True, slots=True)
 class Sent:
+    """Telegram took it: the message's number, and the picture's file id if it was one."""
+
     message_id: int
     file_id: str
 

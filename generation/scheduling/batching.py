@@ -60,6 +60,7 @@ class Batch:
 
     @property
     def model(self) -> str:
+        """The model that all of its photos need."""
         return self.photos[0].model
 
 

@@ -28,13 +28,13 @@ from generation.runtime.monitoring.figures import Snapshot
 from generation.runtime.settings import WrongSettings
 from generation.settings import Settings
 from generation.worker.heartbeat import Heartbeat
-from generation.worker.picking import BatchPicker
 from generation.worker.pipeline import Pipeline
 from generation.worker.recovery import Recovery
-from generation.worker.renderer import Renderer
+from generation.worker.rendering.picking import BatchPicker
+from generation.worker.rendering.renderer import Renderer
+from generation.worker.rendering.warm_up import WarmUp
 from generation.worker.state import WorkerState
 from generation.worker.timings import Timings
-from generation.worker.warm_up import WarmUp
 from generation.workflows import workflow
 
 log = structlog.get_logger(__name__)

@@ -18,8 +18,8 @@ from generation.runtime import operator_switches
 from generation.runtime.database import CONNECTION_ERRORS, Database
 from generation.runtime.monitoring import alert_rules
 from generation.settings import Settings
-from generation.worker.picking import BatchPicker
 from generation.worker.pipeline import Pipeline
+from generation.worker.rendering.picking import BatchPicker
 from generation.worker.state import WorkerState
 from generation.workflows import workflow
 

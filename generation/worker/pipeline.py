@@ -124,7 +124,7 @@ class Pipeline:
             async with self._in_hand(photo):
                 await self._make(photo, graph)
         except Exception:
-            # The lease runs out and the sweeper decides.
+            # The lease runs out and the recovery decides.
             log.exception("photo.crashed")
 
     async def _make(self, photo: Photo, graph: GraphRun) -> None:
@@ -160,7 +160,7 @@ class Pipeline:
         except (ObjectGone, BadImage) as error:
             await self._delivery.give_up(photo, f"{type(error).__name__}: {error}")
         except GenerationError as error:
-            # The lease runs out and the sweeper rings again.
+            # The lease runs out and the recovery announces it again.
             log.warning("photo.not_deliverable", error=str(error))
         except Exception:
             log.exception("photo.crashed")

@@ -51,14 +51,14 @@ class Recovery:
             await self._announce(photo)
         for position, photo in enumerate(await self._waiting()):
             if not await self._announce(photo, afresh=position < AFRESH):
-                break  # Redis is away; the next sweep rings
+                break  # Redis is away; the next sweep announces them
         await self._announce_overflow()
         async with self._database.unit() as session:
             await worker_registry.forget_silent(session)
         await self._say_what_became()
 
     async def sweep_without_redis(self, deliver: Callable[[int], Awaitable[None]]) -> None:
-        """The same round while nobody can ring: stored photos are delivered from here."""
+        """The same round while no job can be enqueued: stored photos are delivered from here."""
         for photo in await self._release_abandoned():
             if photo.status is PhotoStatus.STORED:
                 await deliver(photo.id)
@@ -102,7 +102,7 @@ class Recovery:
         return not final
 
     async def _waiting(self) -> list[Photo]:
-        """Photos whose time has come and that nobody took since the sweep before; ringing twice does no harm."""
+        """Photos whose time has come and that nobody took since the sweep before; a second job does no harm."""
         async with self._database.unit() as session:
             waiting = await session.scalars(
                 select(Photo)

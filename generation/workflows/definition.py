@@ -59,6 +59,8 @@ class Batch(_Part):
 
 
 class Node(_Part):
+    """One node of an API-format graph."""
+
     class_type: str
     inputs: dict[str, Value] = {}
 

@@ -62,6 +62,7 @@ class Workflow:
 
     @property
     def way(self) -> BatchWay:
+        """How several photos share a graph of it."""
         return self._batch.way
 
     @property

@@ -28,7 +28,7 @@ async def measure(servers: Servers) -> AsyncIterator[Figure]:
         enqueues = await _enqueues(ours)
         await _fill(ours.database)
         for number in range(10_000, 10_200):
-            await ours.order(number, Arrival(0), ring=False)
+            await ours.order(number, Arrival(0), announce=False)
         swept, plans = await _sweep(ours)
     is_index = not any("Seq Scan" in plan for plan in plans)
     yield Figure(
@@ -73,7 +73,7 @@ async def _fill(database: Database) -> None:
 
 
 async def _sweep(ours: Product) -> tuple[float, list[str]]:
-    """Milliseconds of the sweeper's statements as PostgreSQL counts them, and their plans."""
+    """Milliseconds of the recovery's statements as PostgreSQL counts them, and their plans."""
     statements: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
@@ -83,9 +83,9 @@ async def _sweep(ours: Product) -> tuple[float, list[str]]:
     redis = jobs.connect(ours.settings.redis_url, queue=ours.settings.arq_queue, retries=1)
     bot = telegram.connect(ours.settings.bot_token.get_secret_value(), ours.settings.telegram_api_url)
     engine = ours.database._engine.sync_engine
-    sweeper = Recovery(ours.settings, ours.database, redis, bot, every=Timings().sweep_every)
+    recovery = Recovery(ours.settings, ours.database, redis, bot, every=Timings().sweep_every)
     event.listen(engine, "before_cursor_execute", note)
-    await sweeper.sweep()
+    await recovery.sweep()
     event.remove(engine, "before_cursor_execute", note)
     await bot.session.close()
     await redis.aclose()
@@ -108,7 +108,7 @@ async def _explain(session: AsyncSession, statement: str, parameters: Any) -> di
 
 async def _claims(ours: Product) -> float:
     for number in range(1_000):
-        await ours.order(number, Arrival(0), ring=False)
+        await ours.order(number, Arrival(0), announce=False)
     claimed = 0
 
     async def worker(name: str) -> None:
@@ -132,11 +132,11 @@ async def _enqueues(ours: Product) -> float:
     redis = jobs.connect(ours.settings.redis_url, queue=f"{ours.settings.arq_queue}:enqueues", retries=1)
     began = time.monotonic()
 
-    async def ring(some: list[int]) -> None:
+    async def enqueue(some: list[int]) -> None:
         for photo_id in some:
             await redis.enqueue_job(jobs.RENDER, photo_id, _job_id=f"bench:{ours.settings.arq_queue}:{photo_id}")
 
-    await asyncio.gather(*(ring(photo_ids[start::8]) for start in range(8)))
+    await asyncio.gather(*(enqueue(photo_ids[start::8]) for start in range(8)))
     rate = len(photo_ids) / (time.monotonic() - began)
     await redis.aclose()
     return rate

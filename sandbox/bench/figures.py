@@ -72,9 +72,9 @@ async def saturation(servers: Servers) -> AsyncIterator[Figure]:
             # Ordered before the workers start, so that all begin at once and none is idle at first.
             product(servers, addresses, []) as ours,
         ):
-            photos = [(await ours.order(number, Arrival(0), ring=False))[0] for number in range(28 * gpus)]
+            photos = [(await ours.order(number, Arrival(0), announce=False))[0] for number in range(28 * gpus)]
             for photo in photos:
-                await ours.ring(photo)
+                await ours.announce(photo)
             await ours.start_workers(addresses["gpus"])
             await ours.all_delivered()
             shares, done = [], []

@@ -122,7 +122,7 @@ class Product:
         await self.database.close()
         await asyncio.to_thread(self._servers.postgres.drop_database, self._name)
 
-    async def order(self, number: int, arrival: Arrival, *, ring: bool = True) -> tuple[Photo, float]:
+    async def order(self, number: int, arrival: Arrival, *, announce: bool = True) -> tuple[Photo, float]:
         """Order a photo as the bot does; its row, and when it was committed in seconds since 1970."""
         order = PhotoOrder(
             dedup_key=f"bench:{number}",
@@ -150,11 +150,11 @@ class Product:
                 lease=settings.lease,
             )
         committed = time.time()
-        if ring:
-            await self.ring(photo)
+        if announce:
+            await self.announce(photo)
         return photo, committed
 
-    async def ring(self, photo: Photo) -> None:
+    async def announce(self, photo: Photo) -> None:
         await jobs.enqueue_render(self._redis, photo, premium_head_start=self.settings.premium_head_start)
 
     async def run(self, arrivals: Sequence[Arrival]) -> list[float]:

@@ -46,10 +46,13 @@ class Moment:
 
     @property
     def wished(self) -> bool:
+        """Whether the person asked for a photo, in whichever way."""
         return self.asked_by_command or self.asked
 
 
 class Kind(StrEnum):
+    """What a decision comes to."""
+
     NONE = "none"
     AUTOMATIC = "automatic"
     REQUESTED = "requested"
@@ -67,4 +70,5 @@ class Decision:
 
     @property
     def wants_photo(self) -> bool:
+        """Whether a photo is ordered."""
         return self.kind in {Kind.AUTOMATIC, Kind.REQUESTED}

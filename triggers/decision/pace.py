@@ -28,6 +28,7 @@ class Frequency(StrEnum):
 
     @property
     def automatic(self) -> bool:
+        """Whether photos come by themselves at all."""
         return self not in {Frequency.ASKED, Frequency.NEVER}
 
 
@@ -39,6 +40,7 @@ class Pace:
     cooldown: float
 
     def slower(self, factor: float) -> "Pace":
+        """Gaps and cooldown `factor` times as long."""
         return Pace(self.gap * factor, self.cooldown * factor)
 
 

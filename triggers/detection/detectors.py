@@ -22,6 +22,8 @@ SURE = 0.5
 
 
 class Task(StrEnum):
+    """What is asked of a text."""
+
     VISUAL = "visual"
     """The persona's answer shows something that a photo taken right now would show."""
     REQUEST = "request"
@@ -47,6 +49,7 @@ class Head:
     bias: float
 
     def probability(self, features: Features) -> float:
+        """From 0 to 1."""
         places, weights = features.spelling
         score = float(self.meaning @ features.meaning) + float(self.spelling[places] @ weights) + self.bias
         return 1 / (1 + math.exp(-score))
@@ -60,6 +63,7 @@ class Detectors:
         self._embedder = embedder or Embedder()
 
     def features(self, text: str) -> Features:
+        """What the heads read of a text; `MAX_LENGTH` characters at most."""
         return Features(self._embedder(text[:MAX_LENGTH]), lexical(text))
 
     def probability(self, task: Task, text: str) -> float:
@@ -90,6 +94,7 @@ def judge(head: Head, task: Task, text: str, features: Features) -> float:
 
 
 def load_heads(path: Path = WEIGHTS) -> dict[Task, Head]:
+    """The trained heads of a file that `save_heads` wrote."""
     with np.load(path) as stored:
         return {
             task: Head(

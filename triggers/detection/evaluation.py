@@ -17,15 +17,19 @@ FOLDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Judged:
+    """A labelled row and what the detector said of it."""
+
     row: Row
     probability: float
 
     @property
     def said(self) -> bool:
+        """Yes or no, at the limit that the product uses."""
         return self.probability > SURE
 
     @property
     def right(self) -> bool:
+        """Whether the label says the same."""
         return self.said == self.row.label
 
 
@@ -43,6 +47,8 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Report:
+    """Scores by task and language, the mistakes, and milliseconds a text."""
+
     scores: list[Score]
     mistakes: list[Judged]
     #: Milliseconds for one text and one detector on one core: the median and the 95th percentile.
@@ -63,6 +69,7 @@ class Report:
         return json.dumps(values, ensure_ascii=False, indent=2)
 
     def as_text(self) -> str:
+        """For a terminal."""
         lines = [
             table(self.scores),
             "",
@@ -79,6 +86,7 @@ class Report:
 
 
 def table(scores: Sequence[Score]) -> str:
+    """The scores, a line each."""
     lines = [f"{'task':<9}{'lang':<6}{'rows':>6}{'precision':>11}{'recall':>8}{'F1':>7}"]
     lines += [
         f"{score.task:<9}{score.lang:<6}{score.rows:>6}{score.precision:>11.3f}{score.recall:>8.3f}{score.f1:>7.3f}"
@@ -116,6 +124,7 @@ def cross_validate(rows: Sequence[Row], detectors: Detectors) -> list[Judged]:
 
 
 def report(judged: Sequence[Judged], seconds: Sequence[float]) -> Report:
+    """Scores and mistakes of judged rows; `seconds` are those of single texts."""
     milliseconds = np.array(seconds) * 1000 if len(seconds) else np.zeros(1)
     p50, p95 = np.percentile(milliseconds, [50, 95])
     return Report(list(_scores(judged)), [each for each in judged if not each.right], float(p50), float(p95))

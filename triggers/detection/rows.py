@@ -47,6 +47,7 @@ def read_all(folder: Path = FOLDER) -> list[Row]:
 
 
 def of_task(rows: Sequence[Row], task: Task) -> list[Row]:
+    """The rows of one task."""
     return [row for row in rows if row.task is task]
 
 

@@ -41,6 +41,7 @@ def fit(features: Sequence[Features], labels: np.ndarray) -> Head:
 
 
 def features_of(rows: Sequence[Row], detectors: Detectors) -> list[Features]:
+    """Features of each row, in order; a text that comes twice is read once."""
     known: dict[str, Features] = {}
     for row in rows:
         if row.text not in known:

@@ -59,6 +59,8 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Subjects:
+    """What a turn speaks of, by part of a lasting scene."""
+
     outfit: Subject = Subject("outfit")
     place: Subject = Subject("place")
     light: Subject = Subject("light")

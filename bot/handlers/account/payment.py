@@ -34,6 +34,7 @@ MAX_QUESTION = 2000
 
 
 def build_router() -> Router:
+    """/premium, /paysupport, /terms, /invite and the buttons that sell."""
     router = Router(name="payment")
     router.message.register(show_premium, Command("premium", ignore_case=True))
     router.message.register(ask_for_support, Command("paysupport", ignore_case=True), flags=FOR_BANNED)
@@ -125,6 +126,7 @@ async def show_premium(
 async def show_premium_by_button(
     query: CallbackQuery, person: Person, say: Say, database: Database, settings: Settings, bot: Bot
 ) -> None:
+    """The same behind a button, wherever it stands."""
     await acknowledge(query)
     if isinstance(query.message, Message):
         await show_premium(query.message, person, say, database, settings, bot)
@@ -133,6 +135,7 @@ async def show_premium_by_button(
 async def sell_pack(
     query: CallbackQuery, callback_data: Pack, person: Person, say: Say, settings: Settings, bot: Bot
 ) -> None:
+    """An invoice for a pack; one that is not sold any more is a stale button."""
     pack = next((each for each in payments.packs(settings) if each.photos == callback_data.photos), None)
     await acknowledge(query, None if pack else say("stale-button"))
     if pack is None:
@@ -223,12 +226,14 @@ async def ask_for_support(
 
 
 async def show_terms(message: Message, say: Say, settings: Settings) -> None:
+    """/terms, as Telegram demands of whoever takes Stars."""
     await message.answer(say("terms", stars=settings.premium_stars))
 
 
 async def show_invitation(
     message: Message, person: Person, say: Say, database: Database, settings: Settings, bot: Bot
 ) -> None:
+    """/invite: the person's own link, and what it has brought."""
     async with database.unit() as session:
         code = await invitations.code(session, person.id)
         came = await session.scalar(

@@ -29,6 +29,7 @@ Page = tuple[str, InlineKeyboardMarkup]
 
 
 def build_router() -> Router:
+    """/settings and its pages."""
     router = Router(name="preferences")
     router.message.register(show_settings, Command("settings", ignore_case=True))
     router.callback_query.register(open_page, SettingsPage.filter())
@@ -41,6 +42,7 @@ def build_router() -> Router:
 
 
 async def show_settings(message: Message, person: Person, say: Say, settings: Settings) -> None:
+    """/settings: the first page."""
     text, buttons = _main(person, say, settings)
     await message.answer(text, reply_markup=buttons)
 
@@ -56,6 +58,7 @@ async def open_page(
     catalog: PersonaCatalog,
     gallery: Gallery,
 ) -> None:
+    """A page of the settings in place of this one."""
     if callback_data.name == "story" and isinstance(query.message, Message):
         await acknowledge(query)
         await show_stories(query.message, person, say, database, catalog, gallery)
@@ -80,6 +83,7 @@ async def choose_frequency(
     database: Database,
     settings: Settings,
 ) -> None:
+    """How often photos come by themselves."""
     chosen = callback_data.frequency
     await _save(database, person, photo_frequency=chosen)
     await acknowledge(query, say("settings-saved", frequency=say(f"frequency-{chosen}")))
@@ -95,6 +99,7 @@ async def choose_language(
     settings: Settings,
     texts: Texts,
 ) -> None:
+    """Another language for everything that the bot says."""
     if callback_data.locale not in texts.locales:
         await acknowledge(query, say("stale-button"))
         return
@@ -107,6 +112,7 @@ async def choose_language(
 async def turn_switch(
     query: CallbackQuery, callback_data: Switch, person: Person, say: Say, database: Database, settings: Settings
 ) -> None:
+    """A setting that is on or off."""
     column = SWITCHES.get(callback_data.name)
     if column is None:
         await acknowledge(query, say("stale-button"))
@@ -119,6 +125,7 @@ async def turn_switch(
 async def choose_time(
     query: CallbackQuery, callback_data: MyTime, person: Person, say: Say, database: Database, settings: Settings
 ) -> None:
+    """What the person's clock shows, for the quiet hours."""
     await _save(database, person, utc_offset=callback_data.offset)
     await acknowledge(query)
     await replace_text(query, *_main(person, say, settings))

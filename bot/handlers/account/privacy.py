@@ -18,6 +18,7 @@ from generation.storage import Storage
 
 
 def build_router() -> Router:
+    """/privacy and its buttons, for the banned as well."""
     router = Router(name="privacy")
     router.message.register(show_privacy, Command("privacy", ignore_case=True), flags=FOR_BANNED)
     router.callback_query.register(send_export, Privacy.filter(F.action == "export"), flags=FOR_BANNED)
@@ -28,10 +29,12 @@ def build_router() -> Router:
 
 
 async def show_privacy(message: Message, say: Say) -> None:
+    """/privacy: what is stored, and the two buttons."""
     await message.answer(say("privacy"), reply_markup=_buttons(say))
 
 
 async def send_export(query: CallbackQuery, person: Person, say: Say, database: Database, bot: Bot) -> None:
+    """All that is stored about the person, as a JSON file."""
     await acknowledge(query)
     async with database.unit() as session:
         content = await privacy.export(session, person.id)
@@ -40,6 +43,7 @@ async def send_export(query: CallbackQuery, person: Person, say: Say, database: 
 
 
 async def ask_to_erase(query: CallbackQuery, say: Say) -> None:
+    """The question before everything is deleted."""
     await acknowledge(query)
     buttons = keyboard(
         [(say("privacy-erase-surely"), Privacy(action="erase_surely").pack())],
@@ -49,6 +53,7 @@ async def ask_to_erase(query: CallbackQuery, say: Say) -> None:
 
 
 async def keep(query: CallbackQuery, say: Say) -> None:
+    """Back to the first page; nothing is deleted."""
     await acknowledge(query)
     await replace_text(query, say("privacy"), _buttons(say))
 
@@ -63,6 +68,7 @@ async def erase(
     originals: Storage,
     background: Background,
 ) -> None:
+    """Delete everything about the person, in the rows and in S3."""
     await acknowledge(query)
     ended = await privacy.erase(database, redis, bot, person.id)
     background(erasure.sweep(database, originals))

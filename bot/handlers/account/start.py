@@ -55,10 +55,12 @@ async def start(
 
 
 async def help_(message: Message, say: Say) -> None:
+    """/help: what can be done here."""
     await message.answer(say("help"))
 
 
 async def ask_age(message: Message, person: Person, say: Say) -> None:
+    """Whatever a person writes before the question of age is answered gets the question."""
     if person.adult_refused_at:
         await message.answer(say("age-refused"))
     else:
@@ -66,6 +68,7 @@ async def ask_age(message: Message, person: Person, say: Say) -> None:
 
 
 async def ask_age_again(query: CallbackQuery, say: Say) -> None:
+    """A button that is pressed before that is no use yet."""
     await acknowledge(query, say("age-first"))
 
 

@@ -30,6 +30,7 @@ PRESSED_TWICE = 5
 
 
 def build_router() -> Router:
+    """/persona and the gallery's buttons."""
     router = Router(name="gallery")
     router.message.register(show_gallery, Command("persona", ignore_case=True))
     router.callback_query.register(turn_page, GalleryPage.filter())
@@ -38,12 +39,14 @@ def build_router() -> Router:
 
 
 async def show_gallery(message: Message, person: Person, say: Say, gallery: "Gallery") -> None:
+    """/persona: the gallery as a new message."""
     await gallery.show(message, person, say, say("gallery"))
 
 
 async def turn_page(
     query: CallbackQuery, callback_data: GalleryPage, person: Person, say: Say, gallery: "Gallery"
 ) -> None:
+    """Another page of the gallery."""
     await acknowledge(query)
     if isinstance(query.message, Message):
         await gallery.turn(query.message, person, say, callback_data.page)
@@ -52,6 +55,7 @@ async def turn_page(
 async def choose_persona(
     query: CallbackQuery, callback_data: PersonaChoice, person: Person, say: Say, gallery: "Gallery"
 ) -> None:
+    """A new dialogue with this persona, in her first story."""
     message = query.message
     known = isinstance(message, Message) and await gallery.begin(message, person, say, callback_data.key)
     await acknowledge(query, None if known else say("stale-button"))
@@ -112,6 +116,7 @@ class Gallery:
     async def open_dialogue(
         self, session: AsyncSession, person: Person, key: str, story_key: str, story: Story
     ) -> Dialogue:
+        """Begin a dialogue in this unit of work; the one before it ends."""
         allowed = plan_of(person, await database.database_now(session), self._settings)
         return await dialogues.begin(
             session,

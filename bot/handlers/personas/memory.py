@@ -22,6 +22,7 @@ SUMMARY = 1500
 
 
 def build_router() -> Router:
+    """/memory and its buttons."""
     router = Router(name="memory")
     router.message.register(show_memory, Command("memory", ignore_case=True))
     router.callback_query.register(forget_fact, ForgetFact.filter())
@@ -32,6 +33,7 @@ def build_router() -> Router:
 async def show_memory(
     message: Message, person: Person, say: Say, database: Database, catalog: PersonaCatalog
 ) -> None:
+    """/memory: what the present persona knows about the person."""
     async with database.unit() as session:
         text, buttons = await _page(session, person, say, catalog)
     await message.answer(text, reply_markup=buttons)
@@ -45,6 +47,7 @@ async def forget_fact(
     database: Database,
     catalog: PersonaCatalog,
 ) -> None:
+    """Forget one fact."""
     async with database.unit() as session:
         forgotten = await memory.forget(session, person.id, fact_id=callback_data.fact_id)
         text, buttons = await _page(session, person, say, catalog)
@@ -55,6 +58,7 @@ async def forget_fact(
 async def forget_all(
     query: CallbackQuery, person: Person, say: Say, database: Database, catalog: PersonaCatalog
 ) -> None:
+    """Forget all of them, and what was summarised."""
     async with database.unit() as session:
         if dialogue := await dialogues.current(session, person.id):
             await memory.forget_all(session, dialogue)

@@ -36,6 +36,7 @@ MAX_ENGLISH = 400
 
 
 def build_router() -> Router:
+    """/create, its questions and its buttons."""
     router = Router(name="own_persona")
     router.message.register(create, Command("create", ignore_case=True))
     router.message.register(cancel, Command("cancel", ignore_case=True))
@@ -53,6 +54,7 @@ class Writing(Filter):
     """People in the middle of the questions."""
 
     async def __call__(self, message: Message, person: Person, database: Database) -> bool | dict[str, OwnPersona]:
+        """The unfinished persona as `row` for the handler, or False."""
         async with database.unit() as session:
             row = await _unfinished(session, person)
             fresh = row is not None and await database_now(session) - row.created_at < FORGOTTEN_AFTER
@@ -67,6 +69,7 @@ class Question:
     length: tuple[int, int]
 
     def ask(self, say: Say) -> str:
+        """The question in the person's language."""
         return say(f"own-{self.field}")
 
 
@@ -79,6 +82,7 @@ QUESTIONS = (
 
 
 async def create(message: Message, person: Person, say: Say, database: Database, settings: Settings) -> None:
+    """/create: begin with the first question, unless the plan's number is reached."""
     async with database.unit() as session:
         now = await database_now(session)
         allowed = plan_of(person, now, settings).own_personas
@@ -99,6 +103,7 @@ async def create(message: Message, person: Person, say: Say, database: Database,
 async def create_by_button(
     query: CallbackQuery, person: Person, say: Say, database: Database, settings: Settings
 ) -> None:
+    """The same behind a button of the gallery."""
     await acknowledge(query)
     if isinstance(query.message, Message):
         await create(query.message, person, say, database, settings)
@@ -174,16 +179,19 @@ async def finish(query: CallbackQuery, person: Person, say: Say, database: Datab
 async def start_over(
     query: CallbackQuery, person: Person, say: Say, database: Database, settings: Settings
 ) -> None:
+    """Forget what was answered and ask again."""
     await create_by_button(query, person, say, database, settings)
     await replace_buttons(query, None)
 
 
 async def cancel(message: Message, person: Person, say: Say, database: Database) -> None:
+    """/cancel: the unfinished persona is forgotten."""
     cancelled = await _cancelled(database, person)
     await message.answer(say("own-cancelled" if cancelled else "nothing-to-cancel"))
 
 
 async def cancel_by_button(query: CallbackQuery, person: Person, say: Say, database: Database) -> None:
+    """The same behind a button."""
     cancelled = await _cancelled(database, person)
     await acknowledge(query, say("own-cancelled" if cancelled else "stale-button"))
     await replace_buttons(query, None)

@@ -17,6 +17,7 @@ from generation.runtime.database import Database
 
 
 def build_router() -> Router:
+    """/story, /reset and the choice of stories and atmospheres."""
     router = Router(name="stories")
     router.message.register(show_stories, Command("story", ignore_case=True))
     router.message.register(reset, Command("reset", ignore_case=True))
@@ -28,6 +29,7 @@ def build_router() -> Router:
 async def show_stories(
     message: Message, person: Person, say: Say, database: Database, catalog: PersonaCatalog, gallery: Gallery
 ) -> None:
+    """/story: the present persona's stories and atmospheres."""
     dialogue, persona = await _current(database, catalog, person)
     if dialogue is None or persona is None:
         await gallery.show(message, person, say, say("stories-first"))
@@ -53,6 +55,7 @@ async def choose_story(
     database: Database,
     catalog: PersonaCatalog,
 ) -> None:
+    """Go on in another story, or begin one with another persona."""
     async with database.unit() as session:
         persona = await catalog.find(session, callback_data.persona, person.id)
         story = persona.stories.get(callback_data.key) if persona else None
@@ -102,6 +105,7 @@ async def choose_atmosphere(
 async def reset(
     message: Message, person: Person, say: Say, database: Database, catalog: PersonaCatalog, gallery: Gallery
 ) -> None:
+    """/reset: a new dialogue with the present persona, nothing remembered of this one."""
     dialogue, persona = await _current(database, catalog, person)
     if dialogue is None or persona is None:
         await gallery.show(message, person, say, say("reset-nothing"))

@@ -18,6 +18,7 @@ from generation.storage import Storage
 
 
 def build_router() -> Router:
+    """/gallery: the person's own photos."""
     router = Router(name="album")
     router.message.register(show_album, Command("gallery", ignore_case=True))
     router.callback_query.register(turn_page, AlbumPage.filter())
@@ -96,6 +97,7 @@ def _shown(person: Person) -> tuple[ColumnElement[bool], ...]:
 
 
 async def page(session: AsyncSession, person: Person, say: Say, photo: Photo) -> tuple[str, InlineKeyboardMarkup]:
+    """The words under one photo of the album, and its buttons."""
     counted = select(func.count(), func.count().filter(Photo.id > photo.id)).where(*_shown(person))
     count, newer = (await session.execute(counted)).one()
     day = f"{photo.delivered_at:%d.%m.%Y}" if photo.delivered_at else ""

@@ -29,6 +29,7 @@ ON_THE_WAY = (PhotoStatus.QUEUED, PhotoStatus.RENDERING, PhotoStatus.STORED, Pho
 
 
 def build_router() -> Router:
+    """Buttons for a photo on its way, and for one more of it."""
     router = Router(name="photo")
     router.callback_query.register(send_again, SendAgain.filter())
     router.callback_query.register(another, Another.filter())
@@ -82,6 +83,7 @@ async def cancel(query: CallbackQuery, callback_data: Cancel, person: Person, sa
 async def how_long(
     query: CallbackQuery, callback_data: HowLong, person: Person, say: Say, database: Database, settings: Settings
 ) -> None:
+    """The wait for a photo that is on its way, as the queue stands now."""
     async with database.unit() as session:
         photo = await own_photo(session, person, callback_data.photo_id)
         waits_still = photo is not None and photo.status is PhotoStatus.QUEUED

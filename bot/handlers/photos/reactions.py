@@ -21,6 +21,7 @@ from generation.storage import Storage
 
 
 def build_router() -> Router:
+    """Like, dislike with a reason, and delete."""
     router = Router(name="reactions")
     router.callback_query.register(like, Like.filter())
     router.callback_query.register(ask_why, Dislike.filter())
@@ -32,6 +33,7 @@ def build_router() -> Router:
 
 
 async def like(query: CallbackQuery, callback_data: Like, person: Person, say: Say, database: Database) -> None:
+    """Noted for what automatic photos learn from."""
     liked = await _react(database, person, callback_data.photo_id, Reaction.LIKED)
     await acknowledge(query, say("photo-liked" if liked else "stale-button"))
 
@@ -49,6 +51,7 @@ async def ask_why(
 async def dislike_because(
     query: CallbackQuery, callback_data: DislikeBecause, person: Person, say: Say, database: Database
 ) -> None:
+    """The reason for a dislike."""
     reason = callback_data.reason
     disliked = await _react(database, person, callback_data.photo_id, Reaction.DISLIKED, reason)
     await acknowledge(query, say("photo-disliked" if disliked else "stale-button"))
@@ -72,6 +75,7 @@ async def _react(
 async def ask_to_delete(
     query: CallbackQuery, callback_data: Delete, person: Person, say: Say, database: Database
 ) -> None:
+    """The question before a photo is deleted."""
     async with database.unit() as session:
         photo = await own_photo(session, person, callback_data.photo_id)
     await acknowledge(query, None if photo else say("stale-button"))
@@ -118,6 +122,7 @@ async def delete(
 
 
 async def forget_photo(session: AsyncSession, photo: Photo) -> None:
+    """The row keeps that there was a photo, and nothing of what it shows."""
     await erasure.discard(session, photo)
     moment = await session.get(PhotoMoment, photo.id)
     if moment is not None:

@@ -20,6 +20,8 @@ OF_A_CARD = ("gpu_temperature", "gpu_load", "vram_used")
 
 
 class Action(StrEnum):
+    """What follows when an alert fires; operators are told in any case."""
+
     TELL = "tell"
     SCALE_UP = "scale_up"
     INVESTIGATE = "investigate"
@@ -133,6 +135,7 @@ class Rules:
     rules: Mapping[str, Rule]
 
     def with_action(self, action: Action) -> Sequence[Rule]:
+        """The rules from which this follows."""
         return [rule for rule in self.rules.values() if rule.action is action]
 
 

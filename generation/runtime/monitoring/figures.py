@@ -32,9 +32,11 @@ class Snapshot:
     values: Mapping[str, Values]
 
     def of(self, name: str, subject: str = "") -> float | None:
+        """A value by its figure's name and what tells it apart; None where there is none."""
         return self.values.get(name, {}).get(subject)
 
     def total(self, name: str) -> float:
+        """The sum of a figure's values."""
         return sum(self.values.get(name, {}).values())
 
 
@@ -46,6 +48,7 @@ class SnapshotCollector(Collector):
         self._figures = figures
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
+        """A family of gauges for each figure."""
         for figure in self._figures:
             labels = [figure.label] if figure.label else []
             family = GaugeMetricFamily(figure.metric, figure.help, labels=labels)

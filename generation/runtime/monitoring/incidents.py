@@ -39,6 +39,7 @@ async def latest(session: AsyncSession, *, count: int) -> list[Incident]:
 
 
 async def forget_old(session: AsyncSession) -> None:
+    """Delete those that are older than a week."""
     await session.execute(delete(Incident).where(Incident.at < func.now() - KEPT))
 
 

@@ -10,7 +10,7 @@ import pytest_asyncio
 from PIL import Image
 from sqlalchemy import select, update
 
-from bot.admin.actions import ACTIONS
+from bot.admin.actions.registry import ACTIONS
 from bot.app import Application
 from bot.models import AdminAction, Person, PhotoGrant
 from bot.updates.menu import ADMIN_COMMANDS, COMMANDS

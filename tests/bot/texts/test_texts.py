@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.admin.actions import ACTIONS
+from bot.admin.actions.registry import ACTIONS
 from bot.admin.broadcast_sender import AUDIENCES
 from bot.admin.panel import PAGES
 from bot.handlers.personas.own_persona import QUESTIONS

@@ -8,8 +8,8 @@ import pytest
 from generation.orders import jobs
 from generation.runtime.settings import WrongSettings
 from generation.storage import Storage
+from generation.worker.rendering.warm_up import PROMPT, WarmUp
 from generation.worker.state import WorkerState
-from generation.worker.warm_up import PROMPT, WarmUp
 from generation.workflows import workflow
 from sandbox.comfyui import ComfyUIServer, Cost
 from sandbox.settings import ProductSettings

@@ -42,5 +42,5 @@ class Action:
 
 
 def action(*, danger: bool = False, page: str = "") -> Callable[[Perform], Action]:
-    """Declare an action where it is written; `bot.admin.actions` gathers them."""
+    """Declare an action where it is written; `bot.admin.actions.registry` gathers them."""
     return lambda perform: Action(perform, danger=danger, page=page)

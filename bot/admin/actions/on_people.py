@@ -8,7 +8,7 @@ from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramBadR
 from sqlalchemy import func
 
 from bot.accounts import payments
-from bot.admin.action import Done, Refused, Result, action
+from bot.admin.actions.action import Done, Refused, Result, action
 from bot.admin.tools import AdminTools, number_of
 from bot.models import Person
 from bot.texts import Say
@@ -23,6 +23,7 @@ GIFT_PHOTOS = 10
 
 @action(danger=True)
 async def ban(tools: AdminTools, target: str, say: Say) -> Result:
+    """Shut a person out: waiting photos are dropped, a subscription ends, the person is told."""
     async with tools.database.unit() as session:
         person = await session.get(Person, number_of(target))
         if person is None or person.id in tools.settings.admin_ids:
@@ -44,6 +45,7 @@ async def ban(tools: AdminTools, target: str, say: Say) -> Result:
 
 @action()
 async def unban(tools: AdminTools, target: str, say: Say) -> Result:
+    """Let a person in again."""
     async with tools.database.unit() as session:
         person = await session.get(Person, number_of(target))
         if person is None:
@@ -54,6 +56,7 @@ async def unban(tools: AdminTools, target: str, say: Say) -> Result:
 
 @action(danger=True)
 async def give_premium(tools: AdminTools, target: str, say: Say) -> Result:
+    """A month of premium as a gift."""
     async with tools.database.unit() as session:
         given = await payments.give_premium(session, number_of(target), GIFT_PREMIUM)
     return Done(say("admin-done")) if given else Refused(say("admin-not-possible"))
@@ -61,6 +64,7 @@ async def give_premium(tools: AdminTools, target: str, say: Say) -> Result:
 
 @action(danger=True)
 async def give_photos(tools: AdminTools, target: str, say: Say) -> Result:
+    """A pack of photos as a gift."""
     async with tools.database.unit() as session:
         given = await payments.give_photos(session, number_of(target), GIFT_PHOTOS)
     return Done(say("admin-done")) if given else Refused(say("admin-not-possible"))

@@ -3,7 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from bot.admin.action import Done, Refused, Result, action
+from bot.admin.actions.action import Done, Refused, Result, action
 from bot.admin.tools import AdminTools, number_of
 from bot.models import Person, PhotoGrant
 from bot.texts import Say
@@ -14,18 +14,21 @@ from generation.runtime import operator_switches
 
 @action(page="queue")
 async def pause(tools: AdminTools, _target: str, say: Say) -> Result:
+    """Nobody claims photos; they wait."""
     await tools.switch(operator_switches.QUEUE_PAUSED, on=True)
     return Done(say("admin-done"))
 
 
 @action(danger=True)
 async def drain(tools: AdminTools, _target: str, say: Say) -> Result:
+    """No new orders are taken; those that wait are made."""
     await tools.switch(operator_switches.QUEUE_DRAINING, on=True)
     return Done(say("admin-done"))
 
 
 @action(page="queue")
 async def resume(tools: AdminTools, _target: str, say: Say) -> Result:
+    """The end of both, and a job that wakes the workers."""
     await tools.switch(operator_switches.QUEUE_PAUSED, on=False)
     await tools.switch(operator_switches.QUEUE_DRAINING, on=False)
     async with tools.database.unit() as session:
@@ -37,6 +40,7 @@ async def resume(tools: AdminTools, _target: str, say: Say) -> Result:
 
 @action(danger=True)
 async def retry_failed(tools: AdminTools, _target: str, say: Say) -> Result:
+    """Every photo that failed within a day is tried again, except those of people who are gone or banned."""
     async with tools.database.unit() as session:
         gone = select(Person.id).where(Person.banned_at.is_not(None) | Person.blocked_at.is_not(None))
         photos = await placing.retry_failed(session, not_of=(await session.scalars(gone)).all())
@@ -47,6 +51,7 @@ async def retry_failed(tools: AdminTools, _target: str, say: Say) -> Result:
 
 @action(danger=True)
 async def drop_waiting(tools: AdminTools, _target: str, say: Say) -> Result:
+    """Everything that waits for a GPU is dropped, with words to whoever asked for it."""
     async with tools.database.unit() as session:
         count = await placing.expire_waiting(session)
     return Done(say("admin-dropped", count=count))
@@ -54,6 +59,7 @@ async def drop_waiting(tools: AdminTools, _target: str, say: Say) -> Result:
 
 @action()
 async def retry_photo(tools: AdminTools, target: str, say: Say) -> Result:
+    """One failed photo is tried again."""
     async with tools.database.unit() as session:
         photo = await session.get(Photo, number_of(target))
         person = await session.get(Person, photo.owner_id) if photo else None

@@ -2,7 +2,7 @@
 
 from sqlalchemy import update
 
-from bot.admin.action import Done, Refused, Result, action
+from bot.admin.actions.action import Done, Refused, Result, action
 from bot.admin.tools import AdminTools, key_of, number_of
 from bot.models import Broadcast, BroadcastStatus
 from bot.monitoring import alerting
@@ -19,16 +19,19 @@ SILENCE = 3600
 
 @action(danger=True)
 async def restart_worker(tools: AdminTools, target: str, say: Say) -> Result:
+    """Run the worker's restart command, or have its ComfyUI end itself."""
     return await _command(tools, target, worker_registry.Command.RESTART, say)
 
 
 @action(page="gpu")
 async def free_worker(tools: AdminTools, target: str, say: Say) -> Result:
+    """Have the worker's ComfyUI unload its models."""
     return await _command(tools, target, worker_registry.Command.FREE, say)
 
 
 @action()
 async def silence(tools: AdminTools, target: str, say: Say) -> Result:
+    """No words about an alert for an hour; its action goes on."""
     async with tools.database.unit() as session:
         silenced = await alerting.silence(session, target, SILENCE)
     return Done(say("admin-silenced")) if silenced else Refused(say("stale-button"))
@@ -36,6 +39,7 @@ async def silence(tools: AdminTools, target: str, say: Say) -> Result:
 
 @action(danger=True)
 async def stop_broadcast(tools: AdminTools, target: str, say: Say) -> Result:
+    """Whoever has not got it yet does not get it."""
     async with tools.database.unit() as session:
         stopped = await session.execute(
             update(Broadcast)
@@ -49,12 +53,14 @@ async def stop_broadcast(tools: AdminTools, target: str, say: Say) -> Result:
 
 @action(danger=True)
 async def maintenance_on(tools: AdminTools, _target: str, say: Say) -> Result:
+    """People get one sentence instead of answers."""
     await tools.switch(operator_switches.MAINTENANCE, on=True)
     return Done(say("admin-done"))
 
 
 @action(page="admin")
 async def maintenance_off(tools: AdminTools, _target: str, say: Say) -> Result:
+    """People are answered again."""
     await tools.switch(operator_switches.MAINTENANCE, on=False)
     return Done(say("admin-done"))
 

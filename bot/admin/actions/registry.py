@@ -3,20 +3,20 @@
 Who may is the router's question.
 """
 
-from bot.admin import person_actions, photo_actions, system_actions
-from bot.admin.action import Action, Refused, Result
+from bot.admin.actions import on_people, on_photos, on_system
+from bot.admin.actions.action import Action, Refused, Result
 from bot.admin.tools import AdminTools
 from bot.models import Person
 from bot.texts import Say
 
 ACTIONS: dict[str, Action] = {
     each.name: each
-    for module in (photo_actions, person_actions, system_actions)
+    for module in (on_photos, on_people, on_system)
     for each in vars(module).values()
     if isinstance(each, Action)
 }
 #: Their target is the key of a worker.
-_OF_WORKERS = {system_actions.restart_worker.name, system_actions.free_worker.name}
+_OF_WORKERS = {on_system.restart_worker.name, on_system.free_worker.name}
 
 
 async def carry_out(tools: AdminTools, name: str, target: str, admin: Person, say: Say) -> Result:
@@ -32,4 +32,4 @@ async def carry_out(tools: AdminTools, name: str, target: str, admin: Person, sa
 
 async def target_words(tools: AdminTools, name: str, target: str) -> str:
     """What a target is called where an operator reads it."""
-    return await system_actions.worker_place(tools, target) if name in _OF_WORKERS else target
+    return await on_system.worker_place(tools, target) if name in _OF_WORKERS else target
