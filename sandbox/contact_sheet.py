@@ -17,27 +17,22 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from arq import Worker
 from PIL import Image, ImageDraw, ImageFont
 from sqlalchemy import select
 
-from bot.app import running
 from bot.models import Dialogue, ReceivedUpdate
 from bot.personas.scene import MARKER
 from generation import storage
 from generation.models import Photo, PhotoStatus, RenderWorker
 from generation.runtime.database import Database
 from generation.storage import Storage
-from generation.worker.arq_settings import worker_options
 from sandbox import cluster
 from sandbox.comfyui import ComfyUIServer, Cost
 from sandbox.llm import LanguageModelServer
-from sandbox.llm.server import API_KEY, MODEL
 from sandbox.people import Chats
-from sandbox.servers import S3
-from sandbox.settings import ProductSettings
-from sandbox.telegram import TOKEN, TelegramServer
+from sandbox.telegram import TelegramServer
 from sandbox.telegram.flood import Flood
+from sandbox.wiring import bot_running, product_settings, worker_running
 
 SCRIPT = Path(__file__).parent / "dialogue.toml"
 DOCS = Path(__file__).parents[1] / "docs"
@@ -157,18 +152,12 @@ async def _everything() -> AsyncIterator[Stage]:
         unlimited = Flood(overall=None, private=None, group=None)
         telegram = await stack.enter_async_context(TelegramServer(flood=unlimited))
         llm = await stack.enter_async_context(LanguageModelServer())
-        settings = ProductSettings.example(
-            database_url=servers.postgres.url("sheet"),
-            redis_url=servers.valkey.url,
-            s3_endpoint_url=servers.s3.url,
-            s3_access_key=S3.access_key,
-            s3_secret_key=S3.secret_key,
+        settings = product_settings(
+            servers,
+            "sheet",
             comfyui_url=comfyui.url,
-            bot_token=TOKEN,
-            telegram_api_url=telegram.url,
-            llm_base_url=llm.url,
-            llm_api_key=API_KEY,
-            llm_model=MODEL,
+            telegram_url=telegram.url,
+            llm_url=llm.url,
             # The script is played in seconds: the distance in time would suppress what it is to show.
             free_photo_cooldown=0,
             # No summary in between, which would take a line of the script.
@@ -180,23 +169,10 @@ async def _everything() -> AsyncIterator[Stage]:
         database = Database(settings.database_url)
         stack.push_async_callback(database.close)
         chats = await stack.enter_async_context(Chats(telegram.url))
-        application = await stack.enter_async_context(running(settings))
-        stack.push_async_callback(_cancelled, asyncio.create_task(application.receive()))
-        worker = Worker(**worker_options(settings), handle_signals=False)
-        stack.push_async_callback(_stopped, worker, asyncio.create_task(worker.async_run()))
+        await stack.enter_async_context(bot_running(settings))
+        await stack.enter_async_context(worker_running(settings))
         log = stack.enter_context(structlog.testing.capture_logs())
         yield Stage(chats, llm, database, bucket, log)
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
-async def _stopped(worker: Worker, task: asyncio.Task[None]) -> None:
-    await worker.on_shutdown(worker.ctx)  # type: ignore[misc]
-    await _cancelled(task)
-    await worker.close()
 
 
 # -- showing -------------------------------------------------------------------------------------------

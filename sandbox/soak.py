@@ -24,17 +24,15 @@ import psutil
 
 from generation import storage
 from sandbox import cluster
-from sandbox.cluster import Servers
 from sandbox.comfyui import ComfyUIServer, Cost
 from sandbox.forked import environment, python_m
 from sandbox.llm import LanguageModelServer
 from sandbox.llm.script import Messages, Reply, Script
-from sandbox.llm.server import API_KEY, MODEL
 from sandbox.people import Chats
-from sandbox.servers import S3
 from sandbox.settings import ProductSettings
-from sandbox.telegram import TOKEN, TelegramServer
+from sandbox.telegram import TelegramServer
 from sandbox.telegram.people_api import add_person
+from sandbox.wiring import product_settings
 
 FIRST_PERSON = 20_001
 #: Seconds between two texts of a person, on average.
@@ -132,7 +130,17 @@ async def main(people: int, seconds: float) -> int:
         comfyui = ComfyUIServer(folder / "comfyui", cost=Cost(batch=(0.3,), swap=0.1))
         await stack.enter_async_context(comfyui)
         comfyui.temperature = 66
-        settings = _settings(servers, telegram, llm, comfyui)
+        servers.postgres.create_database("soak", template=cluster.TEMPLATE)
+        settings = product_settings(
+            servers,
+            "soak",
+            comfyui_url=comfyui.url,
+            telegram_url=telegram.url,
+            llm_url=llm.url,
+            s3_bucket="soak-photos",
+            log_level="debug",
+            log_format="json",
+        )
         async with storage.opened(settings) as opened:
             await opened.create_bucket()
         bot_log = folder / "bot.log"
@@ -155,29 +163,6 @@ async def main(people: int, seconds: float) -> int:
             await asyncio.sleep(1)
         after = process.memory_info().rss
         return _report(soak, seconds, _own_seconds(bot_log, begun), before, after, share)
-
-
-def _settings(
-    servers: Servers, telegram: TelegramServer, llm: LanguageModelServer, comfyui: ComfyUIServer
-) -> ProductSettings:
-    servers.postgres.create_database("soak", template=cluster.TEMPLATE)
-    return ProductSettings.example(
-        database_url=servers.postgres.url("soak"),
-        redis_url=servers.valkey.url,
-        arq_queue="soak",
-        s3_endpoint_url=servers.s3.url,
-        s3_access_key=S3.access_key,
-        s3_secret_key=S3.secret_key,
-        s3_bucket="soak-photos",
-        comfyui_url=comfyui.url,
-        bot_token=TOKEN,
-        telegram_api_url=telegram.url,
-        llm_base_url=llm.url,
-        llm_api_key=API_KEY,
-        llm_model=MODEL,
-        log_level="debug",
-        log_format="json",
-    )
 
 
 async def _bot(settings: ProductSettings, log: Path) -> asyncio.subprocess.Process:

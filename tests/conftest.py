@@ -3,33 +3,30 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
 from arq import ArqRedis, Worker
 from sqlalchemy import exists, select
 
-from bot.app import Application, running
+from bot.app import Application
 from bot.models import ReceivedUpdate
 from generation import storage
 from generation.models import Photo
 from generation.orders import jobs
 from generation.runtime.database import Database
 from generation.storage import Storage
-from generation.worker.arq_settings import worker_options
-from generation.worker.timings import Timings
 from sandbox import cluster
 from sandbox.cluster import Servers
 from sandbox.comfyui import ComfyUIServer, Cost
 from sandbox.llm import LanguageModelServer
-from sandbox.llm.server import API_KEY, MODEL
+from sandbox.llm.server import API_KEY
 from sandbox.runpod import API_KEY as RUNPOD_KEY
 from sandbox.servers import S3
 from sandbox.settings import ProductSettings
 from sandbox.telegram import TOKEN, TelegramServer
+from sandbox.wiring import bot_running, product_settings, worker_running
 from tests.player import Player
 
 #: Milliseconds instead of seconds: what is tested is the order of things and not how long they take.
@@ -95,20 +92,14 @@ def settings(
     llm: LanguageModelServer,
 ) -> ProductSettings:
     """Settings of the whole product on this test's own database, queue and stand-ins."""
-    return ProductSettings.example(
-        database_url=database_url,
-        redis_url=servers.valkey.url,
-        arq_queue=f"test:{next(_numbers)}",
-        s3_endpoint_url=servers.s3.url,
-        s3_access_key=S3.access_key,
-        s3_secret_key=S3.secret_key,
-        s3_bucket="test-photos",
+    return product_settings(
+        servers,
+        database_url.rpartition("/")[2],
         comfyui_url=comfyui.url,
-        bot_token=TOKEN,
-        telegram_api_url=telegram.url,
-        llm_base_url=llm.url,
-        llm_api_key=API_KEY,
-        llm_model=MODEL,
+        telegram_url=telegram.url,
+        llm_url=llm.url,
+        arq_queue=f"test:{next(_numbers)}",
+        s3_bucket="test-photos",
         photo_retry_pause=0.05,
         free_photo_cooldown=0,
         premium_photo_cooldown=0,
@@ -142,37 +133,6 @@ async def bucket(settings: ProductSettings) -> AsyncIterator[Storage]:
     async with storage.opened(settings) as opened:
         await opened.create_bucket()
         yield opened
-
-
-@asynccontextmanager
-async def worker_running(settings: ProductSettings, **timings: float) -> AsyncIterator[Worker]:
-    """An arq worker with the product's own wiring, in this process; pauses are short unless `timings` say more."""
-    quick: dict[str, Any] = {"poll_delay": 0.01, "sweep_every": 1} | timings
-    worker = Worker(**worker_options(settings, timings=Timings(**quick)), handle_signals=False)
-    task = asyncio.create_task(worker.async_run())
-    try:
-        yield worker
-    finally:
-        # As SIGTERM does it: everything is stopped in order before arq is told to end.
-        await worker.on_shutdown(worker.ctx)  # type: ignore[misc]
-        worker.allow_pick_jobs = False
-        while worker.tasks and not task.done():
-            await asyncio.sleep(0.01)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await worker.close()
-
-
-@asynccontextmanager
-async def bot_running(settings: ProductSettings, **pauses: float) -> AsyncIterator[Application]:
-    """The bot with the product's own wiring, in this process."""
-    async with running(settings, **pauses) as application:
-        receiving = asyncio.create_task(application.receive())
-        try:
-            yield application
-        finally:
-            receiving.cancel()
-            await asyncio.gather(receiving, return_exceptions=True)
 
 
 @pytest_asyncio.fixture

@@ -1,6 +1,7 @@
 """The rooms: each says what lives there, and none holds more than a person can look over."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -43,5 +44,15 @@ def test_callback_data_stands_in_one_low_file() -> None:
         path
         for path in (ROOT / "bot").rglob("*.py")
         if "(CallbackData" in path.read_text() and path != ROOT / "bot" / "telegram" / "callbacks.py"
+    ]
+    assert elsewhere == []
+
+
+def test_a_photos_status_is_written_in_one_module() -> None:
+    written = re.compile(r"\bstatus=(?:PhotoStatus\.|QUEUED|RENDERING|DROPPED|FAILED)|\"status\": PhotoStatus")
+    elsewhere = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "generation").rglob("*.py")
+        if written.search(path.read_text()) and path.name != "lifecycle.py"
     ]
     assert elsewhere == []

@@ -1,17 +1,14 @@
 """Commands and descriptions, as Telegram shows them in each language."""
 
-import asyncio
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 
-import structlog
 from aiogram import Bot
-from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramBadRequest
+from aiogram.exceptions import TelegramBadRequest
 from aiogram.types import BotCommand, BotCommandScopeAllPrivateChats, BotCommandScopeChat
 
 from bot.texts import DEFAULT, Say, Texts
-
-log = structlog.get_logger(__name__)
+from generation.runtime.telegram import until_telegram_answers
 
 COMMANDS = (
     "photo", "persona", "story", "create", "gallery", "memory", "premium", "invite", "settings", "privacy", "reset",
@@ -27,15 +24,12 @@ PAUSE = 10.0
 
 async def introduce(bot: Bot, texts: Texts, admin_ids: Collection[int]) -> None:
     """Set menus and descriptions, in every language; without Telegram it is tried until it works."""
-    while True:
-        try:
-            for locale in texts.locales:
-                await _introduce(bot, texts.in_locale(locale), None if locale == DEFAULT else locale, admin_ids)
-        except (TelegramAPIError, ClientDecodeError) as error:
-            log.warning("bot.not_introduced", error=type(error).__name__)
-            await asyncio.sleep(PAUSE)
-        else:
-            return
+
+    async def once() -> None:
+        for locale in texts.locales:
+            await _introduce(bot, texts.in_locale(locale), None if locale == DEFAULT else locale, admin_ids)
+
+    await until_telegram_answers(once, pause=PAUSE, event="bot.not_introduced")
 
 
 async def _introduce(bot: Bot, say: Say, language_code: str | None, admin_ids: Collection[int]) -> None:

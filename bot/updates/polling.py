@@ -8,7 +8,6 @@ import structlog
 from aiogram import Bot
 from aiogram.exceptions import (
     ClientDecodeError,
-    TelegramAPIError,
     TelegramNotFound,
     TelegramRetryAfter,
     TelegramUnauthorizedError,
@@ -18,6 +17,7 @@ from pydantic import ValidationError
 
 from bot.updates.inbox import Inbox
 from generation.runtime.settings import WrongSettings
+from generation.runtime.telegram import until_telegram_answers
 
 log = structlog.get_logger(__name__)
 
@@ -74,14 +74,8 @@ def _readable(item: Any) -> Update | None:
 
 
 async def when_telegram_answers(call: Callable[[], Awaitable[Any]]) -> None:
-    """Try one call until it goes through; a wrong token ends the process with a sentence."""
-    while True:
-        try:
-            await call()
-        except (TelegramUnauthorizedError, TelegramNotFound):
-            raise WrongSettings(WRONG_TOKEN) from None
-        except (TelegramAPIError, ClientDecodeError) as error:
-            log.warning("telegram.away", error=type(error).__name__)
-            await asyncio.sleep(1)
-        else:
-            return
+    """Try one call until it goes through, once a second; a wrong token ends the process with a sentence."""
+    try:
+        await until_telegram_answers(call, pause=1, event="telegram.away")
+    except (TelegramUnauthorizedError, TelegramNotFound):
+        raise WrongSettings(WRONG_TOKEN) from None

@@ -7,18 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-import pynvml
 import structlog
+
+from generation.comfyui_nodes.nvml import Card
 
 log = structlog.get_logger(__name__)
 
 #: Seconds that NVML may take, and for which its last answer stands for a missing one.
 PATIENCE, REMEMBERED = 2.0, 30.0
-#: The library or the card is not there and will not come.
-FOR_GOOD = (
-    pynvml.NVMLError_LibraryNotFound, pynvml.NVMLError_DriverNotLoaded, pynvml.NVMLError_NoPermission,
-    pynvml.NVMLError_NotFound, pynvml.NVMLError_InvalidArgument,
-)  # fmt: skip
+
+Told = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +39,12 @@ class Nvml:
         """`index`: the card by NVML's count; without it the first one, if ComfyUI is on this machine."""
         here = urlsplit(comfyui_url).hostname in {"127.0.0.1", "::1", "localhost"}
         self._index = 0 if index is None and here else index
-        self._asking: asyncio.Task[tuple[float, float]] | None = None
-        self._told: tuple[float, float] | None = None
-        self._told_at = 0.0
+        self._card: Card | None = None
+        self._asking: asyncio.Task[Told] | None = None
+        self._told: Told = (None, None)
+        self._told_at = float("-inf")
 
-    async def read(self) -> tuple[float, float] | None:
+    async def read(self) -> Told | None:
         """Load and temperature; for a while the last ones, when the card does not answer just now.
 
         NVML may take its time, or hang for good with a card that fell off the bus: it is asked in a thread, once at
@@ -53,33 +52,22 @@ class Nvml:
         """
         if self._index is None:
             return None
-        self._asking = self._asking or asyncio.create_task(asyncio.to_thread(_read, self._index))
+        self._asking = self._asking or asyncio.create_task(asyncio.to_thread(self._ask))
         done, _ = await asyncio.wait({self._asking}, timeout=PATIENCE)
         if done:
-            asked, self._asking = self._asking, None
-            self._hear(asked)
+            told, self._asking = self._asking.result(), None
+            if told != (None, None):
+                self._told, self._told_at = told, time.monotonic()
         return self._told if time.monotonic() - self._told_at < REMEMBERED else None
 
-    def _hear(self, asked: asyncio.Task[tuple[float, float]]) -> None:
-        error = asked.exception()
-        if error is None:
-            self._told, self._told_at = asked.result(), time.monotonic()
-        elif isinstance(error, FOR_GOOD):
-            log.info("gpu.no_nvml", error=str(error))
-            self._index = None
-        else:
-            log.warning("gpu.not_read", error=repr(error))
-
-
-def _read(index: int) -> tuple[float, float]:
-    pynvml.nvmlInit()
-    try:
-        card = pynvml.nvmlDeviceGetHandleByIndex(index)
-        load = pynvml.nvmlDeviceGetUtilizationRates(card).gpu / 100
-        temperature = pynvml.nvmlDeviceGetTemperature(card, pynvml.NVML_TEMPERATURE_GPU)
-        return float(load), float(temperature)
-    finally:
-        pynvml.nvmlShutdown()
+    def _ask(self) -> Told:
+        if self._card is None:
+            self._card = Card(index=self._index)
+            if not self._card.is_there:
+                log.info("gpu.no_nvml", index=self._index)
+                # The library or the card is not there and will not come.
+                self._index = None
+        return self._card.read()
 
 
 def disk_free(path: str = "/") -> float:

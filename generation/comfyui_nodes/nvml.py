@@ -1,4 +1,7 @@
-"""Load and temperature by NVIDIA's library, without a Python package for it: it comes with the driver."""
+"""Load and temperature by NVIDIA's library, without a Python package for it: it comes with the driver.
+
+ComfyUI's nodes and the worker (`generation.backends.gpu`) both read the card with it.
+"""
 
 import ctypes
 from contextlib import suppress
@@ -11,20 +14,28 @@ class _Utilization(ctypes.Structure):
 
 
 class Card:
-    """One card, by its UUID ("" for the only one, None for none). Calls may block: use a thread."""
+    """One card; it stays closed where the library or the card is not there. Calls may block: use a thread."""
 
-    def __init__(self, uuid: str | None) -> None:
+    def __init__(self, *, uuid: str | None = None, index: int | None = None) -> None:
+        """By NVML's count (`index`), or by `uuid` ("" for the only one); by neither there is none."""
         self._library: ctypes.CDLL | None = None
         self._handle = ctypes.c_void_p()
-        if uuid is None:
+        if uuid is None and index is None:
             return
         with suppress(OSError, AttributeError):
             library = ctypes.CDLL("libnvidia-ml.so.1")
-            if library.nvmlInit_v2() == 0 and self._find(library, uuid):
+            if library.nvmlInit_v2() == 0 and self._find(library, uuid, index):
                 self._library = library
 
-    def _find(self, library: ctypes.CDLL, uuid: str) -> bool:
+    @property
+    def is_there(self) -> bool:
+        """Whether it was found."""
+        return self._library is not None
+
+    def _find(self, library: ctypes.CDLL, uuid: str | None, index: int | None) -> bool:
         handle = ctypes.byref(self._handle)
+        if index is not None:
+            return bool(library.nvmlDeviceGetHandleByIndex_v2(index, handle) == 0)
         if uuid and library.nvmlDeviceGetHandleByUUID(uuid.encode(), handle) == 0:
             return True
         # Any card would do only where there is no other.

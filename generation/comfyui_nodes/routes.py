@@ -15,7 +15,7 @@ from .saving import start_forgetting
 
 def add() -> None:
     """Register the routes; once, when ComfyUI loads this package."""
-    card = Card(_uuid())
+    card = Card(uuid=_uuid())
     start_forgetting()
     one_at_a_time = asyncio.Lock()
     routes = PromptServer.instance.routes

@@ -13,7 +13,6 @@ import structlog
 from aiogram import Bot
 from sqlalchemy import case, func, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm.attributes import set_committed_value
 
 from generation import metrics
 from generation.delivery import messages
@@ -127,7 +126,7 @@ class Delivery:
         moved = await self._move(photo, PhotoStatus.DELIVERED, **values)
         if not moved:
             # PostgreSQL was away for longer than the lease, and the recovery took it for lost.
-            set_committed_value(photo, "status", PhotoStatus.UNCONFIRMED)
+            lifecycle.deem(photo, PhotoStatus.UNCONFIRMED)
             moved = await self._move(photo, PhotoStatus.DELIVERED, **values)
         if moved and photo.delivered_at:
             seconds = (photo.delivered_at - photo.queued_at).total_seconds()

@@ -4,9 +4,11 @@ Every change names the attempt that it belongs to. A worker that lost its photo 
 another one took it) changes nothing and learns so from the answer.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, inspect, text, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -46,6 +48,38 @@ ENTERED_AT = {
 HELD = (RENDERING, STORED, SENDING)
 
 
+async def begin(session: AsyncSession, values: Mapping[str, Any], *, refused: str | None) -> Photo:
+    """Write a new photo down: queued, or dropped at once because it was `refused` for this reason."""
+    if refused:
+        values = {**values, "status": DROPPED, "failed_at": func.clock_timestamp(), "error": refused}
+        metrics.PHOTOS_ENDED.labels(DROPPED.value, reason_of(refused)).inc()
+    placed = await session.execute(insert(Photo).values(**values).returning(Photo))
+    return placed.scalar_one()
+
+
+async def claim(session: AsyncSession, photo_ids: Iterable[int], *, worker: str, lease: float) -> list[Photo]:
+    """Take these photos to render, in the order given; those that are no longer waiting are left out."""
+    ids = list(photo_ids)
+    claimed = await session.scalars(
+        update(Photo)
+        .where(Photo.id.in_(ids), Photo.status == QUEUED)
+        .values(
+            status=RENDERING,
+            attempt=Photo.attempt + 1,
+            worker=worker,
+            lease_until=in_seconds(lease),
+            claimed_at=func.clock_timestamp(),
+            submitted_at=None,
+            rendered_at=None,
+            error=None,
+            batch_size=len(ids),
+        )
+        .returning(Photo)
+    )
+    by_id = {photo.id: photo for photo in claimed}
+    return [by_id[photo_id] for photo_id in ids if photo_id in by_id]
+
+
 async def move(
     session: AsyncSession,
     photo: Photo,
@@ -81,7 +115,7 @@ async def move(
         _copy(row, photo)
     if row is not None and to not in (RENDERING, STORED, SENDING, QUEUED):
         # Before the commit: one that fails is repeated and counted twice, which no figure shows.
-        reason = (row.error or "").partition(":")[0][:40] if to is not DELIVERED else ""
+        reason = reason_of(row.error or "") if to is not DELIVERED else ""
         metrics.PHOTOS_ENDED.labels(to.value, reason).inc()
     return row is not None
 
@@ -108,6 +142,16 @@ async def move_with_retry(
         return True
 
     return await database.run_with_retry(once)
+
+
+def deem(photo: Photo, status: PhotoStatus) -> None:
+    """See a photo in another status than it was last read in, because the recovery may have moved its row."""
+    set_committed_value(photo, "status", status)
+
+
+def reason_of(error: str) -> str:
+    """The kind of an error, as the metric's label: the words before the colon."""
+    return error.partition(":")[0][:40]
 
 
 async def drop_waiting(

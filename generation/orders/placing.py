@@ -6,10 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from generation import metrics
 from generation.errors import GenerationError, OneAtATime, QueueFull
 from generation.models import DROPPED_BY_OPERATOR, Orientation, Photo, PhotoStatus
 from generation.orders import erasure, lifecycle, queue
@@ -126,11 +124,8 @@ async def place(
         "not_before": now + timedelta(seconds=hold),
         "expires_at": None if order.expires_in is None else now + timedelta(seconds=order.expires_in),
     }
-    if refusal:
-        values |= {"status": PhotoStatus.DROPPED, "failed_at": now, "error": f"{type(refusal).__name__}: {refusal}"}
-        metrics.PHOTOS_ENDED.labels(PhotoStatus.DROPPED.value, type(refusal).__name__).inc()
-    placed = await session.execute(insert(Photo).values(**values).returning(Photo))
-    return placed.scalar_one()
+    refused = f"{type(refusal).__name__}: {refusal}" if refusal else None
+    return await lifecycle.begin(session, values, refused=refused)
 
 
 async def cancel(session: AsyncSession, photo_id: int, *, owner_id: int) -> bool:

@@ -1,17 +1,16 @@
 """What waits for a GPU: read in order, claimed in batches, counted, and how long it will take."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import structlog
-from sqlalchemy import ColumnElement, exists, func, select, text, update
+from sqlalchemy import ColumnElement, exists, func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from generation.models import Photo, PhotoStatus, RenderWorker
 from generation.runtime import operator_switches
-from generation.runtime.database import in_seconds
 from generation.runtime.models import Alert
 from generation.workflows.workflow import UNMEASURED
 
@@ -73,29 +72,6 @@ async def _turn_to_choose(session: AsyncSession) -> None:
             await session.execute(select(wait, func.pg_advisory_xact_lock(CLAIMS_LOCK)))
     except DBAPIError:
         log.warning("queue.claimed_out_of_turn")
-
-
-async def claim(session: AsyncSession, photo_ids: Iterable[int], *, worker: str, lease: float) -> list[Photo]:
-    """Take these photos, in the order given; those that are no longer waiting are left out."""
-    ids = list(photo_ids)
-    claimed = await session.scalars(
-        update(Photo)
-        .where(Photo.id.in_(ids), Photo.status == PhotoStatus.QUEUED)
-        .values(
-            status=PhotoStatus.RENDERING,
-            attempt=Photo.attempt + 1,
-            worker=worker,
-            lease_until=in_seconds(lease),
-            claimed_at=func.clock_timestamp(),
-            submitted_at=None,
-            rendered_at=None,
-            error=None,
-            batch_size=len(ids),
-        )
-        .returning(Photo)
-    )
-    by_id = {photo.id: photo for photo in claimed}
-    return [by_id[photo_id] for photo_id in ids if photo_id in by_id]
 
 
 async def waiting_count(session: AsyncSession, *, before: datetime | None = None, free_only: bool = False) -> int:

@@ -1,6 +1,5 @@
 """The engine, the declarative base and the unit of work that every table of the product uses."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -13,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_before_delay, wait_exponential
 
 log = structlog.get_logger(__name__)
 
@@ -79,22 +79,30 @@ class Database:
 
         For what must not be forgotten. A commit whose confirmation got lost is done twice: `work` has to bear that.
         """
-        until = asyncio.get_running_loop().time() + patience
-        pause = 0.1
-        while True:
-            try:
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception(_is_away),
+            stop=stop_before_delay(patience),
+            wait=wait_exponential(multiplier=0.1, max=3),
+            before_sleep=_log_away,
+            reraise=True,
+        ):
+            with attempt:
                 async with self.unit() as session:
                     return await work(session)
-            except CONNECTION_ERRORS as error:
-                if isinstance(error, IntegrityError) or asyncio.get_running_loop().time() + pause > until:
-                    raise
-                log.warning("database.away", error=type(error).__name__)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, 3)
+        raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def close(self) -> None:
         """Close all connections."""
         await self._engine.dispose()
+
+
+def _is_away(error: BaseException) -> bool:
+    return isinstance(error, CONNECTION_ERRORS) and not isinstance(error, IntegrityError)
+
+
+def _log_away(attempt: RetryCallState) -> None:
+    error = attempt.outcome.exception() if attempt.outcome else None
+    log.warning("database.away", error=type(error).__name__)
 
 
 async def is_past(session: AsyncSession, moment: datetime | None) -> bool:

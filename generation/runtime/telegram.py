@@ -1,12 +1,13 @@
 """Sending to Telegram: which answer means what for a photo, and the `upload_photo` shown meanwhile."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
 
 import aiohttp
+import structlog
 from aiogram import Bot
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.session.middlewares.base import BaseRequestMiddleware, NextRequestMiddlewareType
@@ -24,8 +25,17 @@ from aiogram.exceptions import (
 )
 from aiogram.methods import Response, TelegramMethod
 from aiogram.methods.base import TelegramType
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    retry_if_not_exception_type,
+    wait_fixed,
+)
 
 from generation.runtime.monitoring import metrics
+
+log = structlog.get_logger(__name__)
 
 #: Seconds for one request, the upload of a photo included.
 REQUEST_TIMEOUT = 30
@@ -107,6 +117,26 @@ async def showing(bot: Bot, chat_id: int, action: Literal["typing", "upload_phot
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def until_telegram_answers(call: Callable[[], Awaitable[object]], *, pause: float, event: str) -> None:
+    """Make a call again every `pause` seconds while Telegram is away, each failure one line called `event`.
+
+    Raises what says that the token is wrong.
+    """
+
+    def note(attempt: RetryCallState) -> None:
+        error = attempt.outcome.exception() if attempt.outcome else None
+        log.warning(event, error=type(error).__name__)
+
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type((TelegramAPIError, ClientDecodeError))
+        & retry_if_not_exception_type((TelegramUnauthorizedError, TelegramNotFound)),
+        wait=wait_fixed(pause),
+        before_sleep=note,
+        reraise=True,
+    )
+    await retrying(call)
 
 
 def meaning(error: Exception) -> NotTaken | Refused | Unknown:

@@ -12,6 +12,14 @@ from typing import Any
 import structlog
 from aiogram import Bot
 from arq import ArqRedis
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_chain,
+    wait_fixed,
+)
 
 from generation.backends.base import Backend
 from generation.backends.comfyui_history import ImageFile
@@ -168,19 +176,22 @@ class Pipeline:
     async def _store(self, photo: Photo, picture: Picture, stamps: dict[str, Any]) -> bool:
         """Store the original and write that down; False when the photo is no longer ours."""
         key = object_key(photo.key, photo.queued_at)
-        for pause in (*STORE_PAUSES, None):
-            try:
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(StorageUnavailable),
+            stop=stop_after_attempt(len(STORE_PAUSES) + 1),
+            wait=wait_chain(*map(wait_fixed, STORE_PAUSES)),
+            after=self._not_stored,
+            reraise=True,
+        ):
+            with attempt:
                 await self._storage.put(key, picture.original)
-                break
-            except StorageUnavailable as error:
-                log.warning("photo.not_stored", error=str(error))
-                self._watchdog.doubt_storage()
-                if pause is None:
-                    raise
-                await asyncio.sleep(pause)
         return await lifecycle.move_with_retry(
             self._database, photo, PhotoStatus.STORED, lease=self._settings.lease, object_key=key, **stamps
         )
+
+    def _not_stored(self, attempt: RetryCallState) -> None:
+        log.warning("photo.not_stored", error=str(attempt.outcome.exception() if attempt.outcome else ""))
+        self._watchdog.doubt_storage()
 
     async def _give_back(self, photo: Photo, error: GenerationError, *, in_batch: bool = False) -> None:
         """Back into the queue, or failed with words when another attempt is not worth it (`retry.after`)."""

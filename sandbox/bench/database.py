@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from generation.orders import jobs, queue
+from generation.orders import jobs, lifecycle, queue
 from generation.runtime import telegram
 from generation.runtime.database import Database
 from generation.worker.recovery import Recovery
@@ -116,7 +116,7 @@ async def _claims(ours: Product) -> float:
         while True:
             async with ours.database.unit() as session:
                 rows = await queue.candidates(session)
-                taken = await queue.claim(session, [row.id for row in rows[:1]], worker=name, lease=60)
+                taken = await lifecycle.claim(session, [row.id for row in rows[:1]], worker=name, lease=60)
             if not taken:
                 return
             claimed += 1

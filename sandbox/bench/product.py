@@ -22,12 +22,9 @@ from sandbox.bench.contenders import WORKFLOWS
 from sandbox.bench.services import FIRST_PERSON, PEOPLE
 from sandbox.cluster import ROOT, TEMPLATE, Servers
 from sandbox.forked import Forked, environment, python_m
-from sandbox.llm.server import API_KEY, MODEL
 from sandbox.scaled_worker import TIMINGS
-from sandbox.servers import S3
-from sandbox.settings import ProductSettings
 from sandbox.simulation import Arrival
-from sandbox.telegram import TOKEN
+from sandbox.wiring import product_settings
 
 FOLDER = ROOT / "sandbox" / "workflows"
 WORDS = PhotoWords(failed="failed", unconfirmed="lost", send_again="again", send_again_data="again")
@@ -75,20 +72,13 @@ class Product:
         self._gpus = gpus
         self._timings = timings or {}
         self._name = f"bench_{next(_numbers)}"
-        self.settings = ProductSettings.example(
-            database_url=servers.postgres.url(self._name),
-            redis_url=servers.valkey.url,
-            arq_queue=self._name,
-            s3_endpoint_url=servers.s3.url,
-            s3_access_key=S3.access_key,
-            s3_secret_key=S3.secret_key,
-            s3_bucket="bench-photos",
+        self.settings = product_settings(
+            servers,
+            self._name,
             comfyui_url=addresses["gpus"][0],
-            bot_token=TOKEN,
-            telegram_api_url=addresses["telegram"],
-            llm_base_url=addresses["llm"],
-            llm_api_key=API_KEY,
-            llm_model=MODEL,
+            telegram_url=addresses["telegram"],
+            llm_url=addresses["llm"],
+            s3_bucket="bench-photos",
             workflows_folder=str(folder),
             queue_limit=1_000_000,
             **changes,

@@ -23,7 +23,8 @@ from sandbox.http import HttpServer
 from sandbox.runpod import API_KEY, RunPodServer
 from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
-from tests.conftest import all_handled, bot_running, settled, worker_running
+from sandbox.wiring import bot_running, worker_running
+from tests.conftest import all_handled, settled
 from tests.player import Player, has_text, says
 
 OLGA = 1003

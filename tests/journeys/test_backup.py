@@ -15,7 +15,8 @@ from generation.storage import Storage
 from sandbox.cluster import Servers
 from sandbox.servers import S3
 from sandbox.settings import ProductSettings
-from tests.conftest import all_handled, bot_running, settled, worker_running
+from sandbox.wiring import bot_running, worker_running
+from tests.conftest import all_handled, settled
 from tests.player import Player, has_text
 
 RCLONE = Path(sysconfig.get_path("scripts")) / "rclone"

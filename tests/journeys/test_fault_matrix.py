@@ -26,7 +26,7 @@ from sandbox.faults import Faults
 from sandbox.servers import S3, Postgres, Valkey, remove, short_folder
 from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
-from tests.conftest import worker_running
+from sandbox.wiring import worker_running
 from tests.generation.conftest import WORDS, an_order
 from tests.journeys.conftest import Processes, kill
 from tests.player import Player

@@ -10,7 +10,8 @@ from generation.runtime.database import Database
 from generation.storage import Storage
 from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
-from tests.conftest import bot_running, settled, worker_running
+from sandbox.wiring import bot_running, worker_running
+from tests.conftest import settled
 from tests.player import Json, Player, has_buttons, has_text, labels, says
 
 

@@ -11,7 +11,7 @@ from generation.runtime.database import Database
 from generation.storage import Storage
 from sandbox.comfyui import ComfyUIServer
 from sandbox.settings import ProductSettings
-from tests.conftest import bot_running, worker_running
+from sandbox.wiring import bot_running, worker_running
 from tests.generation.test_figures import made, photos
 from tests.journeys.test_page import page as page  # noqa: PLC0414 - a fixture
 from tests.journeys.test_tour import Visitor

@@ -7,7 +7,7 @@ from typing import Any
 
 from generation.backends.base import Backend
 from generation.models import Photo
-from generation.orders import queue
+from generation.orders import lifecycle, queue
 from generation.runtime.database import Database
 from generation.scheduling import batching
 from generation.scheduling.batching import Batch, Limits, Loaded, Wait, Waiting
@@ -65,7 +65,7 @@ class BatchPicker:
             choice = self._choose(await queue.candidates(session, free_only=takes == "free"), loaded, idle=idle)
             if not isinstance(choice, Batch):
                 return choice
-            photos = await queue.claim(
+            photos = await lifecycle.claim(
                 session,
                 [photo.id for photo in choice.photos],
                 worker=self._worker,

@@ -19,8 +19,9 @@ from sandbox.comfyui import ComfyUIServer
 from sandbox.llm import LanguageModelServer
 from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
+from sandbox.wiring import bot_running, worker_running
 from tests.bot.handlers.test_photo_buttons import a_photo, emptied
-from tests.conftest import all_handled, bot_running, settled, worker_running
+from tests.conftest import all_handled, settled
 from tests.player import Player, has_buttons, has_text, labels, says
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

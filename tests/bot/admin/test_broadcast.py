@@ -21,7 +21,8 @@ from generation.runtime.database import Database
 from generation.storage import Storage
 from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
-from tests.conftest import all_handled, bot_running
+from sandbox.wiring import bot_running
+from tests.conftest import all_handled
 from tests.player import Json, Player, has_buttons, labels, says
 
 OLGA = 1003

@@ -20,7 +20,8 @@ from generation.runtime.database import Database
 from generation.runtime.models import OperatorSwitch
 from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
-from tests.conftest import all_handled, bot_running, settled, worker_running
+from sandbox.wiring import bot_running, worker_running
+from tests.conftest import all_handled, settled
 from tests.player import Player, has_buttons, has_text, says
 
 OLGA = 1003

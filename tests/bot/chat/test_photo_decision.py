@@ -18,7 +18,8 @@ from sandbox.comfyui import ComfyUIServer
 from sandbox.llm import LanguageModelServer
 from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
-from tests.conftest import all_handled, bot_running, settled, worker_running
+from sandbox.wiring import bot_running, worker_running
+from tests.conftest import all_handled, settled
 from tests.player import Player, has_buttons, has_text, says
 
 SCENE = {"atmosphere": "cosy", "action": "sitting", "camera": "medium shot", "visual": False}

@@ -15,7 +15,8 @@ from generation.storage import Storage
 from sandbox.comfyui import ComfyUIServer
 from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
-from tests.conftest import all_handled, bot_running, settled, worker_running
+from sandbox.wiring import bot_running, worker_running
+from tests.conftest import all_handled, settled
 from tests.player import Json, Player, has_text, labels, says
 
 

@@ -13,7 +13,7 @@ from generation.runtime.database import Database
 from sandbox.llm import LanguageModelServer
 from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
-from tests.conftest import bot_running
+from sandbox.wiring import bot_running
 from tests.player import Player, has_buttons, has_text, says
 
 CALM = "I can't keep up"

@@ -10,7 +10,7 @@ from generation.storage import Storage
 from sandbox.settings import ProductSettings
 from sandbox.sockets import free_port
 from sandbox.telegram import TelegramServer
-from tests.conftest import bot_running
+from sandbox.wiring import bot_running
 from tests.player import Player, has_text
 
 

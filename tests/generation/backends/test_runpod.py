@@ -33,7 +33,8 @@ from sandbox.comfyui import Cost
 from sandbox.http import HttpServer
 from sandbox.runpod import API_KEY, RunPodServer
 from sandbox.settings import ProductSettings
-from tests.conftest import settled, worker_running
+from sandbox.wiring import worker_running
+from tests.conftest import settled
 from tests.generation.conftest import PlaceOrder
 from tests.generation.worker.test_batches import FOLDER
 from tests.player import Player

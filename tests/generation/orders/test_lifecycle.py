@@ -19,7 +19,7 @@ from tests.generation.conftest import PlaceOrder
 async def claim(database: Database, worker: str = "w") -> Photo | None:
     async with database.unit() as session:
         waiting = await queue.candidates(session)
-        claimed = await queue.claim(session, [row.id for row in waiting[:1]], worker=worker, lease=10)
+        claimed = await lifecycle.claim(session, [row.id for row in waiting[:1]], worker=worker, lease=10)
     return claimed[0] if claimed else None
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from generation import worker_registry
 from generation.errors import QueueFull
 from generation.models import Photo, PhotoStatus, RenderWorker
-from generation.orders import placing, queue
+from generation.orders import lifecycle, placing, queue
 from generation.runtime.database import Database
 from tests.generation.conftest import an_order
 
@@ -108,7 +108,7 @@ async def test_the_expected_wait_is_the_work_ahead_over_the_speed_of_the_workers
         assert await queue.expected_wait(session, lease=10) == pytest.approx(5 * 8 / 2 + 8)
         assert await queue.expected_wait(session, lease=10, before=premium.rank_at) == pytest.approx(8)
         waiting = await queue.candidates(session)
-        await queue.claim(session, [row.id for row in waiting[:1]], worker="one", lease=10)
+        await lifecycle.claim(session, [row.id for row in waiting[:1]], worker="one", lease=10)
         # What renders is half done on average, and the other GPU is free already.
         assert await queue.expected_wait(session, lease=10) == pytest.approx(4 * 8 / 2 + 8)
 

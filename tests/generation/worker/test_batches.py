@@ -21,7 +21,8 @@ from sandbox.comfyui import ComfyUIServer, Cost
 from sandbox.comfyui.validation import validate
 from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
-from tests.conftest import settled, worker_running
+from sandbox.wiring import worker_running
+from tests.conftest import settled
 from tests.generation.conftest import PlaceOrder
 from tests.player import Player
 

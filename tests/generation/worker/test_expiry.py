@@ -8,7 +8,8 @@ from generation.storage import Storage
 from sandbox.comfyui import ComfyUIServer, Cost
 from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
-from tests.conftest import settled, worker_running
+from sandbox.wiring import worker_running
+from tests.conftest import settled
 from tests.generation.conftest import WORDS, PlaceOrder
 from tests.player import Player, says
 

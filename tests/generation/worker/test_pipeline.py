@@ -16,7 +16,8 @@ from generation.worker.retry import MOST_CLAIMS
 from sandbox.comfyui import ComfyUIServer
 from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
-from tests.conftest import settled, told, worker_running
+from sandbox.wiring import worker_running
+from tests.conftest import settled, told
 from tests.generation.conftest import PlaceOrder
 from tests.player import Player, says
 

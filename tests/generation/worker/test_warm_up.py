@@ -14,7 +14,7 @@ from generation.workflows import workflow
 from sandbox.comfyui import ComfyUIServer, Cost
 from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
-from tests.conftest import worker_running
+from sandbox.wiring import worker_running
 from tests.generation.conftest import PlaceOrder
 
 
