@@ -4,8 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
-.PHONY: run test check bench soak tour train eval sheet audit format lock clean
+.PHONY: help run test check bench soak tour train eval sheet audit format lock clean
 .DEFAULT_GOAL := run
+
+help: ## what there is to make
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name words; do \
+		printf '  make %-8s %s\n' "$$name" "$$words"; done
 
 run: $(VENV)/.sandbox ## start everything; prints one address
 	@exec $(BIN)/python -m sandbox
@@ -42,14 +46,14 @@ audit: ## known holes in the locked versions (asks PyPI)
 	@$(PYTHON) -m venv build/audit && build/audit/bin/python -m pip install --quiet pip-audit
 	build/audit/bin/pip-audit --disable-pip -r requirements/production.txt
 
-format: $(VENV)/.dev
+format: $(VENV)/.dev ## put every file into the one form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 lock: $(VENV)/.dev ## compile the three lock files again from pyproject.toml
 	$(BIN)/python requirements/compile.py
 
-clean:
+clean: ## remove what was built, the virtual environment and the local data
 	rm -rf $(VENV) .data build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/.base:

@@ -1,4 +1,4 @@
-"""What a bot process counts by itself, for Prometheus; in the registry of `generation.metrics`."""
+"""What a bot process counts by itself, for Prometheus (`generation.runtime.monitoring.metrics`)."""
 
 from prometheus_client import Counter, Histogram
 

@@ -74,9 +74,9 @@ class Person(Base):
     limit_told_at: Mapped[datetime | None] = mapped_column(Timestamp)
     premium_end_told_at: Mapped[datetime | None] = mapped_column(Timestamp)
 
-    # When they last wrote or pressed something, to the hour.
+    # When they last wrote or pressed something, to five minutes.
     seen_at: Mapped[datetime | None] = mapped_column(Timestamp)
-    # Shut out by an operator.
+    # Banned by an operator.
     banned_at: Mapped[datetime | None] = mapped_column(Timestamp)
     maintenance_told_at: Mapped[datetime | None] = mapped_column(Timestamp)
 

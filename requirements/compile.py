@@ -4,6 +4,7 @@ dev.txt holds everything; sandbox.txt and production.txt are cut from the same r
 tested is what runs.
 """
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
@@ -27,4 +28,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="make lock", description=__doc__).parse_args()
     main()

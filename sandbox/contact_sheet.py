@@ -4,6 +4,7 @@ Writes docs/dialogue.md (decision, reason, lasting scene and prompt of every tur
 pictures, drawn by the stand-in for ComfyUI: colours follow the outfit, the background follows the place).
 """
 
+import argparse
 import asyncio
 import io
 import json
@@ -226,4 +227,5 @@ def _sheet(taken: list[Taken]) -> Image.Image:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="python -m sandbox.contact_sheet", description=__doc__).parse_args()
     asyncio.run(main())

@@ -1,5 +1,6 @@
 """`python -m sandbox.scaling`: the scheduler on 1 to 1,000 simulated GPUs; a table, and docs/scaling.png."""
 
+import argparse
 import random
 from pathlib import Path
 
@@ -86,4 +87,5 @@ def draw(lines: dict[tuple[str, int], dict[str, float]]) -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="python -m sandbox.scaling", description=__doc__).parse_args()
     main()

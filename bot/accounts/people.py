@@ -13,7 +13,7 @@ from generation.orders import lifecycle
 
 log = structlog.get_logger(__name__)
 
-#: "Seen" is noted to the hour: a write for each update would be a high price.
+#: `seen_at` is written at most so often: a write for each update would be too dear.
 SEEN_EVERY = timedelta(minutes=5)
 #: Minutes ahead of UTC where most people of a language live, until the person says what time it is.
 USUAL_OFFSET = {"ru": 180}

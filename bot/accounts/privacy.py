@@ -80,7 +80,7 @@ async def forget_persona(session: AsyncSession, person_id: int, persona: str) ->
 
 
 async def erase(database: Database, redis: ArqRedis, bot: Bot, person_id: int) -> bool:
-    """Delete everything about a person; the originals follow within a sweep (`generation.orders.placing.erasure`).
+    """Delete everything about a person; the originals follow within a sweep (`generation.orders.erasure`).
 
     The row of the update that is being handled loses the person's number when it is done, as all of them do.
     False when Telegram did not confirm that a running subscription ends: the person must end it there.

@@ -25,7 +25,7 @@ def build_router() -> Router:
 async def compose(
     message: Message, command: CommandObject, person: Person, say: Say, tools: AdminTools, bot: Bot
 ) -> None:
-    """As a reply to the message that everybody shall get, or with its text after the command."""
+    """/broadcast as a reply to the message to send, or with its text after the command: asks for the audience."""
     source = message.reply_to_message
     if source is None and (command.args or "").strip():
         # The preview is what is copied later.
@@ -59,7 +59,7 @@ async def choose(
     tools: AdminTools,
     database: Database,
 ) -> None:
-    """The audience; then, asked once more, the start."""
+    """The audience was chosen: ask once more, and start when the answer is yes."""
     name = callback_data.audience
     async with database.unit() as session:
         draft = await session.get(Broadcast, callback_data.broadcast_id, with_for_update=True)

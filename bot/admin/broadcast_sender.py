@@ -44,7 +44,7 @@ AUDIENCES = ("all", "active", "premium", "free", "ru", "en")
 
 
 def audience(name: str, settings: Settings) -> list[ColumnElement[bool]]:
-    """Who is meant; never those who blocked the bot, are shut out, or have not said that they are adults."""
+    """Conditions on people. Nobody who blocked the bot, is banned, or has not confirmed their age is ever in it."""
     premium = Person.with_premium(settings.premium_ids)
     chosen: dict[str, list[ColumnElement[bool]]] = {
         "all": [],

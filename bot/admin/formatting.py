@@ -48,7 +48,7 @@ def stats_words(say: Say, now: Snapshot, state: str) -> str:
 
 
 def state_words(say: Say, texts: Texts, switches: OperatorSwitches, firing: Sequence[Alert]) -> str:
-    """What burns, and how everything is switched, where it is not as always."""
+    """Alerts that fire and switches that are not in their usual position; one sentence when there are none."""
     switched = [f"🔥 {name}" for name in dict.fromkeys(alert_name(say, texts, alert.rule) for alert in firing)]
     if switches.queue_paused:
         switched.append(say("admin-is-paused"))

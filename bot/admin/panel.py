@@ -151,7 +151,7 @@ async def reload(message: Message, person: Person, say: Say, tools: AdminTools) 
 
 
 async def _now(tools: AdminTools, say: Say) -> tuple[Snapshot, operator_switches.OperatorSwitches, str]:
-    """The figures, how everything is switched, and both troubles and switches in words."""
+    """The figures, the operator switches, and the state in words (`state_words`)."""
     async with tools.database.unit() as session:
         snapshot = await figures.read(session, tools.settings, window=tools.alerting.rules.window)
         switched = await operator_switches.read(session)

@@ -30,7 +30,7 @@ _WORDS = re.compile(r"\w")
 
 @dataclass(frozen=True, slots=True)
 class PersonAnalysis:
-    """Of what a person wrote."""
+    """What a person's words ask for, and whether they are refused."""
 
     asks: bool
     refusal: Refusal | None
@@ -40,7 +40,7 @@ class PersonAnalysis:
 
 @dataclass(frozen=True, slots=True)
 class AnswerAnalysis:
-    """Of what the persona answered, and of the turn as a whole where it says so."""
+    """What the persona's answer shows and promises, and whether it is refused."""
 
     visual: bool
     promise: bool
@@ -56,7 +56,7 @@ class TextAnalyzer:
     """Owns the detectors and their thread; one per process, built by `bot.app`."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reader")
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="text-analysis")
         self._detectors: Detectors | None = None
 
     async def open(self) -> None:
@@ -80,15 +80,15 @@ class TextAnalyzer:
         return await self._run(partial(self._showable, text))
 
     async def refusal_of(self, text: str) -> Refusal | None:
-        """Of words that are kept, such as a fact."""
+        """Whether words that will be kept, such as a fact, are refused."""
         return await self._run(partial(check, text, for_photo=True))
 
     async def refusal_of_persona(self, description: str) -> Refusal | None:
-        """Of a persona that a person wrote."""
+        """Whether a persona that a person wrote is refused."""
         return await self._run(partial(check_persona, description))
 
     async def refusal_of_prompt(self, prompt: str, *, explicit_allowed: bool) -> Refusal | None:
-        """Of the English prompt that an image model would get."""
+        """Whether the English prompt for the image model is refused."""
         return await self._run(partial(check_prompt, prompt, explicit_allowed=explicit_allowed))
 
     # -- in the thread ---------------------------------------------------------------------------------
@@ -106,7 +106,7 @@ class TextAnalyzer:
     @property
     def _opened(self) -> Detectors:
         if self._detectors is None:
-            raise RuntimeError("Reader.open() was not awaited")
+            raise RuntimeError("TextAnalyzer.open() was not awaited")
         return self._detectors
 
     def _person(self, text: str, by_command: bool, explicit_allowed: bool) -> PersonAnalysis:

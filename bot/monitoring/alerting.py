@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 LOCK = 7_041_972
 #: Seconds that SCALE_WEBHOOK_URL may take.
 WEBHOOK_SECONDS = 10
-#: Figures of each worker, and for how long a value may be missing when it burns.
+#: Figures of each worker, and for how long a value may be missing while its alert fires.
 OF_WORKERS = frozenset(figure.name for figure in figures.FIGURES if figure.label == "worker")
 MISSING = timedelta(seconds=60)
 
@@ -121,7 +121,7 @@ class Alerting:
         return changed
 
     def _may_come_back(self, alert: Alert | None, now: datetime) -> bool:
-        """A worker that is started anew is as hot as before."""
+        """Whether a value that is missing may come back: a worker that restarts is as hot as before."""
         if alert is None or alert.fired_at is None or alert.ended_at is not None:
             return False
         seen_at = self._seen_at.setdefault((alert.rule, alert.subject), now)

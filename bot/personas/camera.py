@@ -28,7 +28,7 @@ _UPRIGHT = re.compile(
 
 
 def framing(camera: str) -> Framing:
-    """Half figure where the words say nothing else."""
+    """How much of her a camera's words show; half of the figure where they say nothing."""
     for kind, words in _WORDS:
         if re.search(words, camera, re.IGNORECASE):
             return kind
@@ -36,7 +36,7 @@ def framing(camera: str) -> Framing:
 
 
 def orientation(camera: str) -> Orientation:
-    """Wide shots lie, all others stand."""
+    """Wide shots are landscape pictures, all others portrait."""
     lies = framing(camera) is Framing.WIDE and not _UPRIGHT.search(camera)
     return Orientation.LANDSCAPE if lies else Orientation.PORTRAIT
 

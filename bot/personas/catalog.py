@@ -28,7 +28,7 @@ class PersonaCatalog:
         self._template = tomllib.loads(template.read_text("utf-8"))
 
     def replace(self, personas: dict[str, Persona]) -> None:
-        """Others from now on; who talks with one that is gone is told so by the gallery."""
+        """Use other personas from now on. Whoever talks with one that is gone is told so by the gallery."""
         self._personas = personas
 
     @property

@@ -1,4 +1,4 @@
-"""Personas as data: one TOML file each in `personas/`. Adding one takes no code."""
+"""Personas as data: one TOML file each in `data/`. Adding one takes no code."""
 
 import random
 import tomllib

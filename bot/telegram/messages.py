@@ -49,7 +49,7 @@ async def replace_text(query: CallbackQuery, text: str, markup: InlineKeyboardMa
 
 
 async def take_buttons_away(bot: Bot, chat_id: int, message_id: int) -> None:
-    """Decoration: whatever Telegram says to it, nothing depends on it."""
+    """Remove the buttons under a message; an error is ignored, since nothing depends on it."""
     with suppress(TelegramAPIError, ClientDecodeError):
         await bot.edit_message_reply_markup(chat_id=chat_id, message_id=message_id, reply_markup=None)
 

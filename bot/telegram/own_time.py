@@ -19,12 +19,12 @@ class Stopwatch:
 
     @property
     def seconds(self) -> float:
-        """Since it was started."""
+        """Seconds since it was started."""
         return time.perf_counter() - self._began
 
     @property
     def own_seconds(self) -> float:
-        """The same less what others took."""
+        """Seconds less the waiting for other services."""
         return self.seconds - self._away
 
     def leave(self) -> None:
@@ -58,7 +58,7 @@ def forget() -> None:
 
 @contextmanager
 def away() -> Iterator[None]:
-    """The block waits for somebody else."""
+    """The block waits for another service: its time is not the bot's own."""
     stopwatch = _running.get()
     if stopwatch is None:
         yield

@@ -1,4 +1,4 @@
-"""The two ways in which updates come: long polling and a webhook. Both only write them down."""
+"""Long polling: updates are asked for and written down, and confirmed only then."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

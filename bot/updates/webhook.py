@@ -1,4 +1,4 @@
-"""The webhook: Telegram's requests, checked and written down."""
+"""The webhook: Telegram's requests, checked, written down, and confirmed only then."""
 
 import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

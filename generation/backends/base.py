@@ -50,4 +50,4 @@ class Backend(Protocol):
         """Finish what must be finished before the connection is closed."""
 
     async def listen(self) -> None:
-        """Whatever must run beside it, for ever."""
+        """Work that runs beside `render` while the worker lives; returns at once where there is none."""

@@ -64,7 +64,7 @@ class Watchdog:
         self._storage_doubted = True
 
     async def look(self) -> None:
-        """Ask the services once and draw the conclusion."""
+        """Ask ComfyUI, and S3 while it is doubted, once; fall sick or become healthy by the answer."""
         asked_at = asyncio.get_running_loop().time()
         try:
             await self._backend.check()

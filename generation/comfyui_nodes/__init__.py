@@ -1,6 +1,7 @@
 """Vitte's nodes for ComfyUI: link this folder into `custom_nodes` and start ComfyUI anew (README.md).
 
-It needs nothing that ComfyUI does not bring. Tests import the pure modules (`together`, `kept`) without it.
+It needs nothing that ComfyUI does not bring. The pure modules (`grouping`, `model_cache`, `nvml`) are imported
+without it.
 """
 
 from importlib.util import find_spec

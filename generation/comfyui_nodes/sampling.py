@@ -1,7 +1,7 @@
 """Several photos in one sampler pass, each with its own prompt and seed, and each as it would come out alone.
 
 A KSampler has one prompt and one seed for its whole batch. Here prompts are encoded one by one and put side by side
-where the model's own arithmetic allows it (`together`); noise is made per item from its own seed, by ComfyUI's own
+where the model's own arithmetic allows it (`grouping`); noise is made per item from its own seed, by ComfyUI's own
 function, so that it is the noise of a solo run. What cannot share a pass gets a pass of its own in the same graph.
 """
 
@@ -160,7 +160,7 @@ def _padding_learned(diffusion: Any) -> Iterator[None]:
 
 
 def _text(conditioning: Conditioning) -> Text:
-    """What `together` must know of an encoded prompt."""
+    """What `grouping` must know of an encoded prompt."""
     if len(conditioning) != 1:
         # Scheduled or combined: more than a plain prompt.
         return Text(0, None)

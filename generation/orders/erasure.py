@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 #: Originals deleted in one sweep.
 BATCH = 100
 _ENDED = (PhotoStatus.DELIVERED, PhotoStatus.FAILED, PhotoStatus.DROPPED)
-#: For so long a worker may still be storing a photo whose row is gone.
+#: How long a worker may still be storing a photo whose row is gone.
 STILL_STORED = timedelta(minutes=10)
 
 

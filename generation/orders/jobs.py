@@ -54,14 +54,14 @@ class _PatientRedis(ArqRedis):
     """Where arq asks for nothing that matters, a Redis that is away or full is no reason to end a worker."""
 
     async def psetex(self, name: Any, time_ms: Any, value: Any) -> Any:
-        """arq records its health so, every few seconds."""
+        """arq records its health with it, every few seconds."""
         try:
             return await super().psetex(name, time_ms, value)
         except (RedisError, OSError) as error:
             log.warning("redis.health_not_recorded", error=type(error).__name__)
 
     async def delete(self, *names: Any) -> Any:
-        """And takes that record back at its end."""
+        """arq deletes its health record with it at its end."""
         with suppress(RedisError, OSError):
             async with asyncio.timeout(TIMEOUT):
                 return await super().delete(*names)

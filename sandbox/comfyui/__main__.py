@@ -1,8 +1,8 @@
 """`python -m sandbox.comfyui [PORT]`: the stand-in alone, for trying a client against it."""
 
+import argparse
 import asyncio
 import contextlib
-import sys
 import tempfile
 from pathlib import Path
 
@@ -17,5 +17,7 @@ async def main(port: int) -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m sandbox.comfyui", description=__doc__)
+    parser.add_argument("port", nargs="?", type=int, default=8188)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 8188))
+        asyncio.run(main(parser.parse_args().port))

@@ -34,11 +34,11 @@ class Moment:
     asked_by_command: bool
     """The person used /photo, so there is nothing to guess."""
     asked: bool
-    """The person's words ask for a picture (`Detectors.request`)."""
+    """The person's words ask for a picture (`Detectors.is_request`)."""
     promised: bool
-    """The persona's answer says that she is sending one (`Detectors.promise`)."""
+    """The persona's answer says that she is sending one (`Detectors.reads`)."""
     shows: bool
-    """The persona's answer shows something (`Detectors.visual`); counts where there is no scene line."""
+    """The persona's answer shows something (`Detectors.reads`); counts where there is no scene line."""
     scene_visual: bool | None
     """What the language model's scene line says; None when it gave none."""
     story_changed: bool

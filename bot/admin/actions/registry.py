@@ -1,6 +1,6 @@
 """All actions that operators have, by name, and how one is carried out and noted.
 
-Who may is the router's question.
+Who may do so is decided by the router's filter.
 """
 
 from bot.admin.actions import on_people, on_photos, on_system

@@ -80,7 +80,10 @@ async def answer_checkout(
 
 
 async def _objection(database: Database, query: PreCheckoutQuery, say: Say) -> str | None:
-    """Nobody shall pay for the same month twice, or for nothing; a slow database is no reason to refuse money."""
+    """Why a checkout is refused, in words: the month is paid already, or the pack cannot be used.
+
+    None when it may go on, also when PostgreSQL does not answer in time.
+    """
     try:
         async with asyncio.timeout(LOOK_FOR_SUBSCRIPTION), database.unit() as session:
             person = await session.get(Person, query.from_user.id)
@@ -207,7 +210,7 @@ async def ask_for_support(
     bot: Bot,
     texts: Texts,
 ) -> None:
-    """Without words: how it goes. With words: they go to the operators, with the last payments."""
+    """/paysupport: without words it says how to ask; words go to the operators with the last payments."""
     async with database.unit() as session:
         last = await payments.latest(session, person.id, count=LISTED)
         operators = list(await session.scalars(select(Person).where(Person.id.in_(settings.admin_ids))))

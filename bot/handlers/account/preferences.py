@@ -132,7 +132,7 @@ async def choose_time(
 
 
 async def stop_writing(query: CallbackQuery, person: Person, say: Say, database: Database) -> None:
-    """One tap under a message that she began by herself."""
+    """The button under a message that the persona began: she does not write first any more."""
     await _save(database, person, writes_first=False)
     await acknowledge(query, say("writes-first-stopped"), alert=True)
     await replace_buttons(query, None)
@@ -197,7 +197,7 @@ def _languages(person: Person, say: Say, texts: Texts) -> Page:
 
 
 def _times(say: Say, settings: Settings) -> Page:
-    """Nobody knows an offset, everybody knows the time."""
+    """Buttons by the time that a clock shows now: people know that, and not their offset."""
     now = datetime.now(UTC)
     clocks = [(f"{now + timedelta(minutes=offset):%H:%M}", MyTime(offset=offset).pack()) for offset in OFFSETS]
     rows = [clocks[start : start + 4] for start in range(0, len(clocks), 4)]

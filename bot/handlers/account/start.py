@@ -1,4 +1,4 @@
-"""The way in: /start with its links, and the age."""
+"""/start with its links, and the question of age."""
 
 import re
 from typing import Any
@@ -98,7 +98,7 @@ async def answer_age(
 async def _go_on(
     message: Message, person: Person, say: Say, database: Database, gallery: Gallery, heading: str
 ) -> None:
-    """To the persona of the link, or to all of them."""
+    """Show the persona that the link names, or the gallery."""
     async with database.unit() as session:
         row = await session.get_one(Person, person.id)
         wanted, row.started_with = row.started_with, None

@@ -51,7 +51,7 @@ def build_router() -> Router:
 
 
 class Writing(Filter):
-    """People in the middle of the questions."""
+    """Passes people who have an unfinished persona, and gives it to the handler."""
 
     async def __call__(self, message: Message, person: Person, database: Database) -> bool | dict[str, OwnPersona]:
         """The unfinished persona as `row` for the handler, or False."""
@@ -146,13 +146,13 @@ async def answer(
 
 
 async def ask_again(message: Message, say: Say, own_persona: OwnPersona) -> None:
-    """A sticker is no answer."""
+    """Anything but text while a question is open: the question once more."""
     if question := _next(own_persona):
         await message.answer(question.ask(say), reply_markup=_cancel_button(say))
 
 
 async def _show(message: Message, row: OwnPersona, person: Person, say: Say, catalog: PersonaCatalog) -> None:
-    """All answers are there: to be begun with, or to be given anew."""
+    """The summary of all answers, with buttons to begin and to answer again."""
     persona = catalog.play(row)
     summary = say("own-summary", name=persona.name.to(person.locale), age=persona.age,
                   character=row.character, looks=row.looks)  # fmt: skip
@@ -164,7 +164,7 @@ async def _show(message: Message, row: OwnPersona, person: Person, say: Say, cat
 
 
 async def finish(query: CallbackQuery, person: Person, say: Say, database: Database, gallery: Gallery) -> None:
-    """The persona is there, and begins to talk."""
+    """Save the persona and begin a dialogue with it."""
     async with database.unit() as session:
         row = await _unfinished(session, person)
         done = row is not None and _next(row) is None
@@ -200,7 +200,7 @@ async def cancel_by_button(query: CallbackQuery, person: Person, say: Say, datab
 async def delete_one(
     query: CallbackQuery, callback_data: DeleteOwnPersona, person: Person, say: Say, database: Database
 ) -> None:
-    """With all that was said to it."""
+    """Delete a persona of one's own with all that was said to it."""
     async with database.unit() as session:
         deleted = await session.execute(
             delete(OwnPersona)

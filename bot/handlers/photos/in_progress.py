@@ -1,4 +1,4 @@
-"""Photos on their way and once more: buttons under them, and under the words that one takes a while."""
+"""Buttons while a photo is made (cancel, how long) and for one more of it (again, another)."""
 
 from dataclasses import replace
 
@@ -67,7 +67,7 @@ async def send_again(
 
 
 async def cancel(query: CallbackQuery, callback_data: Cancel, person: Person, say: Say, database: Database) -> None:
-    """As long as no GPU has begun with it; a cancelled photo counts for nothing."""
+    """Drop a photo that no GPU has begun with; it does not count for the day."""
     async with database.unit() as session:
         cancelled = await placing.cancel(session, callback_data.photo_id, owner_id=person.id)
         photo = await own_photo(session, person, callback_data.photo_id)

@@ -1,4 +1,4 @@
-"""What a person thinks of a photo: like, dislike with a reason, and away with it."""
+"""What a person thinks of a photo: like, dislike with a reason, delete."""
 
 from aiogram import Bot, Router
 from aiogram.exceptions import TelegramBadRequest
@@ -107,7 +107,7 @@ async def delete(
     bot: Bot,
     background: Background,
 ) -> None:
-    """Gone from the chat, from the gallery and from storage; the day's count keeps it."""
+    """Delete it from the chat, the gallery and S3; it still counts for the day."""
     async with database.unit() as session:
         photo = await own_photo(session, person, callback_data.photo_id)
         if photo is not None:
@@ -130,7 +130,7 @@ async def forget_photo(session: AsyncSession, photo: Photo) -> None:
 
 
 async def _deleted(bot: Bot, chat_id: int, message_id: int) -> bool:
-    """A bot may not delete what is older than two days."""
+    """Whether Telegram deleted the message; it refuses what is older than two days."""
     try:
         return await bot.delete_message(chat_id, message_id)
     except TelegramBadRequest as error:

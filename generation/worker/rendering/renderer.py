@@ -76,7 +76,7 @@ class Renderer:
     async def _serve(self) -> bool:
         while not self._stopping:
             if self._watchdog.problem:
-                # Before it waits: the job belongs to a worker that is well.
+                # Before it waits: the job belongs to a worker that can work.
                 return False
             await self._state.warm.wait()
             await self._turn()
