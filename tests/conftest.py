@@ -94,11 +94,11 @@ def settings(
     """Settings of the whole product on this test's own database, queue and stand-ins."""
     return product_settings(
         servers,
-        database_url.rpartition("/")[2],
+        f"test:{next(_numbers)}",
         comfyui_url=comfyui.url,
         telegram_url=telegram.url,
         llm_url=llm.url,
-        arq_queue=f"test:{next(_numbers)}",
+        database_url=database_url,
         s3_bucket="test-photos",
         photo_retry_pause=0.05,
         free_photo_cooldown=0,
