@@ -7,12 +7,14 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 
 import aiohttp
 import structlog
 from aiogram import Bot, Dispatcher
 from aiogram.types import Update
+from arq import ArqRedis
 
 from bot import check_data
 from bot.admin.broadcast_sender import EVERY as BROADCASTS_EVERY
@@ -94,143 +96,60 @@ class Application:
                 await asyncio.Event().wait()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Shared:
+    """What several parts use; no part is given all of it."""
+
+    settings: Settings
+    database: Database
+    redis: ArqRedis
+    bot: Bot
+    background: BackgroundTasks
+    texts: Texts
+    catalog: PersonaCatalog
+    language_model: LanguageModel
+    text_analyzer: TextAnalyzer
+    rate_limit: RateLimitMiddleware
+
+
 @asynccontextmanager
 async def running(settings: Settings, *, alerts_every: float = ALERTS_EVERY) -> AsyncIterator[Application]:
     """Build the process from its settings, close it in reverse order. `alerts_every` is in seconds."""
     async with AsyncExitStack() as stack:
-        # -- connections, and what several parts share -------------------------------------------------
-        database = Database(settings.database_url)
-        stack.push_async_callback(database.close)
-        redis = jobs.connect(settings.redis_url, queue=settings.arq_queue, retries=1)
-        stack.push_async_callback(redis.aclose)
-        bot = telegram.connect(
-            settings.bot_token.get_secret_value(), settings.telegram_api_url, RetryAfterMiddleware()
-        )
-        stack.push_async_callback(bot.session.close)
-        originals = await stack.enter_async_context(storage.opened(settings))
-        background = BackgroundTasks()
-        stack.push_async_callback(background.close)
-        texts, rate_limit = Texts(), RateLimitMiddleware(settings)
-        catalog = PersonaCatalog(
-            check_data.load_all_or_stop(workflow.load_or_stop(settings.workflows_folder), texts)
-        )
-        rules = alert_rules.load_or_stop(settings.alerts_file, figures.FIGURES)
-
-        def model_failed(kind: str) -> None:
-            background(incidents.note(database, incidents.LANGUAGE_MODEL, kind))
-
-        language_model = LanguageModel(settings, failed=model_failed)
-        stack.push_async_callback(language_model.close)
-        text_analyzer = TextAnalyzer()
-        stack.callback(text_analyzer.close)
-        await text_analyzer.open()
-
-        # -- talking -----------------------------------------------------------------------------------
-        photos = PhotoService(settings=settings, text_analyzer=text_analyzer, rng=random.Random())
-        follow_ups = FollowUps(database, bot_id=bot.id, allows=rate_limit.has_left)
-        conversation = Conversation(
-            settings=settings,
-            database=database,
-            bot=bot,
-            catalog=catalog,
-            text_analyzer=text_analyzer,
-            photos=photos,
-            follow_ups=follow_ups,
-            answers=AnswerWriter(
-                settings=settings,
-                database=database,
-                bot=bot,
-                language_model=language_model,
-                text_analyzer=text_analyzer,
-                photos=photos,
-                decision=PhotoDecision(settings=settings, photos=photos, rng=random.Random()),
-                drafts=Drafts(bot, text_analyzer.showable),
-                follow_ups=follow_ups,
-            ),
-            replies=ReplySender(
-                settings=settings,
-                database=database,
-                redis=redis,
-                bot=bot,
-                memory=Memory(database, language_model, text_analyzer, settings),
-                background=background,
-            ),
-        )
-        proactive = ProactiveMessages(
-            settings=settings,
-            database=database,
-            bot=bot,
-            language_model=language_model,
-            text_analyzer=text_analyzer,
-            catalog=catalog,
-            texts=texts,
-        )
-
-        # -- operators ---------------------------------------------------------------------------------
-        alerting = Alerting(
-            settings=settings,
-            database=database,
-            bot=bot,
-            texts=texts,
-            session=await stack.enter_async_context(aiohttp.ClientSession()),
-            rules=rules,
-        )
-        tools = AdminTools(settings, database, redis, bot, texts, catalog, alerting)
-        broadcasts = BroadcastSender(settings=settings, database=database, bot=bot, texts=texts)
-
-        # -- updates -----------------------------------------------------------------------------------
-        dispatcher = _dispatcher(settings, database, texts, rate_limit)
+        shared = await _shared(settings, stack)
+        database, texts, background = shared.database, shared.texts, shared.background
+        photos = PhotoService(settings=settings, text_analyzer=shared.text_analyzer, rng=random.Random())
+        follow_ups = FollowUps(database, bot_id=shared.bot.id, allows=shared.rate_limit.has_left)
+        proactive = _proactive(shared)
+        tools = _tools(shared, await stack.enter_async_context(aiohttp.ClientSession()))
+        broadcasts = BroadcastSender(settings=settings, database=database, bot=shared.bot, texts=texts)
+        dispatcher = _dispatcher(settings, database, texts, shared.rate_limit)
         # What handlers may name among their parameters.
         dispatcher.workflow_data.update(
             settings=settings,
             texts=texts,
             database=database,
-            redis=redis,
-            originals=originals,
-            language_model=language_model,
-            catalog=catalog,
-            text_analyzer=text_analyzer,
+            redis=shared.redis,
+            originals=await stack.enter_async_context(storage.opened(settings)),
+            language_model=shared.language_model,
+            catalog=shared.catalog,
+            text_analyzer=shared.text_analyzer,
             photos=photos,
-            conversation=conversation,
-            gallery=Gallery(
-                settings=settings,
-                database=database,
-                catalog=catalog,
-                portraits=Portraits(),
-                bot=bot,
-                rng=random.Random(),
-            ),
+            conversation=_conversation(shared, photos, follow_ups),
+            gallery=_gallery(shared),
             background=background,
             tools=tools,
         )
-
-        def at_once(update: Update) -> bool:
-            """Whoever pays must not wait behind their own talk."""
-            query = update.pre_checkout_query
-            if query is not None:
-                background(answer_checkout(bot, query, settings, texts, database))
-            return query is not None
-
-        inbox = Inbox(
-            database,
-            bot_id=bot.id,
-            replica=f"{socket.gethostname()}:{os.getpid()}",
-            handle=handler(bot, dispatcher, texts, database),
-            at_once=at_once,
-            arrived=follow_ups.came,
-        )
+        inbox = _inbox(shared, dispatcher, follow_ups)
         kinds = [*dispatcher.resolve_used_update_types(), AT_ONCE]
-        application = Application(settings, bot, kinds, inbox, proactive)
-
-        # -- beside everything -------------------------------------------------------------------------
-        reloads = Reloads(tools)
+        application = Application(settings, shared.bot, kinds, inbox, proactive)
         for work in (
             periodically(INBOX_EVERY, inbox.look_around, name="inbox", at_once=True),
             periodically(PROACTIVE_EVERY, proactive.look_around, name="proactive"),
             periodically(BROADCASTS_EVERY, broadcasts.look, name="broadcasts"),
-            periodically(alerts_every, alerting.look, name="alerts"),
-            periodically(alerts_every, reloads.look, name="reloads", at_once=True),
-            menu.introduce(bot, texts, settings.admin_ids),
+            periodically(alerts_every, tools.alerting.look, name="alerts"),
+            periodically(alerts_every, Reloads(tools).look, name="reloads", at_once=True),
+            menu.introduce(shared.bot, texts, settings.admin_ids),
         ):
             background(work)
         application.endpoint_port = await stack.enter_async_context(
@@ -244,6 +163,133 @@ async def running(settings: Settings, *, alerts_every: float = ALERTS_EVERY) -> 
         )
         yield application
         await inbox.finish(settings.shutdown_wait)
+
+
+async def _shared(settings: Settings, stack: AsyncExitStack) -> _Shared:
+    database = Database(settings.database_url)
+    stack.push_async_callback(database.close)
+    redis = jobs.connect(settings.redis_url, queue=settings.arq_queue, retries=1)
+    stack.push_async_callback(redis.aclose)
+    token = settings.bot_token.get_secret_value()
+    bot = telegram.connect(token, settings.telegram_api_url, RetryAfterMiddleware())
+    stack.push_async_callback(bot.session.close)
+    background = BackgroundTasks()
+    stack.push_async_callback(background.close)
+    texts = Texts()
+    workflows = workflow.load_or_stop(settings.workflows_folder)
+
+    def model_failed(kind: str) -> None:
+        background(incidents.note(database, incidents.LANGUAGE_MODEL, kind))
+
+    language_model = LanguageModel(settings, failed=model_failed)
+    stack.push_async_callback(language_model.close)
+    text_analyzer = TextAnalyzer()
+    stack.callback(text_analyzer.close)
+    await text_analyzer.open()
+    return _Shared(
+        settings=settings,
+        database=database,
+        redis=redis,
+        bot=bot,
+        background=background,
+        texts=texts,
+        catalog=PersonaCatalog(check_data.load_all_or_stop(workflows, texts)),
+        language_model=language_model,
+        text_analyzer=text_analyzer,
+        rate_limit=RateLimitMiddleware(settings),
+    )
+
+
+def _conversation(shared: _Shared, photos: PhotoService, follow_ups: FollowUps) -> Conversation:
+    settings, database, bot = shared.settings, shared.database, shared.bot
+    answers = AnswerWriter(
+        settings=settings,
+        database=database,
+        bot=bot,
+        language_model=shared.language_model,
+        text_analyzer=shared.text_analyzer,
+        photos=photos,
+        decision=PhotoDecision(settings=settings, photos=photos, rng=random.Random()),
+        drafts=Drafts(bot, shared.text_analyzer.showable),
+        follow_ups=follow_ups,
+    )
+    replies = ReplySender(
+        settings=settings,
+        database=database,
+        redis=shared.redis,
+        bot=bot,
+        memory=Memory(database, shared.language_model, shared.text_analyzer, settings),
+        background=shared.background,
+    )
+    return Conversation(
+        settings=settings,
+        database=database,
+        bot=bot,
+        catalog=shared.catalog,
+        text_analyzer=shared.text_analyzer,
+        photos=photos,
+        follow_ups=follow_ups,
+        answers=answers,
+        replies=replies,
+    )
+
+
+def _proactive(shared: _Shared) -> ProactiveMessages:
+    return ProactiveMessages(
+        settings=shared.settings,
+        database=shared.database,
+        bot=shared.bot,
+        language_model=shared.language_model,
+        text_analyzer=shared.text_analyzer,
+        catalog=shared.catalog,
+        texts=shared.texts,
+    )
+
+
+def _gallery(shared: _Shared) -> Gallery:
+    return Gallery(
+        settings=shared.settings,
+        database=shared.database,
+        catalog=shared.catalog,
+        portraits=Portraits(),
+        bot=shared.bot,
+        rng=random.Random(),
+    )
+
+
+def _tools(shared: _Shared, session: aiohttp.ClientSession) -> AdminTools:
+    """What operators work with."""
+    alerting = Alerting(
+        settings=shared.settings,
+        database=shared.database,
+        bot=shared.bot,
+        texts=shared.texts,
+        session=session,
+        rules=alert_rules.load_or_stop(shared.settings.alerts_file, figures.FIGURES),
+    )
+    return AdminTools(
+        shared.settings, shared.database, shared.redis, shared.bot, shared.texts, shared.catalog, alerting
+    )
+
+
+def _inbox(shared: _Shared, dispatcher: Dispatcher, follow_ups: FollowUps) -> Inbox:
+    bot, database, texts = shared.bot, shared.database, shared.texts
+
+    def at_once(update: Update) -> bool:
+        """Whoever pays must not wait behind their own talk."""
+        query = update.pre_checkout_query
+        if query is not None:
+            shared.background(answer_checkout(bot, query, shared.settings, texts, database))
+        return query is not None
+
+    return Inbox(
+        database,
+        bot_id=bot.id,
+        replica=f"{socket.gethostname()}:{os.getpid()}",
+        handle=handler(bot, dispatcher, texts, database),
+        at_once=at_once,
+        arrived=follow_ups.came,
+    )
 
 
 def _dispatcher(

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import dataclass
 
 import structlog
 from aiogram import Bot
@@ -31,31 +32,19 @@ from triggers import decide
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AnswerWriter:
     """Asks the model and writes down what it said. One per process, built by `bot.app`."""
 
-    def __init__(
-        self,
-        *,
-        settings: Settings,
-        database: Database,
-        bot: Bot,
-        language_model: LanguageModel,
-        text_analyzer: TextAnalyzer,
-        photos: PhotoService,
-        decision: PhotoDecision,
-        drafts: Drafts,
-        follow_ups: FollowUps,
-    ) -> None:
-        self._settings = settings
-        self._database = database
-        self._bot = bot
-        self._language_model = language_model
-        self._text_analyzer = text_analyzer
-        self._photos = photos
-        self._decision = decision
-        self._drafts = drafts
-        self._follow_ups = follow_ups
+    settings: Settings
+    database: Database
+    bot: Bot
+    language_model: LanguageModel
+    text_analyzer: TextAnalyzer
+    photos: PhotoService
+    decision: PhotoDecision
+    drafts: Drafts
+    follow_ups: FollowUps
 
     async def write(self, turn: Turn, more: asyncio.Event | None) -> Answer | None:
         """Have the model answer and write that down.
@@ -65,18 +54,18 @@ class AnswerWriter:
         """
         chat_id = turn.incoming.chat_id
         gives_way = more if self._may_give_way(turn) else None
-        if gives_way and await self._follow_ups.waiting(chat_id, after=turn.incoming.update_id):
+        if gives_way and await self.follow_ups.waiting(chat_id, after=turn.incoming.update_id):
             await self._await_joint_answer(turn)
             return None
         began = time.perf_counter()
         try:
-            async with showing(self._bot, chat_id, "typing"):
+            async with showing(self.bot, chat_id, "typing"):
                 raw = await self._ask(turn, gives_way)
                 if raw is not None and not split_answer(raw)[0]:
                     # A scene line and not a word: once more.
                     raw = await self._ask(turn, gives_way)
         except LanguageModelUnavailable:
-            await send_text(self._bot, chat_id, turn.say("went-wrong" if turn.rewrites else "model-down"))
+            await send_text(self.bot, chat_id, turn.say("went-wrong" if turn.rewrites else "model-down"))
             return None
         if raw is None:
             await self._await_joint_answer(turn)
@@ -89,11 +78,11 @@ class AnswerWriter:
 
     async def _ask(self, turn: Turn, gives_way: asyncio.Event | None) -> str | None:
         """The model's answer, shown while it is written; None when the person wrote more before it was done."""
-        model, chat_id = self._language_model, turn.incoming.chat_id
+        model, chat_id = self.language_model, turn.incoming.chat_id
         if turn.rewrites:
             # No message follows that would take a draft away.
             return await model.answer(turn.request)
-        async with self._drafts.showing(chat_id, turn.incoming.message_id or 1) as on_text:
+        async with self.drafts.showing(chat_id, turn.incoming.message_id or 1) as on_text:
             answering = asyncio.create_task(model.answer(turn.request, on_text))
             wrote_more = asyncio.create_task(self._more(turn, gives_way))
             try:
@@ -112,11 +101,11 @@ class AnswerWriter:
         while True:
             await gives_way.wait()
             gives_way.clear()
-            if await self._follow_ups.waiting(turn.incoming.chat_id, after=turn.incoming.update_id):
+            if await self.follow_ups.waiting(turn.incoming.chat_id, after=turn.incoming.update_id):
                 return
 
     async def _await_joint_answer(self, turn: Turn) -> None:
-        async with self._database.unit() as session:
+        async with self.database.unit() as session:
             await dialogues.await_joint_answer(session, turn.dialogue.id, turn.incoming.update_id)
         log.info("turn.awaits_joint_answer")
 
@@ -126,10 +115,10 @@ class AnswerWriter:
         # A chat's updates are handled one by one: nobody else changes its scene meanwhile.
         before = Scene.model_validate(turn.dialogue.scene)
         scene = scene_continuity.after_answer(before, spoken, analysis, turn.persona, turn.heard.wish)
-        refused = await self._photos.refusal(turn.person, turn.persona, turn.dialogue.story, scene, turn.say)
-        async with self._database.unit() as session:
+        refused = await self.photos.refusal(turn.person, turn.persona, turn.dialogue.story, scene, turn.say)
+        async with self.database.unit() as session:
             dialogue = await session.get_one(Dialogue, turn.dialogue.id, with_for_update=True)
-            moment, quota = await self._decision.moment(
+            moment, quota = await self.decision.moment(
                 session,
                 turn,
                 dialogue,
@@ -141,7 +130,7 @@ class AnswerWriter:
             outcome = Outcome(photo=turn.earlier.photo if turn.earlier else None)
             if outcome.photo is None and not replaced:
                 # An answer that is written anew keeps the photo that came with the one before.
-                outcome = await self._decision.carry_out(session, turn, dialogue, scene, decision, quota, refused)
+                outcome = await self.decision.carry_out(session, turn, dialogue, scene, decision, quota, refused)
             # What may not be drawn does not last either, or every later photo would be refused for it.
             dialogue.scene = before.lasting() if refused else scene.lasting()
             _count(dialogue, outcome, rewrites=turn.rewrites)
@@ -157,7 +146,7 @@ class AnswerWriter:
             message.model_seconds = model_seconds
             await session.flush()
             if not turn.rewrites:
-                await invitations.thank(session, turn.person, dialogue, self._settings)
+                await invitations.thank(session, turn.person, dialogue, self.settings)
         log.info(
             "turn.answered",
             rule=decision.rule,
@@ -170,13 +159,13 @@ class AnswerWriter:
     async def _read(self, turn: Turn, raw: str) -> tuple[str, Scene | None, AnswerAnalysis, bool]:
         """The words, the scene line, what they say; and whether a harmless sentence replaced them all."""
         text, spoken = split_answer(raw)
-        analysis = await self._text_analyzer.answer(text, person_text=turn.said)
+        analysis = await self.text_analyzer.answer(text, person_text=turn.said)
         gave_away = prompts.gives_away(text)
         if not analysis.refusal and not gave_away:
             return text, spoken, analysis, False
         log.warning("answer.refused_by_policy", why=analysis.refusal or "instructions")
         text = turn.say("policy-answer")
-        return text, None, await self._text_analyzer.answer(text, person_text=""), True
+        return text, None, await self.text_analyzer.answer(text, person_text=""), True
 
     async def _row(self, session: AsyncSession, turn: Turn) -> Message:
         if turn.rewrites and turn.earlier:

@@ -9,6 +9,7 @@ the next update, which is written down already.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import structlog
 from aiogram import Bot
@@ -35,36 +36,24 @@ from generation.runtime.database import Database
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Conversation:
     """Answers people. One per process, built by `bot.app`."""
 
-    def __init__(
-        self,
-        *,
-        settings: Settings,
-        database: Database,
-        bot: Bot,
-        catalog: PersonaCatalog,
-        text_analyzer: TextAnalyzer,
-        photos: PhotoService,
-        follow_ups: FollowUps,
-        answers: AnswerWriter,
-        replies: ReplySender,
-    ) -> None:
-        self._settings = settings
-        self._database = database
-        self._bot = bot
-        self._catalog = catalog
-        self._text_analyzer = text_analyzer
-        self._photos = photos
-        self._follow_ups = follow_ups
-        self._answers = answers
-        self._replies = replies
+    settings: Settings
+    database: Database
+    bot: Bot
+    catalog: PersonaCatalog
+    text_analyzer: TextAnalyzer
+    photos: PhotoService
+    follow_ups: FollowUps
+    answers: AnswerWriter
+    replies: ReplySender
 
     async def take_turn(self, person: Person, say: Say, incoming: Incoming) -> bool:
         """Answer what a person wrote. False when the person has not chosen a persona yet."""
-        with self._follow_ups.watching(incoming.chat_id) as more:
-            async with self._database.unit() as session:
+        with self.follow_ups.watching(incoming.chat_id) as more:
+            async with self.database.unit() as session:
                 together = await dialogues.texts_awaiting_joint_answer(
                     session, person.id, update_id=incoming.update_id
                 )
@@ -79,15 +68,15 @@ class Conversation:
             if turn.earlier is None and incoming.wants_photo and await self._told_of_obstacle(turn):
                 # Said before she answers as if a photo were coming.
                 return True
-            answer = turn.earlier or await self._answers.write(turn, more)
+            answer = turn.earlier or await self.answers.write(turn, more)
             if answer is None:
                 return True
-        await self._replies.send(turn, answer)
+        await self.replies.send(turn, answer)
         return True
 
     async def is_last(self, person: Person, answer_id: int) -> bool:
         """Whether this is the answer that can still be written anew."""
-        async with self._database.unit() as session:
+        async with self.database.unit() as session:
             dialogue = await dialogues.current(session, person.id)
             newest = await dialogues.last(session, dialogue.id) if dialogue else None
         return newest is not None and newest.id == answer_id and newest.scene_before is not None
@@ -100,13 +89,13 @@ class Conversation:
         if turn.heard.refusal:
             await self._refuse(chat_id, say, turn.heard)
             return True
-        if answer := await self._answers.write(turn, None):
-            await self._replies.replace(turn, answer)
+        if answer := await self.answers.write(turn, None):
+            await self.replies.replace(turn, answer)
         return True
 
     async def correct(self, person: Person, say: Say, chat_id: int, message_id: int, text: str) -> None:
         """The person edited a message: it counts as it reads now, and the last answer is written anew for it."""
-        async with self._database.unit() as session:
+        async with self.database.unit() as session:
             dialogue = await dialogues.current(session, person.id)
             message = await dialogues.of_chat(session, dialogue.id, message_id) if dialogue else None
             newest = await dialogues.last(session, dialogue.id) if dialogue else None
@@ -121,7 +110,7 @@ class Conversation:
         if heard.refusal:
             await self._refuse(chat_id, say, heard)
             return
-        async with self._database.unit() as session:
+        async with self.database.unit() as session:
             (await session.get_one(Message, message.id)).text = text
         if newest is not None and is_answered:
             await self.rewrite(person, say, chat_id, newest.id)
@@ -130,31 +119,31 @@ class Conversation:
 
     async def _hear(self, person: Person, incoming: Incoming, together: Sequence[str]) -> PersonAnalysis:
         """What was written in several messages counts as one text, for wishes and for the policy."""
-        return await self._text_analyzer.person(
+        return await self.text_analyzer.person(
             "\n".join((*together, incoming.text)),
             by_command=incoming.wants_photo,
-            explicit_allowed=orders.explicit_allowed(person, self._settings),
+            explicit_allowed=orders.explicit_allowed(person, self.settings),
         )
 
     async def _refuse(self, chat_id: int, say: Say, heard: PersonAnalysis) -> None:
         log.warning("message.refused_by_policy", why=heard.refusal)
-        await send_text(self._bot, chat_id, say(f"policy-{heard.refusal}"))
+        await send_text(self.bot, chat_id, say(f"policy-{heard.refusal}"))
 
     async def _told_of_obstacle(self, turn: Turn) -> bool:
-        async with self._database.unit() as session:
-            obstacle = await self._photos.obstacle(session, turn.person, turn.say)
-            told = await self._photos.told_once(session, turn.person, obstacle)
+        async with self.database.unit() as session:
+            obstacle = await self.photos.obstacle(session, turn.person, turn.say)
+            told = await self.photos.told_once(session, turn.person, obstacle)
         if told is not None:
-            await send_text(self._bot, turn.incoming.chat_id, told.words, told.buttons)
+            await send_text(self.bot, turn.incoming.chat_id, told.words, told.buttons)
         return told is not None
 
     async def _open(
         self, person: Person, say: Say, incoming: Incoming, heard: PersonAnalysis, together: Sequence[str]
     ) -> Turn | None:
         """Write the person's words down and gather what the model must know."""
-        async with self._database.unit() as session:
+        async with self.database.unit() as session:
             dialogue = await dialogues.current(session, person.id)
-            persona = await self._catalog.find(session, dialogue.persona, person.id) if dialogue else None
+            persona = await self.catalog.find(session, dialogue.persona, person.id) if dialogue else None
             if dialogue is None or persona is None:
                 return None
             if not await dialogues.of_update(session, dialogue.id, incoming.update_id, Role.PERSON):
@@ -171,9 +160,9 @@ class Conversation:
                 await mark_noticed(session, person.id)
             answer = await dialogues.of_update(session, dialogue.id, incoming.update_id, Role.PERSONA)
             photo = await session.get(Photo, answer.photo_id) if answer and answer.photo_id else None
-            none_now = heard.asks and await self._photos.obstacle(session, person, say) is not None
-            request = await gather(session, self._settings, person, dialogue, persona, no_photo_now=none_now)
-        if incoming.picture and self._settings.llm_sees_pictures:
+            none_now = heard.asks and await self.photos.obstacle(session, person, say) is not None
+            request = await gather(session, self.settings, person, dialogue, persona, no_photo_now=none_now)
+        if incoming.picture and self.settings.llm_sees_pictures:
             request = prompts.with_picture(request, incoming.picture)
         return Turn(
             person=person,
@@ -189,12 +178,12 @@ class Conversation:
 
     async def _reopen(self, person: Person, say: Say, chat_id: int, answer_id: int) -> Turn | None:
         """The turn of the last answer once more, as it was before that answer."""
-        async with self._database.unit() as session:
+        async with self.database.unit() as session:
             dialogue = await dialogues.current(session, person.id)
             answer = await dialogues.last(session, dialogue.id) if dialogue else None
             if dialogue is None or answer is None or answer.id != answer_id or answer.scene_before is None:
                 return None
-            persona = await self._catalog.find(session, dialogue.persona, person.id)
+            persona = await self.catalog.find(session, dialogue.persona, person.id)
             asked = await dialogues.asked(session, answer)
             if persona is None or not asked:
                 return None
@@ -202,7 +191,7 @@ class Conversation:
             session.expunge(dialogue)
             dialogue.scene = answer.scene_before
             photo = await session.get(Photo, answer.photo_id) if answer.photo_id else None
-            request = await gather(session, self._settings, person, dialogue, persona, instead_of=answer)
+            request = await gather(session, self.settings, person, dialogue, persona, instead_of=answer)
         *together, last = [each.text for each in asked]
         incoming = Incoming(
             update_id=answer.update_id or 0,

@@ -38,13 +38,13 @@ class Outcome:
     gap: int | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PhotoDecision:
     """One per process, built by `bot.app`."""
 
-    def __init__(self, *, settings: Settings, photos: PhotoService, rng: random.Random) -> None:
-        self._settings = settings
-        self._photos = photos
-        self._rng = rng
+    settings: Settings
+    photos: PhotoService
+    rng: random.Random
 
     async def moment(
         self,
@@ -58,7 +58,7 @@ class PhotoDecision:
     ) -> tuple[Moment, PhotoQuota]:
         """What the rules look at. `scene_visual` is what the model's scene line says of itself, if it says it."""
         quota = await photo_quota(session, turn.person.id, dialogue_id=dialogue.id)
-        allowed = plan_of(turn.person, quota.now, self._settings)
+        allowed = plan_of(turn.person, quota.now, self.settings)
         wished = turn.incoming.wants_photo or turn.heard.asks
         # Packs are for what the person asks for: automatic photos never use them up.
         beyond = await pack_balance(session, turn.person.id) if wished and quota.today >= allowed.daily_limit else 0
@@ -102,11 +102,11 @@ class PhotoDecision:
         if not decision.wants_photo:
             return Outcome()
         requested = decision.kind is Kind.REQUESTED
-        if requested and (words := self._photos.too_many(turn.say, quota)):
+        if requested and (words := self.photos.too_many(turn.say, quota)):
             return Outcome(words=words)
         if refused:
             return Outcome(words=refused if requested else "")
-        photo, words = await self._photos.place(
+        photo, words = await self.photos.place(
             session, self._wish(turn, dialogue, scene, decision, quota), turn.say
         )
         words = words if requested or decision.rule == PROMISE else ""
@@ -116,19 +116,19 @@ class PhotoDecision:
             photo=photo,
             words=words,
             buttons=waiting_buttons(turn.say, photo.id) if words else None,
-            gap=draw_gap(self._rng, plan_of(turn.person, quota.now, self._settings).gap),
+            gap=draw_gap(self.rng, plan_of(turn.person, quota.now, self.settings).gap),
         )
 
     async def _refused(self, session: AsyncSession, turn: Turn) -> Outcome:
-        obstacle = await self._photos.obstacle(session, turn.person, turn.say)
-        told = await self._photos.told_once(session, turn.person, obstacle)
+        obstacle = await self.photos.obstacle(session, turn.person, turn.say)
+        told = await self.photos.told_once(session, turn.person, obstacle)
         return Outcome(words=told.words, buttons=told.buttons) if told else Outcome()
 
     def _wish(self, turn: Turn, dialogue: Dialogue, scene: Scene, decision: Decision, quota: PhotoQuota) -> Wish:
-        allowed = plan_of(turn.person, quota.now, self._settings)
+        allowed = plan_of(turn.person, quota.now, self.settings)
         return Wish(
             person=turn.person,
-            premium=turn.person.is_premium(quota.now, self._settings.premium_ids),
+            premium=turn.person.is_premium(quota.now, self.settings.premium_ids),
             dialogue_id=dialogue.id,
             story=dialogue.story,
             persona=turn.persona,

@@ -5,6 +5,7 @@ on, at most once in three days. Each is written down before it is sent: rather n
 """
 
 from collections.abc import Awaitable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -44,31 +45,21 @@ RENEWAL = timedelta(hours=6)
 ENDED_LATELY = timedelta(days=3)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ProactiveMessages:
     """One per process, built by `bot.app`; several replicas never write the same thing twice."""
 
-    def __init__(
-        self,
-        *,
-        settings: Settings,
-        database: Database,
-        bot: Bot,
-        language_model: LanguageModel,
-        text_analyzer: TextAnalyzer,
-        catalog: PersonaCatalog,
-        texts: Texts,
-    ) -> None:
-        self._settings = settings
-        self._database = database
-        self._bot = bot
-        self._language_model = language_model
-        self._text_analyzer = text_analyzer
-        self._catalog = catalog
-        self._texts = texts
+    settings: Settings
+    database: Database
+    bot: Bot
+    language_model: LanguageModel
+    text_analyzer: TextAnalyzer
+    catalog: PersonaCatalog
+    texts: Texts
 
     async def look_around(self, now: datetime | None = None) -> None:
         """One look; `now` is what the clocks show, for the quiet hours."""
-        async with self._database.unit() as session:
+        async with self.database.unit() as session:
             if (await operator_switches.read(session)).maintenance_since:
                 return
         awake = self._is_awake(now or datetime.now(UTC))
@@ -81,12 +72,12 @@ class ProactiveMessages:
 
     async def _due(self, which: ColumnElement[bool]) -> list[Person]:
         """Those who have waited longest first."""
-        async with self._database.unit() as session:
+        async with self.database.unit() as session:
             in_order = Person.wrote_first_at.asc().nulls_first()
             return list(await session.scalars(select(Person).where(which).order_by(in_order).limit(AT_ONCE)))
 
     async def _claim(self, person: Person, which: ColumnElement[bool], column: str) -> bool:
-        async with self._database.unit() as session:
+        async with self.database.unit() as session:
             claimed = await session.execute(
                 update(Person)
                 .where(Person.id == person.id, which)
@@ -99,21 +90,21 @@ class ProactiveMessages:
         try:
             await work
         except TelegramForbiddenError:
-            async with self._database.unit() as session:
+            async with self.database.unit() as session:
                 await people.blocked(session, person.id)
         except (TelegramAPIError, ClientDecodeError, LanguageModelUnavailable) as error:
             log.warning("proactive.not_sent", error=type(error).__name__)
 
     async def _write_first(self, person: Person) -> None:
-        async with self._database.unit() as session:
+        async with self.database.unit() as session:
             dialogue = await dialogues.current(session, person.id)
-            persona = await self._catalog.find(session, dialogue.persona, person.id) if dialogue else None
+            persona = await self.catalog.find(session, dialogue.persona, person.id) if dialogue else None
             if dialogue is None or persona is None:
                 return
-            request = await gather(session, self._settings, person, dialogue, persona, first_words=True)
+            request = await gather(session, self.settings, person, dialogue, persona, first_words=True)
             newest = await dialogues.last(session, dialogue.id)
-        text, _ = split_answer(await self._language_model.answer(request))
-        analysis = await self._text_analyzer.answer(text, person_text="")
+        text, _ = split_answer(await self.language_model.answer(request))
+        analysis = await self.text_analyzer.answer(text, person_text="")
         # Nobody asked for it: what is not quite right is left out, and no photo is promised.
         if analysis.refusal or analysis.promise or prompts.gives_away(text) or not text:
             log.info("proactive.nothing_to_say")
@@ -121,15 +112,15 @@ class ProactiveMessages:
         if not await self._still_fits(person, dialogue, newest):
             log.info("proactive.too_late")
             return
-        say = self._texts.in_locale(person.locale)
+        say = self.texts.in_locale(person.locale)
         stop = keyboard([(say("writes-first-stop"), StopWriting().pack())])
-        sent = await self._bot.send_message(person.id, text[:1000], reply_markup=stop, disable_notification=True)
+        sent = await self.bot.send_message(person.id, text[:1000], reply_markup=stop, disable_notification=True)
         await self._write_down(dialogue.id, text[:1000], sent.message_id)
         log.info("proactive.wrote_first")
 
     async def _still_fits(self, person: Person, before: Dialogue, newest: Message | None) -> bool:
         """The model took its time: nobody left, switched it off, chose somebody else or said a word meanwhile."""
-        async with self._database.unit() as session:
+        async with self.database.unit() as session:
             wants = await session.scalar(
                 select(Person.id).where(Person.id == person.id, people.can_be_written_to(), Person.writes_first)
             )
@@ -139,7 +130,7 @@ class ProactiveMessages:
         return wants is not None and same and (last and last.id) == (newest and newest.id)
 
     async def _write_down(self, dialogue_id: int, text: str, message_id: int) -> None:
-        async with self._database.unit() as session:
+        async with self.database.unit() as session:
             session.add(
                 Message(
                     dialogue_id=dialogue_id,
@@ -151,9 +142,9 @@ class ProactiveMessages:
             )
 
     async def _tell_that_premium_ended(self, person: Person) -> None:
-        say = self._texts.in_locale(person.locale)
+        say = self.texts.in_locale(person.locale)
         buttons = keyboard([(say("button-premium"), ShowPremium().pack())])
-        await self._bot.send_message(
+        await self.bot.send_message(
             person.id, say("premium-ended"), reply_markup=buttons, disable_notification=True
         )
 
@@ -161,7 +152,7 @@ class ProactiveMessages:
         """People for whom it is no quiet hour, by their own clocks."""
         usual = case(people.USUAL_OFFSET, value=Person.locale, else_=0)
         minutes = now.hour * 60 + now.minute + func.coalesce(Person.utc_offset, usual) + MINUTES_A_DAY
-        loud = [hour for hour in range(24) if not is_quiet(hour, self._settings.quiet_hours)]
+        loud = [hour for hour in range(24) if not is_quiet(hour, self.settings.quiet_hours)]
         return (minutes % MINUTES_A_DAY // 60).in_(loud)
 
 

@@ -1,5 +1,7 @@
 """From a written answer to the chat: sent once, or put in the place of the one before it."""
 
+from dataclasses import dataclass
+
 from aiogram import Bot
 from aiogram.exceptions import TelegramBadRequest
 from aiogram.types import InlineKeyboardMarkup
@@ -17,54 +19,45 @@ from generation.orders import jobs, placing
 from generation.runtime.database import Database
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ReplySender:
     """Sends what an `AnswerWriter` wrote down. One per process, built by `bot.app`."""
 
-    def __init__(
-        self,
-        *,
-        settings: Settings,
-        database: Database,
-        redis: ArqRedis,
-        bot: Bot,
-        memory: Memory,
-        background: Background,
-    ) -> None:
-        self._settings = settings
-        self._database = database
-        self._redis = redis
-        self._bot = bot
-        self._memory = memory
-        self._background = background
+    settings: Settings
+    database: Database
+    redis: ArqRedis
+    bot: Bot
+    memory: Memory
+    background: Background
 
     async def send(self, turn: Turn, answer: Answer) -> None:
         """Send the words, then announce the photo, so that it never comes before them."""
         message, chat_id = answer.message, turn.incoming.chat_id
         if message.sent_at is None:
-            number = await send_text(self._bot, chat_id, message.text, _under(answer))
+            number = await send_text(self.bot, chat_id, message.text, _under(answer))
             if message.afterword:
-                await send_text(self._bot, chat_id, message.afterword, answer.afterword_buttons)
-            async with self._database.unit() as session:
+                await send_text(self.bot, chat_id, message.afterword, answer.afterword_buttons)
+            async with self.database.unit() as session:
                 before = await dialogues.mark_sent(session, message, number)
                 if answer.photo is not None:
                     await placing.release(session, answer.photo.id)
             if before is not None:
-                self._background(take_buttons_away(self._bot, chat_id, before))
+                self.background(take_buttons_away(self.bot, chat_id, before))
         await self._announce(answer)
-        self._background(self._memory.update(turn.dialogue.id))
+        self.background(self.memory.update(turn.dialogue.id))
 
     async def replace(self, turn: Turn, answer: Answer) -> None:
         """Put the new words where the old ones stand, or under them where Telegram does not let us."""
         message, chat_id = answer.message, turn.incoming.chat_id
         buttons = _under(answer)
         if not await self._edited(chat_id, message, buttons):
-            number = await send_text(self._bot, chat_id, message.text, buttons)
-            async with self._database.unit() as session:
+            number = await send_text(self.bot, chat_id, message.text, buttons)
+            async with self.database.unit() as session:
                 await dialogues.mark_sent(session, message, number)
         if message.afterword:
-            await send_text(self._bot, chat_id, message.afterword, answer.afterword_buttons)
+            await send_text(self.bot, chat_id, message.afterword, answer.afterword_buttons)
         if answer.photo is not None:
-            async with self._database.unit() as session:
+            async with self.database.unit() as session:
                 await placing.release(session, answer.photo.id)
             await self._announce(answer)
 
@@ -72,7 +65,7 @@ class ReplySender:
         if message.telegram_message_id is None or list(split(message.text, MAX_TEXT)) != [message.text]:
             return False
         try:
-            await self._bot.edit_message_text(
+            await self.bot.edit_message_text(
                 message.text, chat_id=chat_id, message_id=message.telegram_message_id, reply_markup=buttons
             )
         except TelegramBadRequest as error:
@@ -81,9 +74,7 @@ class ReplySender:
 
     async def _announce(self, answer: Answer) -> None:
         if answer.photo is not None:
-            await jobs.enqueue_render(
-                self._redis, answer.photo, premium_head_start=self._settings.premium_head_start
-            )
+            await jobs.enqueue_render(self.redis, answer.photo, premium_head_start=self.settings.premium_head_start)
 
 
 def _under(answer: Answer) -> InlineKeyboardMarkup:

@@ -43,20 +43,20 @@ class Obstacle:
     buttons: InlineKeyboardMarkup | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PhotoService:
     """Decides nothing itself (`triggers.decide` does); one per process, built by `bot.app`."""
 
-    def __init__(self, *, settings: Settings, text_analyzer: TextAnalyzer, rng: random.Random) -> None:
-        self._settings = settings
-        self._text_analyzer = text_analyzer
-        self._rng = rng
+    settings: Settings
+    text_analyzer: TextAnalyzer
+    rng: random.Random
 
     async def obstacle(self, session: AsyncSession, person: Person, say: Say) -> Obstacle | None:
         """Why a photo that is asked for cannot be had at all now."""
         quota = await photo_quota(session, person.id)
         if person.photo_frequency is Frequency.NEVER:
             return Obstacle(say("photo-switched-off"))
-        allowed = plan_of(person, quota.now, self._settings).daily_limit
+        allowed = plan_of(person, quota.now, self.settings).daily_limit
         if quota.today >= allowed and not await pack_balance(session, person.id):
             words = wait_texts.limit(say, allowed, quota.frees_in(allowed))
             return Obstacle(words, limit=True, buttons=keyboard([(say("button-premium"), ShowPremium().pack())]))
@@ -78,9 +78,9 @@ class PhotoService:
 
     async def refusal(self, person: Person, persona: Persona, story: str, scene: Scene, say: Say) -> str:
         """Why this scene is not drawn, in words; empty when it may be. Never within a unit of work: it waits."""
-        allowed = orders.explicit_allowed(person, self._settings)
+        allowed = orders.explicit_allowed(person, self.settings)
         prompt = describe(persona, story, scene, explicit_allowed=allowed).prompt
-        refused = await self._text_analyzer.refusal_of_prompt(prompt, explicit_allowed=allowed)
+        refused = await self.text_analyzer.refusal_of_prompt(prompt, explicit_allowed=allowed)
         if refused:
             log.warning("scene.refused_by_policy", why=refused)
         # The person may have asked for something harmless: it is the scene that does not fit.
@@ -89,21 +89,21 @@ class PhotoService:
     async def place(self, session: AsyncSession, wish: orders.Wish, say: Say) -> tuple[Photo | None, str]:
         """The order as a row, and what a long wait or a full queue gives to say."""
         try:
-            photo = await orders.place(session, wish, say=say, settings=self._settings, rng=self._rng)
+            photo = await orders.place(session, wish, say=say, settings=self.settings, rng=self.rng)
         except QueueFull as full:
             log.warning("photo.queue_full", waiting=full.waiting)
             return None, wait_texts.full(say, full.wait)
         if photo.status is PhotoStatus.DROPPED:
             log.info("photo.dropped", why=photo.error)
             return None, ""
-        wait = await queue.expected_wait(session, lease=self._settings.lease, before=photo.rank_at)
+        wait = await queue.expected_wait(session, lease=self.settings.lease, before=photo.rank_at)
         place = await queue.ahead(session, photo) + 1
         return photo, wait_texts.ahead(say, wait, place)
 
     async def from_pack(self, session: AsyncSession, person: Person) -> bool:
         """Whether one more photo that is asked for is one of a pack."""
         quota = await photo_quota(session, person.id)
-        return quota.today >= plan_of(person, quota.now, self._settings).daily_limit
+        return quota.today >= plan_of(person, quota.now, self.settings).daily_limit
 
     def too_many(self, say: Say, quota: PhotoQuota) -> str:
         """What is said to one more wish while enough are on their way; empty while they are not."""

@@ -8,6 +8,7 @@ What a handler is open to is said where it is registered, by flags:
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -35,22 +36,22 @@ FOR_BLOCKED = {"for_blocked": True}
 REPORT = {"report": True} | FOR_BANNED | FOR_BLOCKED
 
 
+@dataclass(frozen=True, slots=True)
 class PersonMiddleware(BaseMiddleware):
     """Puts `person` and `say` into the data of every update. One without a person reaches no handler."""
 
-    def __init__(self, database: Database, texts: Texts) -> None:
-        self._database = database
-        self._texts = texts
+    database: Database
+    texts: Texts
 
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
         """Runs for every update, before it is known which handler it will be."""
         user: User | None = data.get("event_from_user")
         if user is None or user.is_bot:
             return None
-        async with self._database.unit() as session:
-            person = await people.known(session, user, self._texts.locale_of(user.language_code))
+        async with self.database.unit() as session:
+            person = await people.known(session, user, self.texts.locale_of(user.language_code))
         data["person"] = person
-        data["say"] = self._texts.in_locale(person.locale)
+        data["say"] = self.texts.in_locale(person.locale)
         return await handler(event, data)
 
 

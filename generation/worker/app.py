@@ -43,7 +43,7 @@ log = structlog.get_logger(__name__)
 METRICS_PORT = 9102
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(slots=True)
 class GpuWorker:
     """The parts of one worker, built whole by `running`."""
 
@@ -187,18 +187,8 @@ def _built(
         pipeline=pipeline,
         picker=picker,
     )
-    worker = GpuWorker(
-        settings=settings,
-        name=name,
-        database=database,
-        backend=backend,
-        watchdog=watchdog,
-        pipeline=pipeline,
-        renderer=renderer,
-        heartbeat=heartbeat,
-        recovery=Recovery(settings, database, redis, bot, every=timings.sweep_every),
-        state=state,
-    )
+    recovery = Recovery(settings, database, redis, bot, every=timings.sweep_every)
+    worker = GpuWorker(settings, name, database, backend, watchdog, pipeline, renderer, heartbeat, recovery, state)
     return worker, WarmUp(backend, lambda: picker.workflows, settings.warm_up, watchdog, state)
 
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from aiogram import Bot, Router
 from aiogram.exceptions import TelegramBadRequest
@@ -61,55 +62,46 @@ async def choose_persona(
     await acknowledge(query, None if known else say("stale-button"))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Gallery:
     """Shows personas and begins dialogues with them. One per process, built by `bot.app`."""
 
-    def __init__(
-        self,
-        *,
-        settings: Settings,
-        database: Database,
-        catalog: PersonaCatalog,
-        portraits: Portraits,
-        bot: Bot,
-        rng: random.Random,
-    ) -> None:
-        self._settings = settings
-        self._database = database
-        self._catalog = catalog
-        self._portraits = portraits
-        self._bot = bot
-        self._rng = rng
+    settings: Settings
+    database: Database
+    catalog: PersonaCatalog
+    portraits: Portraits
+    bot: Bot
+    rng: random.Random
 
     async def show(self, message: Message, person: Person, say: Say, heading: str) -> None:
         """The first page, as a new message."""
         keys, caption, buttons = await self._page(person, say, heading, 0)
-        sheet = await self._portraits.sheet(keys)
-        sent = await self._bot.send_photo(message.chat.id, sheet, caption=caption, reply_markup=buttons)
-        self._portraits.remember(keys, sent)
+        sheet = await self.portraits.sheet(keys)
+        sent = await self.bot.send_photo(message.chat.id, sheet, caption=caption, reply_markup=buttons)
+        self.portraits.remember(keys, sent)
 
     async def turn(self, message: Message, person: Person, say: Say, number: int) -> None:
         """Another page in place of the one that the message shows."""
         keys, caption, buttons = await self._page(person, say, say("gallery"), number)
-        media = InputMediaPhoto(media=await self._portraits.sheet(keys), caption=caption)
+        media = InputMediaPhoto(media=await self.portraits.sheet(keys), caption=caption)
         try:
-            self._portraits.remember(keys, await message.edit_media(media, reply_markup=buttons))
+            self.portraits.remember(keys, await message.edit_media(media, reply_markup=buttons))
         except TelegramBadRequest as error:
             if "not modified" not in str(error):
                 await self.show(message, person, say, say("gallery"))
 
     async def begin(self, message: Message, person: Person, say: Say, key: str) -> bool:
         """Begin a dialogue with a persona, who speaks first; False when there is no such persona."""
-        async with self._database.unit() as session:
-            persona = await self._catalog.find(session, key, person.id)
+        async with self.database.unit() as session:
+            persona = await self.catalog.find(session, key, person.id)
             if persona is None:
                 return False
             if await self._just_begun(session, person, key):
                 return True
         story_key, story = next(iter(persona.stories.items()))
         # Said before it is written down: handled again, the press must not be taken for a second one.
-        await open_scene(self._bot, message.chat.id, person, persona, story)
-        async with self._database.unit() as session:
+        await open_scene(self.bot, message.chat.id, person, persona, story)
+        async with self.database.unit() as session:
             await self.open_dialogue(session, person, key, story_key, story)
         return True
 
@@ -117,7 +109,7 @@ class Gallery:
         self, session: AsyncSession, person: Person, key: str, story_key: str, story: Story
     ) -> Dialogue:
         """Begin a dialogue in this unit of work; the one before it ends."""
-        allowed = plan_of(person, await database.database_now(session), self._settings)
+        allowed = plan_of(person, await database.database_now(session), self.settings)
         return await dialogues.begin(
             session,
             person_id=person.id,
@@ -126,7 +118,7 @@ class Gallery:
             story=story,
             locale=person.locale,
             gap=allowed.gap,
-            rng=self._rng,
+            rng=self.rng,
         )
 
     async def _just_begun(self, session: AsyncSession, person: Person, key: str) -> bool:
@@ -140,8 +132,8 @@ class Gallery:
     async def _page(
         self, person: Person, say: Say, heading: str, number: int
     ) -> tuple[Sequence[str], str, InlineKeyboardMarkup]:
-        async with self._database.unit() as session:
-            everybody = await self._catalog.everybody(session, person.id)
+        async with self.database.unit() as session:
+            everybody = await self.catalog.everybody(session, person.id)
         pages = [list(everybody)[start : start + ON_A_PAGE] for start in range(0, len(everybody), ON_A_PAGE)]
         number = min(number, len(pages) - 1)
         keys = pages[number]
