@@ -11,12 +11,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 from aiogram import Bot
-from aiogram.exceptions import (
-    ClientDecodeError,
-    TelegramAPIError,
-    TelegramNotFound,
-    TelegramRetryAfter,
-)
+from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramNotFound, TelegramRetryAfter
 
 from bot.llm.client import OnText
 from bot.telegram.messages import MAX_TEXT

@@ -41,12 +41,7 @@ def build_router() -> Router:
 
 
 async def talk(
-    message: Message,
-    event_update: Update,
-    person: Person,
-    say: Say,
-    conversation: Conversation,
-    gallery: Gallery,
+    message: Message, event_update: Update, person: Person, say: Say, conversation: Conversation, gallery: Gallery
 ) -> None:
     """A text: one turn of the talk."""
     incoming = _incoming(message, event_update, message.text or "")

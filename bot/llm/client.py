@@ -116,12 +116,7 @@ class LanguageModel:
         return text
 
     def _request(self, messages: list[ChatMessage]) -> dict[str, Any]:
-        return {
-            "model": self._model,
-            "messages": messages,
-            "max_tokens": self._max_tokens,
-            "temperature": 0.9,
-        }
+        return {"model": self._model, "messages": messages, "max_tokens": self._max_tokens, "temperature": 0.9}
 
     async def close(self) -> None:
         """Close its connections."""

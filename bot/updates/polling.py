@@ -6,12 +6,7 @@ from typing import Any
 
 import structlog
 from aiogram import Bot
-from aiogram.exceptions import (
-    ClientDecodeError,
-    TelegramNotFound,
-    TelegramRetryAfter,
-    TelegramUnauthorizedError,
-)
+from aiogram.exceptions import ClientDecodeError, TelegramNotFound, TelegramRetryAfter, TelegramUnauthorizedError
 from aiogram.types import Update
 from pydantic import ValidationError
 
@@ -52,10 +47,7 @@ async def _next_updates(bot: Bot, offset: int | None, kinds: Sequence[str]) -> t
     """Updates, and the number of the last one. An update that aiogram cannot read must not stop the others."""
     try:
         updates = await bot.get_updates(
-            offset=offset,
-            timeout=POLL_SECONDS,
-            allowed_updates=list(kinds),
-            request_timeout=POLL_SECONDS + 10,
+            offset=offset, timeout=POLL_SECONDS, allowed_updates=list(kinds), request_timeout=POLL_SECONDS + 10
         )
     except ClientDecodeError as error:
         items = error.data.get("result") if isinstance(error.data, dict) else None

@@ -81,12 +81,7 @@ async def claim(session: AsyncSession, photo_ids: Iterable[int], *, worker: str,
 
 
 async def move(
-    session: AsyncSession,
-    photo: Photo,
-    to: PhotoStatus,
-    *,
-    lease: float | None = None,
-    **values: Any,
+    session: AsyncSession, photo: Photo, to: PhotoStatus, *, lease: float | None = None, **values: Any
 ) -> bool:
     """Move a photo on, if the row is still in the status and attempt that `photo` shows.
 

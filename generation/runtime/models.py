@@ -2,14 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import (
-    BigInteger,
-    DateTime,
-    Float,
-    Identity,
-    Text,
-    func,
-)
+from sqlalchemy import BigInteger, DateTime, Float, Identity, Text, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from generation.runtime.database import Base

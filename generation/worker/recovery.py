@@ -106,10 +106,7 @@ class Recovery:
         async with self._database.unit() as session:
             waiting = await session.scalars(
                 select(Photo)
-                .where(
-                    text("status = 'queued'"),
-                    Photo.not_before < func.now() - timedelta(seconds=self._every),
-                )
+                .where(text("status = 'queued'"), Photo.not_before < func.now() - timedelta(seconds=self._every))
                 .order_by(Photo.rank_at, Photo.id)
                 .limit(BATCH)
             )

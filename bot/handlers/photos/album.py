@@ -106,9 +106,6 @@ async def page(session: AsyncSession, person: Person, say: Say, photo: Photo) ->
         turning.append(("◀", AlbumPage(photo_id=photo.id, older=False).pack()))
     if newer + 1 < count:
         turning.append(("▶", AlbumPage(photo_id=photo.id, older=True).pack()))
-    kept = [
-        (say("original"), Original(photo_id=photo.id).pack()),
-        ("🗑", Delete(photo_id=photo.id).pack()),
-    ]
+    kept = [(say("original"), Original(photo_id=photo.id).pack()), ("🗑", Delete(photo_id=photo.id).pack())]
     caption = say("album-page", number=newer + 1, count=count, day=day)
     return caption, keyboard(*([turning] if turning else []), kept)

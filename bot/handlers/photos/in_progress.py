@@ -43,12 +43,7 @@ def build_router() -> Router:
 
 
 async def send_again(
-    query: CallbackQuery,
-    callback_data: SendAgain,
-    person: Person,
-    say: Say,
-    database: Database,
-    redis: ArqRedis,
+    query: CallbackQuery, callback_data: SendAgain, person: Person, say: Say, database: Database, redis: ArqRedis
 ) -> None:
     """The person did not see a photo whose delivery was doubtful; a second press finds it on its way."""
     async with database.unit() as session:

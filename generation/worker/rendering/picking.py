@@ -66,10 +66,7 @@ class BatchPicker:
             if not isinstance(choice, Batch):
                 return choice
             photos = await lifecycle.claim(
-                session,
-                [photo.id for photo in choice.photos],
-                worker=self._worker,
-                lease=self._settings.lease,
+                session, [photo.id for photo in choice.photos], worker=self._worker, lease=self._settings.lease
             )
         return Claimed(photos, choice.model) if photos else None
 
