@@ -44,7 +44,7 @@ from bot.settings import Settings
 from bot.telegram.flood_control import RetryAfterMiddleware
 from bot.texts import Texts
 from bot.updates import menu, polling, webhook
-from bot.updates.dispatch import handler
+from bot.updates.dispatch import handler, tell_of_put_away
 from bot.updates.follow_ups import FollowUps
 from bot.updates.inbox import EVERY as INBOX_EVERY
 from bot.updates.inbox import Inbox
@@ -282,6 +282,11 @@ def _inbox(shared: _Shared, dispatcher: Dispatcher, follow_ups: FollowUps) -> In
             shared.background(answer_checkout(bot, query, shared.settings, texts, database))
         return query is not None
 
+    async def put_away(kind: str, chat_id: int) -> None:
+        """The operators hear of it by the alert, the person at once."""
+        await incidents.note(database, incidents.UPDATE_PUT_AWAY, kind)
+        await tell_of_put_away(bot, database, texts, chat_id)
+
     return Inbox(
         database,
         bot_id=bot.id,
@@ -289,6 +294,7 @@ def _inbox(shared: _Shared, dispatcher: Dispatcher, follow_ups: FollowUps) -> In
         handle=handler(bot, dispatcher, texts, database),
         at_once=at_once,
         arrived=follow_ups.came,
+        put_away=put_away,
     )
 
 

@@ -281,6 +281,8 @@ class ReceivedUpdate(Base):
     chat_id: Mapped[int] = mapped_column(BigInteger)
     payload: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     tries: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    # Processes that ended without a word while they had it in hand.
+    deaths: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     claimed_by: Mapped[str | None] = mapped_column(Text)
     claimed_until: Mapped[datetime | None] = mapped_column(Timestamp)
     received_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())

@@ -10,7 +10,7 @@ from bot.settings import Settings
 from generation import figures as pipeline
 from generation.runtime.monitoring import figures, incidents
 from generation.runtime.monitoring.figures import Figure, Snapshot, Values
-from generation.runtime.monitoring.incidents import LANGUAGE_MODEL, PAYMENT
+from generation.runtime.monitoring.incidents import LANGUAGE_MODEL, PAYMENT, UPDATE_PUT_AWAY
 
 DAY = timedelta(days=1)
 #: Seconds in which failed calls are counted: short, so that an alert ends soon after the trouble.
@@ -26,6 +26,11 @@ FIGURES = (
     Figure("language_model", "vitte_language_model_seconds", "Language model, for answers of late.", "quantile"),
     Figure("language_model_errors", "vitte_language_model_errors_lately", "Its calls that failed of late."),
     Figure("payment_errors", "vitte_payment_errors_lately", "Payments of late that could not be answered."),
+    Figure(
+        "updates_put_away",
+        "vitte_updates_put_away_lately",
+        "Updates of late that ended the processes which had them.",
+    ),
     Figure("stars_today", "vitte_stars_today", "Stars paid since midnight UTC and not given back."),
     Figure("updates_waiting", "vitte_updates_waiting", "Updates that nobody has handled yet."),
     Figure("database_away", "vitte_database_away", "1 while PostgreSQL does not answer."),
@@ -42,6 +47,7 @@ async def read(session: AsyncSession, settings: Settings, *, window: float) -> S
         "language_model": await _language_model(session, window),
         "language_model_errors": {"": failed.get(LANGUAGE_MODEL, 0)},
         "payment_errors": {"": failed.get(PAYMENT, 0)},
+        "updates_put_away": {"": failed.get(UPDATE_PUT_AWAY, 0)},
         "stars_today": {"": await _stars_today(session)},
         "updates_waiting": {"": await _updates_waiting(session)},
         "database_away": {"": 0},

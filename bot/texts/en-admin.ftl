@@ -144,6 +144,7 @@ alert-overloaded = Too many photos: orders end without their turn
 alert-disk_full = The disk is nearly full, free share
 alert-language_model_failing = The language model fails
 alert-payments_failing = Payments do not go through
+alert-update_put_away = An update ended the bot again and again and was put away
 
 chart-photos = Photos per half hour
 chart-seconds = Seconds

@@ -144,6 +144,7 @@ alert-overloaded = Фото не успевают: много заказов
 alert-disk_full = Диск почти полон, доля свободного
 alert-language_model_failing = Языковая модель сбоит
 alert-payments_failing = Платежи не проходят
+alert-update_put_away = Обновление несколько раз завершало бота и отложено
 
 chart-photos = Фото за полчаса
 chart-seconds = Секунды

@@ -13,11 +13,13 @@ from aiogram.exceptions import (
     TelegramServerError,
 )
 from aiogram.types import Update
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bot import metrics
 from bot.accounts import people
+from bot.models import Person
 from bot.telegram.own_time import timing
 from bot.texts import Texts
 from bot.updates.inbox import Handle, TryAgain, chat_of
@@ -76,6 +78,19 @@ def handler(bot: Bot, dispatcher: Dispatcher, texts: Texts, database: Database) 
             metrics.UPDATES.labels(kind, outcome).inc()
 
     return handle
+
+
+async def tell_of_put_away(bot: Bot, database: Database, texts: Texts, chat_id: int) -> None:
+    """A calm word to whoever wrote what could not be read. Only in a private chat, whose number is its person's."""
+    async with database.unit() as session:
+        locale = await session.scalar(select(Person.locale).where(Person.id == chat_id))
+    if locale is None:
+        return
+    say = texts.in_locale(locale)
+    try:
+        await bot.send_message(chat_id, say("update-put-away"))
+    except (TelegramAPIError, ClientDecodeError) as error:
+        log.warning("update.no_apology", error=type(error).__name__)
 
 
 async def _apologise(bot: Bot, update: Update, texts: Texts) -> None:

@@ -8,6 +8,7 @@ restart, and Telegram's redeliveries are recognised by their `update_id`.
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,12 +16,12 @@ import structlog
 from aiogram.types import Update
 from aiogram.types.update import UpdateTypeLookupError
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
 from bot.models import ReceivedUpdate
-from generation.runtime.database import Database, in_seconds, is_permanent
+from generation.runtime.database import CONNECTION_ERRORS, Database, in_seconds, is_permanent
 
 log = structlog.get_logger(__name__)
 
@@ -34,10 +35,14 @@ EVERY = LEASE / 6
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 20.0
 #: Seconds for which it is tried; an older answer would only startle.
 PATIENCE = 3600.0
+#: Processes that may die with one update before it is put away: it would kill the next one as well.
+MOST_DEATHS = 3
 #: Telegram redelivers for 24 h at most, so older rows tell nothing.
 KEPT_HOURS = 48
 
 Handle = Callable[[Update], Awaitable[None]]
+#: Told of an update that was put away: its kind, and its chat.
+PutAway = Callable[[str, int], Awaitable[None]]
 
 
 class TryAgain(Exception):
@@ -56,9 +61,11 @@ class Inbox:
         handle: Handle,
         at_once: Callable[[Update], bool] = lambda _update: False,
         arrived: Callable[[int, Update], None] = lambda _chat_id, _update: None,
+        put_away: PutAway | None = None,
         patience: float = PATIENCE,
     ) -> None:
         """`at_once` takes an update that can neither wait nor be written down; `arrived` hears of all others."""
+        self._put_away = put_away
         self._database = database
         self._bot_id = bot_id
         # A restarted container has the name and the number of the one before it.
@@ -131,8 +138,21 @@ class Inbox:
         """Let the updates in hand end, at a shutdown; what does not end in time is handled after the start."""
         if self._chats:
             await asyncio.wait(set(self._chats.values()), timeout=timeout)
-        for task in list(self._chats.values()):
+        tasks = list(self._chats.values())
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._give_back()
+
+    async def _give_back(self) -> None:
+        """Leave what is not handled to others, as whoever stops in order; PostgreSQL may be away for that."""
+        with suppress(*CONNECTION_ERRORS):
+            async with self._database.unit() as session:
+                await session.execute(
+                    update(ReceivedUpdate)
+                    .where(ReceivedUpdate.claimed_by == self._replica, ReceivedUpdate.handled_at.is_(None))
+                    .values(claimed_by=None, claimed_until=None)
+                )
 
     # -- one chat --------------------------------------------------------------------------------------
 
@@ -166,13 +186,23 @@ class Inbox:
         structlog.contextvars.bind_contextvars(update_id=row.update_id, trace_id=f"{row.bot_id}-{row.update_id}")
         self._in_hand.add(row.update_id)
         try:
-            if await self._handled_to_its_end(row):
-                # What the person wrote goes with the payload; the number stays, to know a redelivery.
-                # And whose it was: nobody asks any more.
-                await self._set(row, handled_at=func.now(), payload=None, chat_id=0, claimed_until=None)
+            if row.deaths >= MOST_DEATHS:
+                await self._end_unhandled(row)
+            elif not await self._handled_to_its_end(row):
+                return True
+            # What the person wrote goes with the payload; the number stays, to know a redelivery.
+            # And whose it was: nobody asks any more.
+            await self._set(row, handled_at=func.now(), payload=None, chat_id=0, claimed_until=None)
         finally:
             self._in_hand.discard(row.update_id)
         return True
+
+    async def _end_unhandled(self, row: ReceivedUpdate) -> None:
+        """Put an update away that ended every process which had it: nothing of it is looked at any more."""
+        kind = next((name for name in row.payload or {} if name != "update_id"), "unknown")
+        log.error("update.put_away", kind=kind, deaths=row.deaths)
+        if self._put_away:
+            await self._put_away(kind, row.chat_id)
 
     async def _handled_to_its_end(self, row: ReceivedUpdate) -> bool:
         """False when the same update must be handled again, after the pause that was made here."""
@@ -216,6 +246,8 @@ class Inbox:
                     claimed_until=in_seconds(LEASE),
                     # Bounded by its column.
                     tries=func.least(ReceivedUpdate.tries + 1, 30_000),
+                    # One that stops in order gives its claims back (`finish`).
+                    deaths=ReceivedUpdate.deaths + case((self._left_behind, 1), else_=0),
                 )
                 .returning(ReceivedUpdate)
             )
@@ -231,6 +263,11 @@ class Inbox:
                 )
                 .values(**values)
             )
+
+    @property
+    def _left_behind(self) -> ColumnElement[bool]:
+        """Rows that another process had when it ended."""
+        return and_(ReceivedUpdate.claimed_by.is_not(None), ReceivedUpdate.claimed_by != self._replica)
 
     @property
     def _free(self) -> ColumnElement[bool]:

@@ -60,7 +60,7 @@ class Delivery:
             # After a long pause nobody holds it: when its lease ends, the recovery has it delivered.
             long = outcome.pause > LONGEST_PAUSE
             lease = outcome.pause if long else self._lease
-            if not await self._move(photo, PhotoStatus.STORED, lease=lease) or long:
+            if not await self._move(photo, PhotoStatus.STORED, lease=lease, error=outcome.why) or long:
                 return
             await asyncio.sleep(outcome.pause)
 

@@ -183,10 +183,23 @@ async def adopt(session: AsyncSession, photo_id: int, *, worker: str, lease: flo
             Photo.status == STORED,
             (Photo.lease_until.is_(None)) | (Photo.lease_until < func.now()),
         )
-        .values(attempt=Photo.attempt + 1, worker=worker, lease_until=in_seconds(lease))
+        .values(attempt=Photo.attempt + 1, worker=worker, lease_until=in_seconds(lease), error=None)
         .returning(Photo)
     )
     return adopted.scalar_one_or_none()
+
+
+async def note_error(session: AsyncSession, photo: Photo, why: str) -> None:
+    """Write down why a photo could not go on for now; its status stays, and its lease may run out."""
+    await session.execute(
+        update(Photo).where(Photo.id == photo.id, Photo.attempt == photo.attempt).values(error=why[:500])
+    )
+
+
+async def count_failure(session: AsyncSession, photo: Photo) -> None:
+    """One more attempt counts against a photo whose status stays."""
+    photo.failures += 1
+    await session.flush()
 
 
 async def renew_leases(session: AsyncSession, held: dict[int, int], *, lease: float) -> None:

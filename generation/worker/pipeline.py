@@ -7,6 +7,7 @@ says whose it is. All of it runs beside the next render.
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import structlog
@@ -170,6 +171,7 @@ class Pipeline:
         except GenerationError as error:
             # The lease runs out and the recovery announces it again.
             log.warning("photo.not_deliverable", error=str(error))
+            await self._database.run_with_retry(partial(lifecycle.note_error, photo=photo, why=str(error)))
         except Exception:
             log.exception("photo.crashed")
 

@@ -87,7 +87,8 @@ class Recovery:
 
     async def _release(self, session: AsyncSession, photo: Photo) -> bool:
         log.warning("photo.abandoned", photo_id=photo.id, status=photo.status, worker=photo.worker)
-        if photo.status is PhotoStatus.STORED:
+        if photo.status is PhotoStatus.STORED and photo.error:
+            # Telegram wanted a pause, or S3 was away: its worker lives.
             return True
         if photo.status is PhotoStatus.SENDING:
             # It may have arrived: never sent again by itself, the person is asked (see `_untold`).
@@ -95,11 +96,19 @@ class Recovery:
             return False
         # It counts, so that a photo that kills its worker each time comes to an end. Of a batch nobody knows which
         # one it was, so each goes on alone and unblamed.
-        failures = photo.failures + ((photo.batch_size or 1) == 1)
-        final = failures >= self._settings.photo_attempts
-        to = PhotoStatus.FAILED if final else PhotoStatus.QUEUED
-        await lifecycle.move(session, photo, to, failures=failures, alone=True, error="the worker died")
-        return not final
+        stored = photo.status is PhotoStatus.STORED
+        failures = photo.failures + (stored or (photo.batch_size or 1) == 1)
+        if failures >= self._settings.photo_attempts:
+            await lifecycle.move(session, photo, PhotoStatus.FAILED, failures=failures, error="the worker died")
+            return False
+        if stored:
+            # The original is there; only its delivery is tried again.
+            await lifecycle.count_failure(session, photo)
+        else:
+            await lifecycle.move(
+                session, photo, PhotoStatus.QUEUED, failures=failures, alone=True, error="the worker died"
+            )
+        return True
 
     async def _waiting(self) -> list[Photo]:
         """Photos whose time has come and that nobody took since the sweep before; a second job does no harm."""

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from sqlalchemy import select
 
 from generation.runtime.database import Database
+from generation.runtime.models import Incident
+from generation.runtime.monitoring.incidents import UPDATE_PUT_AWAY
 from generation.storage import Storage
 from sandbox.comfyui import ComfyUIServer
 from sandbox.forked import environment
@@ -18,7 +21,7 @@ from sandbox.sockets import free_port
 from sandbox.telegram import TelegramServer
 from tests.conftest import settled
 from tests.journeys.conftest import ROOT, Processes, kill
-from tests.player import Player, has_text
+from tests.player import Player, has_text, says
 
 
 async def test_a_bot_killed_between_message_and_answer_answers_once_after_its_restart(
@@ -37,6 +40,28 @@ async def test_a_bot_killed_between_message_and_answer_answers_once_after_its_re
     await ben.hears(lambda it: "/photo" in it.get("text", ""))
     texts = [it.get("text", "") for it in await ben.messages()]
     assert len(texts[texts.index("Are you there?") + 1 : texts.index("/help")]) == 1
+
+
+async def test_what_ends_three_bots_is_put_away_with_a_calm_word_and_everybody_else_is_answered(
+    processes: Processes, llm: LanguageModelServer, database: Database, ben: Player, anya: Player
+) -> None:
+    bot = await processes.bot()
+    await ben.enter("Alisa")
+    for _ in range(3):
+        llm.faults.add(path="completion", kind="hang")
+    await ben.say("This one kills whoever reads it.")
+    for left in (2, 1, 0):
+        while llm.faults.pending > left:
+            await asyncio.sleep(0.02)
+        await kill(bot)
+        bot = await processes.bot()
+    await ben.hears(says("I could not read that message."))
+    await anya.enter("Алиса")
+    await ben.say("Hello again!")
+    await ben.hears(has_text)
+    async with database.unit() as session:
+        incident = (await session.scalars(select(Incident).where(Incident.kind == UPDATE_PUT_AWAY))).one()
+    assert incident.detail == "message"
 
 
 @pytest.mark.parametrize("stage", ["rendering", "storing"])

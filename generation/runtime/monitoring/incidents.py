@@ -1,4 +1,4 @@
-"""What failed and no other row tells of: calls of the language model, answers to payments. Kept for a week."""
+"""What failed and no other row tells of: language model, payments, updates put away. Kept for a week."""
 
 from datetime import timedelta
 
@@ -45,3 +45,4 @@ async def forget_old(session: AsyncSession) -> None:
 
 LANGUAGE_MODEL = "language_model"
 PAYMENT = "payment"
+UPDATE_PUT_AWAY = "update_put_away"

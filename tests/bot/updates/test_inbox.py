@@ -156,3 +156,67 @@ def test_updates_are_ordered_by_chat_or_person() -> None:
     query = {"id": "1", "from": user, "currency": "XTR", "total_amount": 1, "invoice_payload": "x"}
     assert chat_of(Update.model_validate({"update_id": 1, "pre_checkout_query": query})) == 9
     assert chat_of(Update.model_validate({"update_id": 1})) == 0
+
+
+async def die_with(inbox: Inbox) -> None:
+    """As kill -9 does it: nothing is given back."""
+    tasks = list(inbox._chats.values())
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_an_update_that_three_processes_died_with_is_put_away_and_the_chat_goes_on(
+    database: Database, desk: Desk
+) -> None:
+    put_away: list[tuple[str, int]] = []
+
+    async def note(kind: str, chat_id: int) -> None:
+        put_away.append((kind, chat_id))
+
+    deadly = Desk()
+    deadly.stuck = asyncio.Event()
+    for number in range(3):
+        inbox = Inbox(database, bot_id=1, replica=f"dead {number}", handle=deadly)
+        if number == 0:
+            await inbox.receive([update(1), update(2)])
+        else:
+            await inbox.take_over()
+            await inbox.look_around()
+        await claimed(database, 1, by=f"dead {number}")
+        await die_with(inbox)
+    heir = Inbox(database, bot_id=1, replica="heir", handle=desk, put_away=note)
+    await heir.take_over()
+    await heir.look_around()
+    assert await desk.until(1) == [2]
+    await heir.finish(5)
+    assert put_away == [("message", 1)]
+    first = (await rows(database))[0]
+    assert (first.deaths, first.payload) == (3, None)
+    assert first.handled_at is not None
+
+
+async def claimed(database: Database, update_id: int, *, by: str) -> None:
+    async with asyncio.timeout(15):
+        while not any(row.update_id == update_id and row.claimed_by and by in row.claimed_by
+                      for row in await rows(database)):  # fmt: skip
+            await asyncio.sleep(0.01)
+
+
+async def test_a_process_that_stops_in_order_is_no_death(database: Database, desk: Desk) -> None:
+    """Deploys in the middle of long answers must not put anything away."""
+    waiting = Desk()
+    waiting.stuck = asyncio.Event()
+    for number in range(4):
+        inbox = Inbox(database, bot_id=1, replica=f"deploy {number}", handle=waiting)
+        if number == 0:
+            await inbox.receive([update(1)])
+        else:
+            await inbox.look_around()
+        await claimed(database, 1, by=f"deploy {number}")
+        await inbox.finish(0)
+    assert [row.deaths for row in await rows(database)] == [0]
+    heir = Inbox(database, bot_id=1, replica="heir", handle=desk)
+    await heir.look_around()
+    assert await desk.until(1) == [1]
+    await heir.finish(5)
