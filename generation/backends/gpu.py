@@ -17,6 +17,7 @@ log = structlog.get_logger(__name__)
 PATIENCE, REMEMBERED = 2.0, 30.0
 
 Told = tuple[float | None, float | None]
+SILENCE: Told = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,10 @@ class GpuReport:
 
 
 class Nvml:
-    """NVIDIA's own library, where the worker shares the machine with the card. Silent where there is none."""
+    """NVIDIA's own library, where the worker shares the machine with the card.
+
+    A card that does not answer (a driver being exchanged, one that fell off the bus) is opened anew each time.
+    """
 
     def __init__(self, comfyui_url: str, index: int | None) -> None:
         """`index`: the card by NVML's count; without it the first one, if ComfyUI is on this machine."""
@@ -41,7 +45,8 @@ class Nvml:
         self._index = 0 if index is None and here else index
         self._card: Card | None = None
         self._asking: asyncio.Task[Told] | None = None
-        self._told: Told = (None, None)
+        self._is_silent = False
+        self._told: Told = SILENCE
         self._told_at = float("-inf")
 
     async def read(self) -> Told | None:
@@ -55,19 +60,24 @@ class Nvml:
         self._asking = self._asking or asyncio.create_task(asyncio.to_thread(self._ask))
         done, _ = await asyncio.wait({self._asking}, timeout=PATIENCE)
         if done:
-            told, self._asking = self._asking.result(), None
-            if told != (None, None):
+            asked, self._asking = self._asking, None
+            told = asked.result()
+            if told != SILENCE:
                 self._told, self._told_at = told, time.monotonic()
         return self._told if time.monotonic() - self._told_at < REMEMBERED else None
 
     def _ask(self) -> Told:
-        if self._card is None:
-            self._card = Card(index=self._index)
-            if not self._card.is_there:
-                log.info("gpu.no_nvml", index=self._index)
-                # The library or the card is not there and will not come.
+        card = self._card or Card(index=self._index)
+        told = card.read()
+        self._card = None if told == SILENCE else card
+        if told == SILENCE:
+            card.close()
+            if not card.has_library:
                 self._index = None
-        return self._card.read()
+            if not self._is_silent:
+                log.info("gpu.not_read", index=self._index, library=card.has_library)
+        self._is_silent = told == SILENCE
+        return told
 
 
 def disk_free(path: str = "/") -> float:

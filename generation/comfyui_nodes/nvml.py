@@ -20,17 +20,21 @@ class Card:
         """By NVML's count (`index`), or by `uuid` ("" for the only one); by neither there is none."""
         self._library: ctypes.CDLL | None = None
         self._handle = ctypes.c_void_p()
+        #: Without NVIDIA's library there is no driver, and none will come while the process lives.
+        self.has_library = False
         if uuid is None and index is None:
             return
-        with suppress(OSError, AttributeError):
+        try:
             library = ctypes.CDLL("libnvidia-ml.so.1")
-            if library.nvmlInit_v2() == 0 and self._find(library, uuid, index):
-                self._library = library
-
-    @property
-    def is_there(self) -> bool:
-        """Whether it was found."""
-        return self._library is not None
+        except OSError:
+            return
+        self.has_library = True
+        with suppress(AttributeError):
+            if library.nvmlInit_v2() == 0:
+                if self._find(library, uuid, index):
+                    self._library = library
+                else:
+                    library.nvmlShutdown()
 
     def _find(self, library: ctypes.CDLL, uuid: str | None, index: int | None) -> bool:
         handle = ctypes.byref(self._handle)
@@ -42,6 +46,12 @@ class Card:
         count = ctypes.c_uint()
         alone = library.nvmlDeviceGetCount_v2(ctypes.byref(count)) == 0 and count.value == 1
         return bool(alone and library.nvmlDeviceGetHandleByIndex_v2(0, handle) == 0)
+
+    def close(self) -> None:
+        """Let go of the library: a driver that was exchanged meanwhile is found only by opening it anew."""
+        if self._library is not None:
+            self._library.nvmlShutdown()
+            self._library = None
 
     def read(self) -> tuple[float | None, float | None]:
         """Load from 0 to 1 and degrees Celsius; None for what the card does not tell."""

@@ -85,8 +85,13 @@ class Heartbeat:
     async def _row(self) -> dict[str, Any]:
         """Columns of this worker's row. Looks at the card as well, and throttles when it must."""
         card = await self._backend.report()
-        if (told := await self._nvml.read()) is not None:
-            card = dataclasses.replace(card, load=told[0], temperature=told[1])
+        if told := await self._nvml.read():
+            load, temperature = told
+            card = dataclasses.replace(
+                card,
+                load=card.load if load is None else load,
+                temperature=card.temperature if temperature is None else temperature,
+            )
         for name, gauge in metrics.MODEL_CACHE.items():
             gauge.set(card.models.get(name, 0))
         hot = {"gpu_temperature": card.temperature, "gpu_load": card.load, "vram_used": card.vram_used}
