@@ -8,7 +8,7 @@ from aiogram.exceptions import TelegramBadRequest
 from aiogram.types import BotCommand, BotCommandScopeAllPrivateChats, BotCommandScopeChat
 
 from bot.texts import DEFAULT, Say, Texts
-from generation.runtime.telegram import until_telegram_answers
+from generation.runtime.telegram import WRONG_TOKEN, until_telegram_answers
 
 COMMANDS = (
     "photo", "persona", "story", "create", "gallery", "memory", "premium", "invite", "settings", "privacy", "reset",
@@ -29,7 +29,9 @@ async def introduce(bot: Bot, texts: Texts, admin_ids: Collection[int]) -> None:
         for locale in texts.locales:
             await _introduce(bot, texts.in_locale(locale), None if locale == DEFAULT else locale, admin_ids)
 
-    await until_telegram_answers(once, pause=PAUSE, event="bot.not_introduced")
+    # A wrong token ends the process where updates are asked for, with a sentence.
+    with suppress(*WRONG_TOKEN):
+        await until_telegram_answers(once, pause=PAUSE, event="bot.not_introduced")
 
 
 async def _introduce(bot: Bot, say: Say, language_code: str | None, admin_ids: Collection[int]) -> None:

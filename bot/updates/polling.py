@@ -6,18 +6,17 @@ from typing import Any
 
 import structlog
 from aiogram import Bot
-from aiogram.exceptions import ClientDecodeError, TelegramNotFound, TelegramRetryAfter, TelegramUnauthorizedError
+from aiogram.exceptions import ClientDecodeError, TelegramRetryAfter
 from aiogram.types import Update
 from pydantic import ValidationError
 
 from bot.updates.inbox import Inbox
 from generation.runtime.settings import WrongSettings
-from generation.runtime.telegram import until_telegram_answers
+from generation.runtime.telegram import WRONG_TOKEN, WRONG_TOKEN_WORDS, until_telegram_answers
 
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 25
-WRONG_TOKEN = "BOT_TOKEN is wrong: Telegram does not know this bot."  # noqa: S105 - a sentence
 
 
 async def poll(bot: Bot, inbox: Inbox, kinds: Sequence[str]) -> None:
@@ -32,8 +31,8 @@ async def poll(bot: Bot, inbox: Inbox, kinds: Sequence[str]) -> None:
                 taken_over = True
             updates, last = await _next_updates(bot, offset, kinds)
             await inbox.receive(updates)
-        except (TelegramUnauthorizedError, TelegramNotFound):
-            raise WrongSettings(WRONG_TOKEN) from None
+        except WRONG_TOKEN:
+            raise WrongSettings(WRONG_TOKEN_WORDS) from None
         except Exception as error:
             # Telegram or PostgreSQL is away: nothing was confirmed, and Telegram sends it again.
             pause = error.retry_after if isinstance(error, TelegramRetryAfter) else 1
@@ -69,5 +68,5 @@ async def when_telegram_answers(call: Callable[[], Awaitable[Any]]) -> None:
     """Try one call until it goes through, once a second; a wrong token ends the process with a sentence."""
     try:
         await until_telegram_answers(call, pause=1, event="telegram.away")
-    except (TelegramUnauthorizedError, TelegramNotFound):
-        raise WrongSettings(WRONG_TOKEN) from None
+    except WRONG_TOKEN:
+        raise WrongSettings(WRONG_TOKEN_WORDS) from None

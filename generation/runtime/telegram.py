@@ -35,6 +35,9 @@ log = structlog.get_logger(__name__)
 REQUEST_TIMEOUT = 30
 #: A chat action lasts about 5 s in the client.
 CHAT_ACTION_INTERVAL = 4.5
+#: What Telegram answers to a token that it does not know, and what an operator reads then.
+WRONG_TOKEN = (TelegramUnauthorizedError, TelegramNotFound)
+WRONG_TOKEN_WORDS = "BOT_TOKEN is wrong: Telegram does not know this bot."  # noqa: S105 - a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,7 @@ async def until_telegram_answers(call: Callable[[], Awaitable[object]], *, pause
 
     retrying = AsyncRetrying(
         retry=retry_if_exception_type((TelegramAPIError, ClientDecodeError))
-        & retry_if_not_exception_type((TelegramUnauthorizedError, TelegramNotFound)),
+        & retry_if_not_exception_type(WRONG_TOKEN),
         wait=wait_fixed(pause),
         before_sleep=note,
         reraise=True,

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import structlog
 from aiogram import Bot
-from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramNotFound, TelegramUnauthorizedError
+from aiogram.exceptions import ClientDecodeError, TelegramAPIError
 from arq import ArqRedis
 
 from generation import figures, storage, worker_registry
@@ -108,6 +108,16 @@ async def running(settings: Settings, redis: ArqRedis, timings: Timings) -> Asyn
         await _check_token(bot)
         opened = await stack.enter_async_context(storage.opened(settings))
         worker, warm_up = _built(settings, timings, database, redis, backend, opened, bot)
+        # Before the heartbeat: a port that is taken ends a worker that nobody has heard of.
+        worker.endpoint_port = await stack.enter_async_context(
+            http_server.serving(
+                settings.metrics_host,
+                METRICS_PORT if settings.metrics_port is None else settings.metrics_port,
+                snapshot=worker.snapshot,
+                figures=figures.FIGURES,
+                ready=worker.ready,
+            )
+        )
         await stack.enter_async_context(
             background.running(
                 kept_up(backend.listen, name="backend"),
@@ -120,20 +130,9 @@ async def running(settings: Settings, redis: ArqRedis, timings: Timings) -> Asyn
                 kept_up(warm_up.keep, name="warm_up"),
             )
         )
-        worker.endpoint_port = await stack.enter_async_context(
-            http_server.serving(
-                settings.metrics_host,
-                METRICS_PORT if settings.metrics_port is None else settings.metrics_port,
-                snapshot=worker.snapshot,
-                figures=figures.FIGURES,
-                ready=worker.ready,
-            )
-        )
+        stack.push_async_callback(worker.finish_photos)
         log.info("worker.started", worker=worker.name, backend=backend.name, queue=settings.arq_queue)
-        try:
-            yield worker
-        finally:
-            await worker.finish_photos()
+        yield worker
     log.info("worker.stopped")
 
 
@@ -202,7 +201,7 @@ async def _check_token(bot: Bot) -> None:
     """A wrong token stops the start; a Telegram that is away does not."""
     try:
         await bot.get_me(request_timeout=5)
-    except (TelegramUnauthorizedError, TelegramNotFound):
-        raise WrongSettings("BOT_TOKEN is wrong: Telegram does not know this bot.") from None
+    except telegram.WRONG_TOKEN:
+        raise WrongSettings(telegram.WRONG_TOKEN_WORDS) from None
     except (TelegramAPIError, ClientDecodeError) as error:
         log.warning("telegram.away", error=type(error).__name__)
