@@ -18,6 +18,7 @@ from sqlalchemy.orm import aliased
 from bot.accounts import people
 from bot.models import Broadcast, BroadcastStatus, Person
 from bot.settings import Settings
+from bot.telegram import flood_control
 from bot.telegram.callbacks import AdminAct
 from bot.telegram.messages import keyboard
 from bot.texts import DEFAULT, Texts
@@ -81,11 +82,13 @@ class BroadcastSender:
         """One look: what should be sent, or was stopped, and nobody sends."""
         if (broadcast := await self._claim()) is None:
             return
-        if broadcast.status is BroadcastStatus.RUNNING:
-            await self._send_all(broadcast)
-        else:
-            # Stopped when nobody was sending it.
-            await self._end(broadcast)
+        # Waiting inside a request, the lease would run out.
+        with flood_control.caller_waits():
+            if broadcast.status is BroadcastStatus.RUNNING:
+                await self._send_all(broadcast)
+            else:
+                # Stopped when nobody was sending it.
+                await self._end(broadcast)
 
     async def _claim(self) -> Broadcast | None:
         """The oldest that runs, when no replica sends any: Telegram's limit is one for all of them."""

@@ -1,6 +1,9 @@
 """What Telegram's 429 means for a request: wait as long as it says, or leave decoration out."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import aiohttp
 import structlog
@@ -11,7 +14,6 @@ from aiogram.exceptions import (
     TelegramRetryAfter,
 )
 from aiogram.methods import (
-    CopyMessage,
     EditMessageReplyMarkup,
     Response,
     SendChatAction,
@@ -26,8 +28,17 @@ log = structlog.get_logger(__name__)
 
 #: What is not worth waiting for: it is left out when Telegram pushes back.
 DECORATION = (SendMessageDraft, EditMessageReplyMarkup, SendChatAction)
-#: Whoever calls these makes the pause, because it has to keep a lease meanwhile (`bot.admin.broadcast_sender`).
-WAITED_FOR_BY_CALLER = (CopyMessage,)
+_caller_waits: ContextVar[bool] = ContextVar("caller_waits", default=False)
+
+
+@contextmanager
+def caller_waits() -> Iterator[None]:
+    """A 429 in this block is raised at once: the caller waits itself, since it keeps a lease meanwhile."""
+    token = _caller_waits.set(True)
+    try:
+        yield
+    finally:
+        _caller_waits.reset(token)
 
 
 class RetryAfterMiddleware(BaseRequestMiddleware):
@@ -46,7 +57,7 @@ class RetryAfterMiddleware(BaseRequestMiddleware):
         method: TelegramMethod[TelegramType],
     ) -> Response[TelegramType]:
         """Raises TelegramRetryAfter once all tries are used up."""
-        tries = 1 if isinstance(method, DECORATION + WAITED_FOR_BY_CALLER) else self._tries
+        tries = 1 if _caller_waits.get() or isinstance(method, DECORATION) else self._tries
         for left in reversed(range(tries)):
             try:
                 if tries == 1:
