@@ -31,7 +31,7 @@ from bot.chat.reply import ReplySender
 from bot.dialogues.memory import Memory
 from bot.handlers import build_router
 from bot.handlers.account.payment import answer_checkout
-from bot.handlers.personas.gallery import Gallery
+from bot.handlers.personas.persona_picker import PersonaPicker
 from bot.llm.client import LanguageModel
 from bot.llm.text_analysis import TextAnalyzer
 from bot.monitoring import figures
@@ -136,7 +136,7 @@ async def running(settings: Settings, *, alerts_every: float = ALERTS_EVERY) -> 
             text_analyzer=shared.text_analyzer,
             photos=photos,
             conversation=_conversation(shared, photos, follow_ups),
-            gallery=_gallery(shared),
+            picker=_picker(shared),
             background=background,
             tools=tools,
         )
@@ -246,8 +246,8 @@ def _proactive(shared: _Shared) -> ProactiveMessages:
     )
 
 
-def _gallery(shared: _Shared) -> Gallery:
-    return Gallery(
+def _picker(shared: _Shared) -> PersonaPicker:
+    return PersonaPicker(
         settings=shared.settings,
         database=shared.database,
         catalog=shared.catalog,

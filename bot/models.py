@@ -189,7 +189,7 @@ class PhotoMoment(Base):
     story: Mapped[str] = mapped_column(Text)
     # The whole scene that was drawn, in English.
     scene: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    # How many times "again" led to it; each take has another camera.
+    # Photos of the same moment before it, by 🔄 (the same camera) or 📷 (another one).
     take: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     reaction: Mapped[Reaction | None] = mapped_column(_one_of(Reaction, "reaction"))
     dislike_reason: Mapped[DislikeReason | None] = mapped_column(_one_of(DislikeReason, "dislike_reason"))

@@ -12,7 +12,7 @@ GenerationError
 │   ├── RenderTimeout        no result within the time limit
 │   ├── RenderStalled        it runs and makes no progress
 │   ├── ComfyUISick          given up by the watchdog; the photo goes back and no attempt is counted
-│   └── PromptLost           ComfyUI forgot it (restarted)
+│   └── PromptLost           ComfyUI forgot it (restarted); the photo goes back and no attempt is counted
 ├── BadImage             what came back is no picture a person should see
 │   └── BrokenImage          the bytes are no whole file
 ├── ObjectGone           S3 has no such original any more

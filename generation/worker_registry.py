@@ -53,7 +53,7 @@ async def heartbeat(session: AsyncSession, name: str, *, lease: float, backend: 
     return said.scalar_one()
 
 
-async def alive(session: AsyncSession, *, lease: float) -> list[tuple[RenderWorker, bool]]:
+async def remembered(session: AsyncSession, *, lease: float) -> list[tuple[RenderWorker, bool]]:
     """All workers that are remembered, by name, and whether each has been heard of lately."""
     is_alive = RenderWorker.seen_at > func.clock_timestamp() - timedelta(seconds=lease)
     rows = await session.execute(select(RenderWorker, is_alive).order_by(RenderWorker.name))

@@ -51,7 +51,7 @@ class PhotoQuota:
 
 
 async def photo_quota(session: AsyncSession, person_id: int, *, dialogue_id: int | None = None) -> PhotoQuota:
-    """Read in one go; `orders.place` still guards what must hold against a second order at the same moment."""
+    """Read in one go; against a second order at the same moment, `placing.place` guards what must hold."""
     mine = Photo.owner_id == person_id
     row = (
         await session.execute(

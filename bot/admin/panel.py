@@ -204,7 +204,7 @@ async def queue_page(tools: AdminTools, say: Say) -> Page:
 async def gpu_page(tools: AdminTools, say: Say) -> Page:
     """Every worker that is remembered, and what can be asked of those that live."""
     async with tools.database.unit() as session:
-        workers = await worker_registry.alive(session, lease=tools.settings.lease)
+        workers = await worker_registry.remembered(session, lease=tools.settings.lease)
     text = "\n\n".join(worker_words(say, worker, alive) for worker, alive in workers) or say("admin-no-worker")
     living = [worker.name for worker, alive in workers if alive]
     rows: list[Row] = []

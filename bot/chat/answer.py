@@ -46,24 +46,24 @@ class AnswerWriter:
     drafts: Drafts
     follow_ups: FollowUps
 
-    async def write(self, turn: Turn, more: asyncio.Event | None) -> Answer | None:
+    async def write(self, turn: Turn, wrote_more: asyncio.Event | None) -> Answer | None:
         """Have the model answer and write that down.
 
-        None when there is no answer yet: the person wrote more meanwhile (`more`) and the next answer is for both,
-        or the model is away and the person was told so.
+        None when there is no answer yet: the person wrote more meanwhile (`wrote_more`) and the next answer is for
+        both, or the model is away and the person was told so.
         """
         chat_id = turn.incoming.chat_id
-        gives_way = more if self._may_give_way(turn) else None
-        if gives_way and await self.follow_ups.waiting(chat_id, after=turn.incoming.update_id):
+        interruption = wrote_more if self._may_give_way(turn) else None
+        if interruption and await self.follow_ups.waiting(chat_id, after=turn.incoming.update_id):
             await self._await_joint_answer(turn)
             return None
         began = time.perf_counter()
         try:
             async with showing(self.bot, chat_id, "typing"):
-                raw = await self._ask(turn, gives_way)
+                raw = await self._ask(turn, interruption)
                 if raw is not None and not split_answer(raw)[0]:
                     # A scene line and not a word: once more.
-                    raw = await self._ask(turn, gives_way)
+                    raw = await self._ask(turn, interruption)
         except LanguageModelUnavailable:
             await send_text(self.bot, chat_id, turn.say("went-wrong" if turn.rewrites else "model-down"))
             return None
@@ -76,7 +76,7 @@ class AnswerWriter:
         plain = not turn.incoming.wants_photo and turn.incoming.picture is None
         return plain and len(turn.together) + 1 < MOST_TOGETHER
 
-    async def _ask(self, turn: Turn, gives_way: asyncio.Event | None) -> str | None:
+    async def _ask(self, turn: Turn, interruption: asyncio.Event | None) -> str | None:
         """The model's answer, shown while it is written; None when the person wrote more before it was done."""
         model, chat_id = self.language_model, turn.incoming.chat_id
         if turn.rewrites:
@@ -84,23 +84,23 @@ class AnswerWriter:
             return await model.answer(turn.request)
         async with self.drafts.showing(chat_id, turn.incoming.message_id or 1) as on_text:
             answering = asyncio.create_task(model.answer(turn.request, on_text))
-            wrote_more = asyncio.create_task(self._more(turn, gives_way))
+            interrupted = asyncio.create_task(self._wrote_more(turn, interruption))
             try:
-                await asyncio.wait({answering, wrote_more}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({answering, interrupted}, return_when=asyncio.FIRST_COMPLETED)
                 return answering.result() if answering.done() else None
             finally:
-                for task in (answering, wrote_more):
+                for task in (answering, interrupted):
                     task.cancel()
-                await asyncio.gather(answering, wrote_more, return_exceptions=True)
+                await asyncio.gather(answering, interrupted, return_exceptions=True)
 
-    async def _more(self, turn: Turn, gives_way: asyncio.Event | None) -> None:
+    async def _wrote_more(self, turn: Turn, interruption: asyncio.Event | None) -> None:
         """Until the person's next update is more talk, which the next answer will be for as well."""
-        if gives_way is None:
+        if interruption is None:
             await asyncio.Event().wait()
             return
         while True:
-            await gives_way.wait()
-            gives_way.clear()
+            await interruption.wait()
+            interruption.clear()
             if await self.follow_ups.waiting(turn.incoming.chat_id, after=turn.incoming.update_id):
                 return
 

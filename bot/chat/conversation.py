@@ -52,7 +52,7 @@ class Conversation:
 
     async def take_turn(self, person: Person, say: Say, incoming: Incoming) -> bool:
         """Answer what a person wrote. False when the person has not chosen a persona yet."""
-        with self.follow_ups.watching(incoming.chat_id) as more:
+        with self.follow_ups.watching(incoming.chat_id) as wrote_more:
             async with self.database.unit() as session:
                 together = await dialogues.texts_awaiting_joint_answer(
                     session, person.id, update_id=incoming.update_id
@@ -68,7 +68,7 @@ class Conversation:
             if turn.earlier is None and incoming.wants_photo and await self._told_of_obstacle(turn):
                 # Said before she answers as if a photo were coming.
                 return True
-            answer = turn.earlier or await self.answers.write(turn, more)
+            answer = turn.earlier or await self.answers.write(turn, wrote_more)
             if answer is None:
                 return True
         await self.replies.send(turn, answer)

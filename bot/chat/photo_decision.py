@@ -1,6 +1,6 @@
 """Whether a turn gives a photo: the moment as the rules see it, and what their decision comes to.
 
-Nothing is decided here (`triggers.decide` does) and nobody's turn is changed: the outcome is a value. A promise is
+The rules themselves are `triggers.decide`; nobody's turn is changed, the outcome is a value. A promise is
 kept or taken back: an answer that speaks of a photo goes out as it is only when one is on its way.
 """
 
@@ -17,8 +17,9 @@ from bot.chat.turn import Turn
 from bot.llm.text_analysis import AnswerAnalysis
 from bot.models import Dialogue
 from bot.personas.scene import Scene
+from bot.photos.buttons import waiting_buttons
 from bot.photos.orders import Wish
-from bot.photos.service import PhotoService, waiting_buttons
+from bot.photos.service import PhotoService
 from bot.settings import Settings
 from bot.texts import Say
 from generation.models import Photo
@@ -91,11 +92,11 @@ class PhotoDecision:
         scene: Scene,
         decision: Decision,
         quota: PhotoQuota,
-        refused: str,
+        policy_words: str,
     ) -> Outcome:
         """Order what was decided.
 
-        `refused` says why the scene may not be drawn; an automatic photo is then dropped without a word.
+        `policy_words` says why the scene may not be drawn; an automatic photo is then dropped without a word.
         """
         if decision.kind is Kind.REFUSED:
             return await self._refused(session, turn)
@@ -104,8 +105,8 @@ class PhotoDecision:
         requested = decision.kind is Kind.REQUESTED
         if requested and (words := self.photos.too_many(turn.say, quota)):
             return Outcome(words=words)
-        if refused:
-            return Outcome(words=refused if requested else "")
+        if policy_words:
+            return Outcome(words=policy_words if requested else "")
         photo, words = await self.photos.place(
             session, self._wish(turn, dialogue, scene, decision, quota), turn.say
         )

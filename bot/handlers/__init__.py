@@ -8,8 +8,8 @@ from aiogram import F, Router
 from bot.admin import router as admin
 from bot.handlers import chat, fallback
 from bot.handlers.account import payment, preferences, privacy, start
-from bot.handlers.personas import gallery, memory, own_persona, stories
-from bot.handlers.photos import album, in_progress, reactions
+from bot.handlers.personas import memory, own_persona, persona_picker, stories
+from bot.handlers.photos import gallery, reactions, takes, waiting
 from bot.updates.filters import Adult
 
 
@@ -22,14 +22,15 @@ def build_router() -> Router:
     grown_up.message.filter(Adult())
     grown_up.callback_query.filter(Adult())
     grown_up.include_routers(
-        gallery.build_router(),
+        persona_picker.build_router(),
         stories.build_router(),
         own_persona.build_router(),
         preferences.build_router(),
         memory.build_router(),
-        album.build_router(),
+        gallery.build_router(),
         payment.build_router(),
-        in_progress.build_router(),
+        waiting.build_router(),
+        takes.build_router(),
         reactions.build_router(),
         chat.build_router(),
     )

@@ -8,7 +8,7 @@ from aiogram.types import CallbackQuery, Message, PhotoSize, Update, Voice
 
 from bot.chat.conversation import Conversation
 from bot.chat.turn import Incoming
-from bot.handlers.personas.gallery import Gallery
+from bot.handlers.personas.persona_picker import PersonaPicker
 from bot.llm.client import LanguageModel, LanguageModelUnavailable
 from bot.models import Person
 from bot.settings import Settings
@@ -41,11 +41,16 @@ def build_router() -> Router:
 
 
 async def talk(
-    message: Message, event_update: Update, person: Person, say: Say, conversation: Conversation, gallery: Gallery
+    message: Message,
+    event_update: Update,
+    person: Person,
+    say: Say,
+    conversation: Conversation,
+    picker: PersonaPicker,
 ) -> None:
     """A text: one turn of the talk."""
     incoming = _incoming(message, event_update, message.text or "")
-    await _take_turn(message, person, say, conversation, gallery, incoming)
+    await _take_turn(message, person, say, conversation, picker, incoming)
 
 
 async def ask_for_photo(
@@ -55,12 +60,12 @@ async def ask_for_photo(
     person: Person,
     say: Say,
     conversation: Conversation,
-    gallery: Gallery,
+    picker: PersonaPicker,
 ) -> None:
     """`/photo` with what was written behind it."""
     wish = say("photo-wish", wish=command.args or "")
     incoming = _incoming(message, event_update, wish, wants_photo=True)
-    await _take_turn(message, person, say, conversation, gallery, incoming)
+    await _take_turn(message, person, say, conversation, picker, incoming)
 
 
 async def send_something(
@@ -69,7 +74,7 @@ async def send_something(
     person: Person,
     say: Say,
     conversation: Conversation,
-    gallery: Gallery,
+    picker: PersonaPicker,
     language_model: LanguageModel,
     settings: Settings,
 ) -> None:
@@ -80,7 +85,7 @@ async def send_something(
     if message.photo and settings.llm_sees_pictures and message.bot:
         picture = await _downloaded(message.bot, message.photo[-1])
     incoming = _incoming(message, event_update, text or _described(message, seen=bool(picture)), picture=picture)
-    await _take_turn(message, person, say, conversation, gallery, incoming)
+    await _take_turn(message, person, say, conversation, picker, incoming)
 
 
 async def correct(message: Message, person: Person, say: Say, conversation: Conversation) -> None:
@@ -102,10 +107,15 @@ async def answer_again(
 
 
 async def _take_turn(
-    message: Message, person: Person, say: Say, conversation: Conversation, gallery: Gallery, incoming: Incoming
+    message: Message,
+    person: Person,
+    say: Say,
+    conversation: Conversation,
+    picker: PersonaPicker,
+    incoming: Incoming,
 ) -> None:
     if not await conversation.take_turn(person, say, incoming):
-        await gallery.show(message, person, say, say("gallery"))
+        await picker.show(message, person, say, say("gallery"))
 
 
 def _incoming(

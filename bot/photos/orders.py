@@ -11,6 +11,7 @@ from bot.models import Person, PhotoMoment
 from bot.personas import camera
 from bot.personas.persona import Persona
 from bot.personas.scene import Scene
+from bot.photos.buttons import photo_buttons
 from bot.photos.prompt import describe
 from bot.settings import Settings
 from bot.telegram import callbacks
@@ -22,6 +23,8 @@ from triggers import PROMISE, Decision, Kind
 
 #: Seconds for which a photo waits for the words that it belongs to; sent words release it at once.
 WORDS_FIRST = 15.0
+#: States of a photo that may still come.
+ON_THE_WAY = (PhotoStatus.QUEUED, PhotoStatus.RENDERING, PhotoStatus.STORED, PhotoStatus.SENDING)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +41,7 @@ class Wish:
     cause: str
     chat_id: int
     reply_to_message_id: int | None
-    #: How many times "again" led to it.
+    #: Photos of the same moment before it, by 🔄 or 📷.
     take: int = 0
     #: Paid with a photo of a pack, since the day's are used up.
     from_pack: bool = False
@@ -108,13 +111,13 @@ async def own_moment(session: AsyncSession, person: Person, photo_id: int) -> Ph
     )
 
 
-def other_take(moment: PhotoMoment, *, further: int = 0) -> Scene:
+def other_camera_scene(moment: PhotoMoment, *, further: int = 0) -> Scene:
     """The scene of a photo as another camera sees it; `further` takes of it have been made before."""
     scene = Scene.model_validate(moment.scene)
     return scene.model_copy(update={"camera": camera.another(scene.camera, moment.take + further).words})
 
 
-def once_more(moment: PhotoMoment, *, further: int = 0) -> Scene:
+def same_camera_scene(moment: PhotoMoment, *, further: int = 0) -> Scene:
     """The scene of a photo once more, with another composition."""
     scene = Scene.model_validate(moment.scene)
     return scene.model_copy(update={"camera": camera.once_more(scene.camera, moment.take + further)})
@@ -134,14 +137,6 @@ async def last_outcome(session: AsyncSession, dialogue_id: int) -> tuple[Scene, 
     return (Scene.model_validate(row.scene), row.status) if row else None
 
 
-def buttons(say: Say) -> tuple[tuple[tuple[str, str], ...], ...]:
-    """What can be pressed under a photo: text, and callback data that its number follows."""
-    retake = (say("photo-retake"), callbacks.Retake.__prefix__)
-    another = (say("photo-another"), callbacks.Another.__prefix__)
-    like, dislike = ("👍", callbacks.Like.__prefix__), ("👎", callbacks.Dislike.__prefix__)
-    return ((retake, another), (like, dislike, ("🗑", callbacks.Delete.__prefix__)))
-
-
 def _words(wish: Wish, say: Say, rng: random.Random, *, owed: bool) -> PhotoWords:
     return PhotoWords(
         failed=rng.choice(wish.persona.photo_failed).to(wish.person.locale),
@@ -150,7 +145,7 @@ def _words(wish: Wish, say: Say, rng: random.Random, *, owed: bool) -> PhotoWord
         send_again_data=callbacks.SendAgain.__prefix__,
         too_late=say("photo-too-late"),
         owed=owed,
-        buttons=buttons(say),
+        buttons=photo_buttons(say),
         spoiler=wish.person.blur_photos,
         silent=wish.person.silent_photos,
     )

@@ -18,7 +18,7 @@ from bot.personas.scene import Scene
 from bot.photos import orders, wait_texts
 from bot.photos.prompt import describe
 from bot.settings import Settings
-from bot.telegram.callbacks import Cancel, HowLong, ShowPremium
+from bot.telegram.callbacks import ShowPremium
 from bot.telegram.messages import keyboard
 from bot.texts import Say
 from generation.errors import QueueFull
@@ -45,7 +45,10 @@ class Obstacle:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PhotoService:
-    """Decides nothing itself (`triggers.decide` does); one per process, built by `bot.app`."""
+    """Whether a photo belongs to the moment is `triggers.decide`; this says whether it can be had.
+
+    One per process, built by `bot.app`.
+    """
 
     settings: Settings
     text_analyzer: TextAnalyzer
@@ -108,9 +111,3 @@ class PhotoService:
     def too_many(self, say: Say, quota: PhotoQuota) -> str:
         """What is said to one more wish while enough are on their way; empty while they are not."""
         return say("photo-already-waiting") if quota.requested_waiting >= MOST_REQUESTED_AT_ONCE else ""
-
-
-def waiting_buttons(say: Say, photo_id: int) -> InlineKeyboardMarkup:
-    """Under the words that a photo takes a while."""
-    how_long = (say("photo-how-long"), HowLong(photo_id=photo_id).pack())
-    return keyboard([how_long, (say("photo-cancel"), Cancel(photo_id=photo_id).pack())])

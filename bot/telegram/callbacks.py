@@ -19,7 +19,7 @@ class AgeAnswer(CallbackData, prefix="age"):
     adult: bool
 
 
-class GalleryPage(CallbackData, prefix="gallery"):
+class PersonaPage(CallbackData, prefix="gallery"):
     """Another page of the personas."""
 
     page: Page
@@ -117,7 +117,7 @@ class HowLong(CallbackData, prefix="photo_how_long"):
     photo_id: RowId
 
 
-class AlbumPage(CallbackData, prefix="album"):
+class GalleryPage(CallbackData, prefix="album"):
     """The older or newer neighbour of a photo in the album."""
 
     #: The photo whose neighbour is wanted.

@@ -1,6 +1,6 @@
 """Before handlers: who it is, in which words, and whether they may go on to this handler now.
 
-What a handler is open to is said where it is registered, by flags:
+What a handler is open to is said where it is registered, by flags (a copy: aiogram writes into what it is given):
 
 - `FOR_BANNED`: rights and money, for whoever is shut out and during maintenance as well.
 - `FOR_BLOCKED`: reached by somebody who blocked the bot and has not sent /start since.

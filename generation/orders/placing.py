@@ -22,7 +22,7 @@ MAX_PROMPT = 2_000
 RETRIED = timedelta(hours=24)
 RETRIED_AT_ONCE = 500
 #: What a photo that is tried once more forgets; not that it failed, which the figures still count.
-AFRESH = (
+CLEARED_ON_RETRY = (
     "error", "told_at", "expires_at",
     "claimed_at", "submitted_at", "rendered_at", "stored_at", "sending_at",
 )  # fmt: skip
@@ -167,7 +167,7 @@ async def retry(session: AsyncSession, photo: Photo) -> bool:
     # As if it were ordered now: figures must not take the time until an operator came for a stage.
     now = (await session.execute(select(func.clock_timestamp()))).scalar_one()
     values: dict[str, Any] = dict.fromkeys(("rank_at", "not_before", "queued_at"), now)
-    values |= {"failures": 0, "alone": True} | dict.fromkeys(AFRESH)
+    values |= {"failures": 0, "alone": True} | dict.fromkeys(CLEARED_ON_RETRY)
     if photo.object_key and photo.object_key != object_key(photo.key, now):
         # The new original gets another name; nobody would know of the old one.
         await erasure.discard_object(session, photo.object_key)

@@ -22,7 +22,7 @@ from generation.runtime.settings import load
 from generation.settings import Settings
 from generation.worker import app
 from generation.worker.app import GpuWorker
-from generation.worker.jobs import deliver_photo, render_photo, sweep
+from generation.worker.arq_jobs import deliver_photo, render_photo, sweep
 from generation.worker.timings import Timings
 
 #: Seconds after which arq breaks a job off, whatever it does; what the GPU does is not touched by that.
@@ -44,6 +44,7 @@ class ArqLife:
         self._signals = signals
         self._stack = AsyncExitStack()
         self._worker: GpuWorker | None = None
+        #: Kept from the garbage collector; not waited for, so that sweeps go on while it serves.
         self._serving: asyncio.Task[bool] | None = None
         self._stop_task: asyncio.Task[None] | None = None
 
@@ -128,7 +129,6 @@ class ArqLife:
         if await jobs.is_writable(redis):
             return
         await worker.recovery.sweep_without_redis(worker.pipeline.deliver_stored)
-        # Not waited for: while it serves, sweeps go on.
         self._serving = asyncio.create_task(worker.renderer.serve())
 
 

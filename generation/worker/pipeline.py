@@ -201,7 +201,10 @@ class Pipeline:
             return
         attempt = retry.Attempt(number=photo.attempt, failures=photo.failures, alone=photo.alone, in_batch=in_batch)
         decided = retry.after(
-            error, attempt, attempts=self._settings.photo_attempts, first_pause=self._settings.photo_retry_pause
+            error,
+            attempt,
+            failures_allowed=self._settings.photo_attempts,
+            first_pause=self._settings.photo_retry_pause,
         )
         _log_failure(error, decided)
         if error.counts and decided.error:

@@ -1,9 +1,9 @@
 """Finds rows that nobody works on any more, and puts them back or says so. Runs as an arq cron job.
 
-The statuses in its queries are spelled as text, so that the planner sees the constants of the partial indexes.
-
 PostgreSQL is the truth: a job that Redis lost, a worker that died and a message that Telegram did not
 take all show as rows, and each finding below is one indexed query over rows that are not delivered.
+
+The statuses in its queries are spelled as text, so that the planner sees the constants of the partial indexes.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 BATCH = 200
 #: Photos at the head of the queue that get a job under a new id. A dead worker's job keeps its id, and with it the
 #: photo's ordinary job, away until arq's time limit; one job is enough to make a worker serve the whole queue.
-AFRESH = 1
+NEW_JOB_IDS = 1
 #: People told at once, each within a request's time limit.
 TELL_AT_ONCE = 20
 
@@ -50,7 +50,7 @@ class Recovery:
         for photo in await self._release_abandoned():
             await self._announce(photo)
         for position, photo in enumerate(await self._waiting()):
-            if not await self._announce(photo, afresh=position < AFRESH):
+            if not await self._announce(photo, afresh=position < NEW_JOB_IDS):
                 break  # Redis is away; the next sweep announces them
         await self._announce_overflow()
         async with self._database.unit() as session:

@@ -42,8 +42,10 @@ class GiveUp:
     error: str
 
 
-def after(error: GenerationError, attempt: Attempt, *, attempts: int, first_pause: float) -> PutBack | GiveUp:
-    """Decide by the kind of error. `attempts` is how many failures a photo may have, `first_pause` in seconds.
+def after(
+    error: GenerationError, attempt: Attempt, *, failures_allowed: int, first_pause: float
+) -> PutBack | GiveUp:
+    """Decide by the kind of error. With `failures_allowed` failures it ends; `first_pause` in seconds.
 
     A batch that failed as a whole is split: each photo goes on alone and unblamed. Outages do not count, but a
     photo that takes a service down each time must come to an end (`MOST_CLAIMS`).
@@ -52,7 +54,7 @@ def after(error: GenerationError, attempt: Attempt, *, attempts: int, first_paus
         return PutBack(failures=attempt.failures, pause=0, alone=True, error=None)
     failures = attempt.failures + error.counts
     why = f"{type(error).__name__}: {error}"[:500]
-    if not error.retryable or failures >= attempts or attempt.number >= MOST_CLAIMS:
+    if not error.retryable or failures >= failures_allowed or attempt.number >= MOST_CLAIMS:
         return GiveUp(failures=failures, error=why)
     pause = first_pause * BACKOFF ** (failures - 1) if error.counts else OUTAGE_PAUSE
     if isinstance(error, WorkerStopped | ComfyUISick):

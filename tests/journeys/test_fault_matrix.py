@@ -291,7 +291,7 @@ async def test_redis(
     ben: Player,
     fault: Callable[[Valkey], Awaitable[None]],
 ) -> None:
-    """It is a doorbell: photos that were rung for before and those that nobody could ring for all arrive."""
+    """It only announces: photos that were announced before and those that nobody could announce all arrive."""
     settings = settings.model_copy(update={"redis_url": valkey.url})
     comfyui.executor.cost = Cost(batch=(0.2,), swap=0)
     ordered, processes = Orders(settings, database, [anya, ben]), Processes(settings)

@@ -80,13 +80,13 @@ async def reload(tools: AdminTools, _target: str, say: Say) -> Result:
 async def worker_place(tools: AdminTools, target: str) -> str:
     """The worker's machine and ComfyUI, for a question about it; buttons hold short keys."""
     async with tools.database.unit() as session:
-        workers = await worker_registry.alive(session, lease=tools.settings.lease)
+        workers = await worker_registry.remembered(session, lease=tools.settings.lease)
     return next((worker_registry.place_of(each.name) for each, _ in workers if key_of(each.name) == target), "")
 
 
 async def _command(tools: AdminTools, target: str, command: worker_registry.Command, say: Say) -> Result:
     async with tools.database.unit() as session:
-        workers = await worker_registry.alive(session, lease=tools.settings.lease)
+        workers = await worker_registry.remembered(session, lease=tools.settings.lease)
         name = next((worker.name for worker, _ in workers if key_of(worker.name) == target), None)
         sent = name is not None and await worker_registry.send_command(session, name, command)
     return Done(say("admin-commanded")) if sent else Refused(say("stale-button"))

@@ -34,11 +34,9 @@ MAX_QUESTION = 2000
 
 
 def build_router() -> Router:
-    """/premium, /paysupport, /terms, /invite and the buttons that sell."""
+    """/premium, /invite and the buttons that sell."""
     router = Router(name="payment")
     router.message.register(show_premium, Command("premium", ignore_case=True))
-    router.message.register(ask_for_support, Command("paysupport", ignore_case=True), flags=FOR_BANNED)
-    router.message.register(show_terms, Command("terms", ignore_case=True), flags=FOR_BANNED)
     router.message.register(show_invitation, Command("invite", ignore_case=True))
     router.callback_query.register(show_premium_by_button, ShowPremium.filter())
     router.callback_query.register(sell_pack, Pack.filter())
@@ -46,10 +44,12 @@ def build_router() -> Router:
 
 
 def service_router() -> Router:
-    """What Telegram itself reports. Money counts whatever else is known of the person."""
+    """What Telegram itself reports, and rights: money counts whatever else is known of the person."""
     router = Router(name="payment_service")
-    router.message.register(paid, F.successful_payment, flags=REPORT)
-    router.message.register(refunded, F.refunded_payment, flags=REPORT)
+    router.message.register(paid, F.successful_payment, flags=dict(REPORT))
+    router.message.register(refunded, F.refunded_payment, flags=dict(REPORT))
+    router.message.register(ask_for_support, Command("paysupport", ignore_case=True), flags=dict(FOR_BANNED))
+    router.message.register(show_terms, Command("terms", ignore_case=True), flags=dict(FOR_BANNED))
     router.subscription.register(subscription_changed)
     return router
 
@@ -175,7 +175,7 @@ async def paid(message: Message, person: Person, say: Say, database: Database) -
         await payments.thanked(session, payment.telegram_payment_charge_id)
 
 
-async def refunded(message: Message, person: Person, say: Say, database: Database) -> None:
+async def refunded(message: Message, say: Say, database: Database) -> None:
     """Telegram reports a refund, whoever made it."""
     refund = message.refunded_payment
     if refund is None:
@@ -186,9 +186,7 @@ async def refunded(message: Message, person: Person, say: Say, database: Databas
         await message.answer(say("payment-refunded", stars=refund.total_amount))
 
 
-async def subscription_changed(
-    event: BotSubscriptionUpdated, person: Person, say: Say, settings: Settings, bot: Bot
-) -> None:
+async def subscription_changed(event: BotSubscriptionUpdated, person: Person, say: Say, bot: Bot) -> None:
     """Cancelled or taken up again in the client's settings, or Telegram could not take the stars."""
     day = f"{person.premium_until:%d.%m.%Y}" if person.premium_until else ""
     words = {

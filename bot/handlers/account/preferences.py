@@ -9,7 +9,7 @@ from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 from sqlalchemy import update
 
 from bot.accounts.people import utc_offset
-from bot.handlers.personas.gallery import Gallery
+from bot.handlers.personas.persona_picker import PersonaPicker
 from bot.handlers.personas.stories import show_stories
 from bot.models import Person
 from bot.personas.catalog import PersonaCatalog
@@ -56,12 +56,12 @@ async def open_page(
     texts: Texts,
     database: Database,
     catalog: PersonaCatalog,
-    gallery: Gallery,
+    picker: PersonaPicker,
 ) -> None:
     """A page of the settings in place of this one."""
     if callback_data.name == "story" and isinstance(query.message, Message):
         await acknowledge(query)
-        await show_stories(query.message, person, say, database, catalog, gallery)
+        await show_stories(query.message, person, say, database, catalog, picker)
         return
     pages: dict[str, Callable[[], Page]] = {
         "main": lambda: _main(person, say, settings),

@@ -9,7 +9,7 @@ from aiogram.types import CallbackQuery, Message
 from sqlalchemy import func, update
 
 from bot.accounts import invitations
-from bot.handlers.personas.gallery import Gallery
+from bot.handlers.personas.persona_picker import PersonaPicker
 from bot.models import Person
 from bot.telegram.callbacks import AgeAnswer
 from bot.telegram.messages import acknowledge, keyboard, replace_buttons
@@ -27,7 +27,7 @@ _LINK = re.compile(
 def build_router() -> Router:
     """What works before the age is confirmed."""
     router = Router(name="start")
-    router.message.register(start, CommandStart(ignore_case=True), flags=FOR_BLOCKED)
+    router.message.register(start, CommandStart(ignore_case=True), flags=dict(FOR_BLOCKED))
     router.message.register(help_, Command("help", ignore_case=True))
     router.callback_query.register(answer_age, AgeAnswer.filter())
     router.message.register(ask_age, ~Adult())
@@ -36,7 +36,7 @@ def build_router() -> Router:
 
 
 async def start(
-    message: Message, command: CommandObject, person: Person, say: Say, database: Database, gallery: Gallery
+    message: Message, command: CommandObject, person: Person, say: Say, database: Database, picker: PersonaPicker
 ) -> None:
     """Greet, follow a link, and ask for the age where it is not known: also somebody who has refused before."""
     link = _LINK.fullmatch(command.args or "")
@@ -48,7 +48,7 @@ async def start(
         if link and link["code"]:
             await invitations.invited(session, person, link["code"])
     if person.adult_confirmed_at:
-        await _go_on(message, person, say, database, gallery, say("gallery"))
+        await _go_on(message, person, say, database, picker, say("gallery"))
         return
     name = message.from_user.first_name if message.from_user else ""
     await message.answer(say("hello", name=name), reply_markup=_age_buttons(say))
@@ -73,7 +73,12 @@ async def ask_age_again(query: CallbackQuery, say: Say) -> None:
 
 
 async def answer_age(
-    query: CallbackQuery, callback_data: AgeAnswer, person: Person, say: Say, database: Database, gallery: Gallery
+    query: CallbackQuery,
+    callback_data: AgeAnswer,
+    person: Person,
+    say: Say,
+    database: Database,
+    picker: PersonaPicker,
 ) -> None:
     """A refusal is final until /start asks again: an old button cannot take it back."""
     if person.adult_refused_at:
@@ -90,20 +95,20 @@ async def answer_age(
     if not isinstance(query.message, Message):
         return
     if callback_data.adult:
-        await _go_on(query.message, person, say, database, gallery, say("age-thanks"))
+        await _go_on(query.message, person, say, database, picker, say("age-thanks"))
     else:
         await query.message.answer(say("age-refused"))
 
 
 async def _go_on(
-    message: Message, person: Person, say: Say, database: Database, gallery: Gallery, heading: str
+    message: Message, person: Person, say: Say, database: Database, picker: PersonaPicker, heading: str
 ) -> None:
     """Show the persona that the link names, or the gallery."""
     async with database.unit() as session:
         row = await session.get_one(Person, person.id)
         wanted, row.started_with = row.started_with, None
-    if wanted is None or not await gallery.begin(message, person, say, wanted):
-        await gallery.show(message, person, say, heading)
+    if wanted is None or not await picker.begin(message, person, say, wanted):
+        await picker.show(message, person, say, heading)
 
 
 def _age_buttons(say: Say) -> Any:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.accounts import privacy
 from bot.accounts.plans import plan_of
-from bot.handlers.personas.gallery import Gallery
+from bot.handlers.personas.persona_picker import PersonaPicker
 from bot.llm import prompts
 from bot.llm.client import LanguageModel, LanguageModelUnavailable
 from bot.llm.text_analysis import TextAnalyzer
@@ -163,7 +163,7 @@ async def _show(message: Message, row: OwnPersona, person: Person, say: Say, cat
     await message.answer(summary, reply_markup=buttons)
 
 
-async def finish(query: CallbackQuery, person: Person, say: Say, database: Database, gallery: Gallery) -> None:
+async def finish(query: CallbackQuery, person: Person, say: Say, database: Database, picker: PersonaPicker) -> None:
     """Save the persona and begin a dialogue with it."""
     async with database.unit() as session:
         row = await _unfinished(session, person)
@@ -173,7 +173,7 @@ async def finish(query: CallbackQuery, person: Person, say: Say, database: Datab
     await acknowledge(query, None if done else say("stale-button"))
     await replace_buttons(query, None)
     if row is not None and done and isinstance(query.message, Message):
-        await gallery.begin(query.message, person, say, f"{OWN}{row.id}")
+        await picker.begin(query.message, person, say, f"{OWN}{row.id}")
 
 
 async def start_over(

@@ -6,7 +6,7 @@ from aiogram.types import CallbackQuery, Message
 
 from bot.dialogues import memory
 from bot.dialogues import repository as dialogues
-from bot.handlers.personas.gallery import Gallery, open_scene
+from bot.handlers.personas.persona_picker import PersonaPicker, open_scene
 from bot.models import Dialogue, Person
 from bot.personas.catalog import PersonaCatalog
 from bot.personas.persona import Persona
@@ -27,12 +27,12 @@ def build_router() -> Router:
 
 
 async def show_stories(
-    message: Message, person: Person, say: Say, database: Database, catalog: PersonaCatalog, gallery: Gallery
+    message: Message, person: Person, say: Say, database: Database, catalog: PersonaCatalog, picker: PersonaPicker
 ) -> None:
     """/story: the present persona's stories and atmospheres."""
     dialogue, persona = await _current(database, catalog, person)
     if dialogue is None or persona is None:
-        await gallery.show(message, person, say, say("stories-first"))
+        await picker.show(message, person, say, say("stories-first"))
         return
     stories = [
         [(_marked(story.title.to(person.locale), key == dialogue.story), _story(dialogue.persona, key))]
@@ -103,17 +103,17 @@ async def choose_atmosphere(
 
 
 async def reset(
-    message: Message, person: Person, say: Say, database: Database, catalog: PersonaCatalog, gallery: Gallery
+    message: Message, person: Person, say: Say, database: Database, catalog: PersonaCatalog, picker: PersonaPicker
 ) -> None:
     """/reset: a new dialogue with the present persona, nothing remembered of this one."""
     dialogue, persona = await _current(database, catalog, person)
     if dialogue is None or persona is None:
-        await gallery.show(message, person, say, say("reset-nothing"))
+        await picker.show(message, person, say, say("reset-nothing"))
         return
     story = persona.story(dialogue.story)
     async with database.unit() as session:
         await memory.forget_facts(session, person.id, dialogue.persona)
-        await gallery.open_dialogue(session, person, dialogue.persona, dialogue.story, story)
+        await picker.open_dialogue(session, person, dialogue.persona, dialogue.story, story)
     await message.answer(say("reset-done", name=persona.name.to(person.locale)))
     await message.answer(story.opening.to(person.locale))
 

@@ -1,1 +1,1 @@
-"""Buttons under a photo and while it is made, and the album. Orders are `bot.photos`."""
+"""Buttons under a photo and while it is made, and the gallery. Orders are `bot.photos`."""

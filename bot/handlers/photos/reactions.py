@@ -7,9 +7,9 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.background import Background
-from bot.handlers.photos import album
+from bot.handlers.photos import gallery
 from bot.models import DislikeReason, Person, PhotoMoment, Reaction
-from bot.photos import orders
+from bot.photos.buttons import under_photo
 from bot.photos.orders import own_moment, own_photo
 from bot.telegram.callbacks import Delete, DeleteSurely, Dislike, DislikeBecause, Keep, Like
 from bot.telegram.messages import acknowledge, keyboard, replace_buttons
@@ -91,7 +91,7 @@ async def keep(query: CallbackQuery, callback_data: Keep, person: Person, say: S
     if isinstance(query.message, Message) and query.message.caption:
         async with database.unit() as session:
             photo = await own_photo(session, person, callback_data.photo_id)
-            page = await album.page(session, person, say, photo) if photo else None
+            page = await gallery.page(session, person, say, photo) if photo else None
         await replace_buttons(query, page[1] if page else None)
         return
     await replace_buttons(query, under_photo(say, callback_data.photo_id))
@@ -135,11 +135,6 @@ async def _deleted(bot: Bot, chat_id: int, message_id: int) -> bool:
         return await bot.delete_message(chat_id, message_id)
     except TelegramBadRequest as error:
         return "not found" in str(error)
-
-
-def under_photo(say: Say, photo_id: int) -> InlineKeyboardMarkup:
-    """The buttons that a photo came with."""
-    return keyboard(*([(text, f"{data}:{photo_id}") for text, data in row] for row in orders.buttons(say)))
 
 
 def _reasons(say: Say, photo_id: int) -> InlineKeyboardMarkup:

@@ -56,7 +56,7 @@ class Renderer:
         self._pipeline = pipeline
         self._runs: list[GraphRun] = []
         self._ended = asyncio.Event()
-        self._session: asyncio.Task[bool] | None = None
+        self._serving: asyncio.Task[bool] | None = None
         self._stopping = False
         #: When the GPU will be done with all graphs in its hands, by `time.monotonic`.
         self._free_at = 0.0
@@ -69,9 +69,9 @@ class Renderer:
 
         Whoever comes while it serves already waits for the same end; a caller that is cancelled does not stop it.
         """
-        if self._session is None or self._session.done():
-            self._session = asyncio.create_task(self._serve())
-        return await asyncio.shield(self._session)
+        if self._serving is None or self._serving.done():
+            self._serving = asyncio.create_task(self._serve())
+        return await asyncio.shield(self._serving)
 
     async def _serve(self) -> bool:
         while not self._stopping:
@@ -79,7 +79,7 @@ class Renderer:
                 # Before it waits: the job belongs to a worker that can work.
                 return False
             await self._state.warm.wait()
-            await self._turn()
+            await self._until_next_choice()
             await self._pipeline.room()
             if self._watchdog.problem:
                 return False
@@ -97,8 +97,8 @@ class Renderer:
         """At a shutdown, claim nothing more and take back what does not render; the pipeline waits for the rest."""
         self._stopping = True
         self._ended.set()
-        if self._session:
-            await asyncio.wait({self._session})
+        if self._serving:
+            await asyncio.wait({self._serving})
         if self._backend.one_after_another:
             for run in self._runs[1:]:
                 run.take_back(WorkerStopped("the worker was stopped"))
@@ -112,7 +112,7 @@ class Renderer:
 
     # -- when ------------------------------------------------------------------------------------------
 
-    async def _turn(self) -> None:
+    async def _until_next_choice(self) -> None:
         """Return when the next graph should be chosen: shortly before the GPU is free.
 
         Not earlier: until then photos may come that fill the batch, or a premium one that goes first.

@@ -1,4 +1,4 @@
-"""The doorbell: premium earlier, never a lost order, never a hanging caller."""
+"""Jobs in Redis: premium earlier, never a lost order, never a hanging caller."""
 
 import asyncio
 import signal

@@ -261,7 +261,7 @@ async def test_the_photo_of_a_dead_worker_is_taken_over(
 ) -> None:
     done = await place()
     async with worker_running(settings):
-        await doorbell_of(settings, done)
+        await announced(settings, done)
         row = await settled(database, done.id, "delivered")
     orphan = await place()
     async with database.unit() as session:
@@ -311,7 +311,7 @@ async def test_two_workers_share_one_queue_and_make_each_photo_once(
     assert len(await anya.photos()) == len(await ben.photos()) == 5
 
 
-async def doorbell_of(settings: ProductSettings, photo: Photo) -> None:
+async def announced(settings: ProductSettings, photo: Photo) -> None:
     redis = jobs.connect(settings.redis_url, queue=settings.arq_queue, retries=1)
     await jobs.enqueue_render(redis, photo, premium_head_start=0)
     await redis.aclose()

@@ -42,20 +42,20 @@ FAILED = RenderFailed("RuntimeError", "no", "3")
 def test_it_goes_back_into_the_queue(
     error: GenerationError, attempt: Attempt, failures: int, pause: float, alone: bool
 ) -> None:
-    decided = after(error, attempt, attempts=3, first_pause=2)
+    decided = after(error, attempt, failures_allowed=3, first_pause=2)
     assert decided == PutBack(failures=failures, pause=pause, alone=alone, error=f"{type(error).__name__}: {error}")
 
 
 @pytest.mark.parametrize("error", [FAILED, GraphRejected("no", {}), BadImage("black")])
 def test_a_batch_is_split_and_nobody_in_it_is_blamed(error: GenerationError) -> None:
     attempt = Attempt(number=1, failures=1, in_batch=True)
-    decided = after(error, attempt, attempts=2, first_pause=2)
+    decided = after(error, attempt, failures_allowed=2, first_pause=2)
     assert decided == PutBack(failures=1, pause=0, alone=True, error=None)
 
 
 @pytest.mark.parametrize("error", [ComfyUISick("silent"), WorkerStopped("deploy"), PromptLost("gone")])
 def test_an_outage_splits_no_batch(error: GenerationError) -> None:
-    decided = after(error, Attempt(number=1, failures=0, in_batch=True), attempts=3, first_pause=2)
+    decided = after(error, Attempt(number=1, failures=0, in_batch=True), failures_allowed=3, first_pause=2)
     assert isinstance(decided, PutBack)
     assert not decided.alone
 
@@ -70,12 +70,12 @@ def test_an_outage_splits_no_batch(error: GenerationError) -> None:
     ],
 )
 def test_it_ends(error: GenerationError, attempt: Attempt, failures: int) -> None:
-    decided = after(error, attempt, attempts=3, first_pause=2)
+    decided = after(error, attempt, failures_allowed=3, first_pause=2)
     assert isinstance(decided, GiveUp)
     assert decided.failures == failures
 
 
 def test_a_reason_is_cut_to_what_a_row_holds() -> None:
-    decided = after(RenderFailed("RuntimeError", "x" * 900, "3"), FIRST, attempts=3, first_pause=2)
+    decided = after(RenderFailed("RuntimeError", "x" * 900, "3"), FIRST, failures_allowed=3, first_pause=2)
     assert decided.error is not None
     assert len(decided.error) == 500

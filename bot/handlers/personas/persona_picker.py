@@ -17,7 +17,7 @@ from bot.personas.catalog import OWN, PersonaCatalog
 from bot.personas.persona import Persona, Story
 from bot.personas.portraits import Portraits
 from bot.settings import Settings
-from bot.telegram.callbacks import DeleteOwnPersona, GalleryPage, OwnPersonaAnswer, PersonaChoice
+from bot.telegram.callbacks import DeleteOwnPersona, OwnPersonaAnswer, PersonaChoice, PersonaPage
 from bot.telegram.messages import MAX_CAPTION, acknowledge, fitting, keyboard, send_text
 from bot.texts import Say
 from generation.runtime import database
@@ -33,37 +33,37 @@ PRESSED_TWICE = 5
 def build_router() -> Router:
     """/persona and the gallery's buttons."""
     router = Router(name="gallery")
-    router.message.register(show_gallery, Command("persona", ignore_case=True))
-    router.callback_query.register(turn_page, GalleryPage.filter())
+    router.message.register(show_personas, Command("persona", ignore_case=True))
+    router.callback_query.register(turn_page, PersonaPage.filter())
     router.callback_query.register(choose_persona, PersonaChoice.filter())
     return router
 
 
-async def show_gallery(message: Message, person: Person, say: Say, gallery: "Gallery") -> None:
+async def show_personas(message: Message, person: Person, say: Say, picker: "PersonaPicker") -> None:
     """/persona: the gallery as a new message."""
-    await gallery.show(message, person, say, say("gallery"))
+    await picker.show(message, person, say, say("gallery"))
 
 
 async def turn_page(
-    query: CallbackQuery, callback_data: GalleryPage, person: Person, say: Say, gallery: "Gallery"
+    query: CallbackQuery, callback_data: PersonaPage, person: Person, say: Say, picker: "PersonaPicker"
 ) -> None:
     """Another page of the gallery."""
     await acknowledge(query)
     if isinstance(query.message, Message):
-        await gallery.turn(query.message, person, say, callback_data.page)
+        await picker.turn(query.message, person, say, callback_data.page)
 
 
 async def choose_persona(
-    query: CallbackQuery, callback_data: PersonaChoice, person: Person, say: Say, gallery: "Gallery"
+    query: CallbackQuery, callback_data: PersonaChoice, person: Person, say: Say, picker: "PersonaPicker"
 ) -> None:
     """A new dialogue with this persona, in her first story."""
     message = query.message
-    known = isinstance(message, Message) and await gallery.begin(message, person, say, callback_data.key)
+    known = isinstance(message, Message) and await picker.begin(message, person, say, callback_data.key)
     await acknowledge(query, None if known else say("stale-button"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Gallery:
+class PersonaPicker:
     """Shows personas and begins dialogues with them. One per process, built by `bot.app`."""
 
     settings: Settings
@@ -148,7 +148,7 @@ class Gallery:
         if len(pages) > 1:
             turning = [("◀", number - 1)] if number else []
             turning += [("▶", number + 1)] if number + 1 < len(pages) else []
-            buttons.append([(arrow, GalleryPage(page=page).pack()) for arrow, page in turning])
+            buttons.append([(arrow, PersonaPage(page=page).pack()) for arrow, page in turning])
         buttons.append([(say("own-create"), OwnPersonaAnswer(action="create").pack())])
         return keys, fitting("\n\n".join((heading, *lines)), MAX_CAPTION), keyboard(*buttons)
 

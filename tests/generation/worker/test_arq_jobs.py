@@ -8,7 +8,7 @@ from asyncpg.exceptions import DataError
 from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
-from generation.worker.jobs import deliver_photo, sweep
+from generation.worker.arq_jobs import deliver_photo, sweep
 
 
 def worker_whose_work_raises(error: BaseException) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.models import Person
-from bot.telegram.callbacks import AlbumPage, Delete, Original
+from bot.telegram.callbacks import Delete, GalleryPage, Original
 from bot.telegram.messages import acknowledge, keyboard
 from bot.texts import Say
 from generation.errors import ObjectGone, StorageUnavailable
@@ -19,14 +19,14 @@ from generation.storage import Storage
 
 def build_router() -> Router:
     """/gallery: the person's own photos."""
-    router = Router(name="album")
-    router.message.register(show_album, Command("gallery", ignore_case=True))
-    router.callback_query.register(turn_page, AlbumPage.filter())
+    router = Router(name="gallery")
+    router.message.register(show_gallery, Command("gallery", ignore_case=True))
+    router.callback_query.register(turn_page, GalleryPage.filter())
     router.callback_query.register(send_original, Original.filter())
     return router
 
 
-async def show_album(message: Message, person: Person, say: Say, database: Database, bot: Bot) -> None:
+async def show_gallery(message: Message, person: Person, say: Say, database: Database, bot: Bot) -> None:
     """The newest photo, by the `file_id` that Telegram gave it."""
     async with database.unit() as session:
         photo = await session.scalar(select(Photo).where(*_shown(person)).order_by(Photo.id.desc()).limit(1))
@@ -45,7 +45,7 @@ async def show_album(message: Message, person: Person, say: Say, database: Datab
 
 
 async def turn_page(
-    query: CallbackQuery, callback_data: AlbumPage, person: Person, say: Say, database: Database
+    query: CallbackQuery, callback_data: GalleryPage, person: Person, say: Say, database: Database
 ) -> None:
     """The next photo in that direction, also where the one that is shown was deleted meanwhile."""
     older = callback_data.older
@@ -97,15 +97,15 @@ def _shown(person: Person) -> tuple[ColumnElement[bool], ...]:
 
 
 async def page(session: AsyncSession, person: Person, say: Say, photo: Photo) -> tuple[str, InlineKeyboardMarkup]:
-    """The words under one photo of the album, and its buttons."""
+    """The words under one photo of the gallery, and its buttons."""
     counted = select(func.count(), func.count().filter(Photo.id > photo.id)).where(*_shown(person))
     count, newer = (await session.execute(counted)).one()
     day = f"{photo.delivered_at:%d.%m.%Y}" if photo.delivered_at else ""
     turning = []
     if newer:
-        turning.append(("◀", AlbumPage(photo_id=photo.id, older=False).pack()))
+        turning.append(("◀", GalleryPage(photo_id=photo.id, older=False).pack()))
     if newer + 1 < count:
-        turning.append(("▶", AlbumPage(photo_id=photo.id, older=True).pack()))
+        turning.append(("▶", GalleryPage(photo_id=photo.id, older=True).pack()))
     kept = [(say("original"), Original(photo_id=photo.id).pack()), ("🗑", Delete(photo_id=photo.id).pack())]
     caption = say("album-page", number=newer + 1, count=count, day=day)
     return caption, keyboard(*([turning] if turning else []), kept)
