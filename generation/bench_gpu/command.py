@@ -104,6 +104,11 @@ def main(arguments: Sequence[str]) -> int | str:
         return f"Workflows cannot be read: {error}."
     if not found:
         return "There is no such workflow."
+    known = {
+        name for path in sorted(folder.glob("*.toml")) for name in WorkflowFile.read(path).description.switches
+    }
+    if unknown := ({*options.switch, *dict(options.turn)} - known):
+        return f"No workflow has the switch {', '.join(sorted(unknown))}. There are {', '.join(sorted(known))}."
     card: dict[str, Any] = {}
     rows: list[Row] = []
     try:

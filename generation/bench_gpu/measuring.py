@@ -15,7 +15,7 @@ from PIL import Image
 
 from generation.backends.comfyui import ComfyUI
 from generation.backends.comfyui_history import Rendered
-from generation.errors import ComfyUIError, GenerationError
+from generation.errors import ComfyUIError, GenerationError, RenderTimeout
 from generation.models import Orientation
 from generation.workflows.workflow import Filling, Place, Workflow
 
@@ -56,6 +56,8 @@ class Row:
     turned_on: bool
     way: str
     batch: int
+    #: Seconds of the run that does not count: models loaded, and compiled where a switch says so.
+    first_seconds: float | None = None
     #: Seconds of the whole graph by ComfyUI's clock: the median of the runs, and each.
     seconds: float | None = None
     runs: list[float] = field(default_factory=list)
@@ -71,8 +73,8 @@ class Row:
 
     @property
     def is_equal(self) -> bool:
-        """Whether a batch's photos are those of solo runs, within `EQUAL` dB."""
-        return self.solo_equality is None or self.solo_equality >= EQUAL
+        """Whether a batch's photos are known to be those of solo runs, within `EQUAL` dB."""
+        return self.batch == 1 or (self.solo_equality is not None and self.solo_equality >= EQUAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +90,19 @@ class Card:
         left = min(LONGEST, self.until - time.monotonic())
         if left <= 0:
             raise OutOfTime("the time was over")
-        return await self.comfyui.render(graph, prompt_id=str(uuid.uuid4()), timeout=left, stall=left), places
+        try:
+            return await self.comfyui.render(graph, prompt_id=str(uuid.uuid4()), timeout=left, stall=left), places
+        except RenderTimeout:
+            if left < LONGEST:
+                raise OutOfTime("the time was over") from None
+            raise
 
 
 async def measure(card: Card, workflow: Workflow, alone: Workflow, row: Row) -> None:
     """Fill the row in. `alone` renders the same photos one by one, the ordinary way."""
     comfyui = card.comfyui
     try:
-        await card.render(workflow, _fillings(row.batch))
+        row.first_seconds = round(await _seconds(card, workflow, _fillings(row.batch)), 3)
         with suppress(ComfyUIError):
             await comfyui.vram_peak(forget=True)
         looking = asyncio.create_task(_watch_vram(comfyui, row))
@@ -106,7 +113,8 @@ async def measure(card: Card, workflow: Workflow, alone: Workflow, row: Row) -> 
         finally:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
-        row.vram_peak = await comfyui.vram_peak() or row.vram_peak
+        # The node sees short peaks, and of PyTorch's own memory alone.
+        row.vram_peak = max(await comfyui.vram_peak() or 0, row.vram_peak or 0) or None
         if row.batch > 1:
             row.solo_equality = await _solo_equality(card, workflow, alone, row.batch)
     except (GenerationError, LookupError, OSError, ValueError) as error:
@@ -144,7 +152,7 @@ def signal_to_noise(one: bytes, other: bytes) -> float:
 
 
 async def _watch_vram(comfyui: ComfyUI, row: Row) -> None:
-    """What `/system_stats` shows; short peaks between two looks are seen by the node of comfyui_nodes alone."""
+    """What `/system_stats` shows: all of the card that is in use, but no peaks between two looks."""
     while True:
         with suppress(ComfyUIError):
             await comfyui.check()

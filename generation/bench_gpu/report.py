@@ -31,11 +31,12 @@ def markdown(card: dict[str, Any], rows: Sequence[Row]) -> str:
         f"# {card['gpu']}, ComfyUI {card['comfyui']}, PyTorch {card['pytorch']}",
         "",
         f"{card['vram_gib']} GiB VRAM, {card['at']}. Seconds are those of a whole graph, the median of its runs by",
-        "ComfyUI's clock; equality is the worst photo of a batch against its solo run:",
+        "ComfyUI's clock, and `first` those of the run before, which loads and compiles; equality is the worst",
+        "photo of a batch against its solo run:",
         f"{EQUAL:.0f} dB and more count as equal.",
         "",
-        "| workflow | switch | way | batch | seconds | photos/h | VRAM peak, GiB | equality, dB | |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| workflow | switch | way | batch | first | seconds | photos/h | VRAM peak, GiB | equality, dB | |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [_line(row) for row in rows]
     lines += ["", "The customer's research says of an RTX 3090, photos per hour:", ""]
@@ -53,6 +54,7 @@ def _line(row: Row) -> str:
         switch,
         row.way,
         str(row.batch),
+        "" if row.first_seconds is None else f"{row.first_seconds:.2f}",
         "" if row.seconds is None else f"{row.seconds:.2f}",
         "" if row.photos_per_hour is None else f"{row.photos_per_hour:.0f}",
         "" if row.vram_peak is None else f"{row.vram_peak / GIB:.1f}",

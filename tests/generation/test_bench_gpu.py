@@ -4,14 +4,17 @@ import asyncio
 import io
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from PIL import Image
 
+from generation.backends.comfyui import ComfyUI
 from generation.bench_gpu import command, report
-from generation.bench_gpu.measuring import IDENTICAL, Row, signal_to_noise
+from generation.bench_gpu.measuring import IDENTICAL, Card, Row, measure, signal_to_noise
 from generation.workflows import workflow
 from generation.workflows.definition import FOLDER, BatchWay
 from sandbox.comfyui import ComfyUIServer, Cost
@@ -33,6 +36,8 @@ def row(batch: int, seconds: float | None, *, equality: float | None = 50, switc
         # A batch whose photos are others than alone is none.
         ([row(1, 8), row(2, 9, equality=21), row(4, 10)], (1, [8.0])),
         ([row(1, 8), row(2, None), row(4, 10)], (1, [8.0])),
+        # So is one that nobody compared: the time was over, or the picture did not come.
+        ([row(1, 8), row(2, 9, equality=None), row(4, 10)], (1, [8.0])),
         ([row(1, None)], (1, [])),
     ],
 )
@@ -75,6 +80,7 @@ async def test_a_card_on_which_batches_pay_off(tmp_path: Path, monkeypatch: pyte
     assert rows["one_pass", 2]["solo_equality"] == IDENTICAL
     assert len(rows["one_pass", 2]["runs"]) == 3
     assert rows["one_pass", 2]["vram_peak"]
+    assert rows["one_pass", 2]["first_seconds"]
     table = (tmp_path / "bench-gpu.md").read_text()
     assert "| sdxl | one_pass on | one_pass | 2 |" in table
     assert "and batches: 900" in table
@@ -101,11 +107,30 @@ async def test_what_cannot_be_measured_is_named_and_it_ends_by_itself(
     assert any("the time was over" in problem for problem in problems)
 
 
+async def test_a_graph_that_the_end_cuts_off_is_out_of_time_and_not_too_slow(tmp_path: Path) -> None:
+    async with (
+        ComfyUIServer(tmp_path / "comfyui", cost=Cost(batch=(30,), swap=0.0)) as server,
+        aiohttp.ClientSession() as session,
+    ):
+        comfyui = ComfyUI(session, server.url, poll=0.1)
+        card = Card(comfyui, time.monotonic() + 0.5)
+        found = Row("sdxl", "", False, "one_by_one", 1)
+        graph = workflow.load(FOLDER / "sdxl.toml")
+        await measure(card, graph, graph, found)
+        await comfyui.close()
+    assert found.problem == "OutOfTime: the time was over"
+    assert found.seconds is None
+
+
 async def test_without_comfyui_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     status, _ = await bench(tmp_path, "http://127.0.0.1:9", monkeypatch)
     assert str(status).startswith("ComfyUI at COMFYUI_URL: GET /system_stats")
     status, _ = await bench(tmp_path, "http://127.0.0.1:9", monkeypatch, "--workflow", "gone")
     assert status == "There is no such workflow."
+    status, _ = await bench(tmp_path, "http://127.0.0.1:9", monkeypatch, "--switch", "one_pas")
+    assert str(status).startswith("No workflow has the switch one_pas. There are ")
+    status, _ = await bench(tmp_path, "http://127.0.0.1:9", monkeypatch, "--turn", "warp=on")
+    assert str(status).startswith("No workflow has the switch warp.")
 
 
 async def test_what_was_not_measured_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
