@@ -80,10 +80,12 @@ class _Writing:
         self._changed = asyncio.Event()
 
     def more(self, text: str) -> None:
+        """All that is written by now."""
         self._text = text
         self._changed.set()
 
     async def news(self) -> str:
+        """Wait for a text that was not given out yet."""
         await self._changed.wait()
         self._changed.clear()
         return self._text

@@ -81,6 +81,8 @@ class WorkflowChoice(_Data):
     """Which workflow draws her: `default`, or the first rule that fits story, atmosphere and framing."""
 
     class Rule(_Data):
+        """A workflow, and for which photos it is; what is None fits all."""
+
         story: str | None = None
         atmosphere: str | None = None
         framing: Framing | None = None

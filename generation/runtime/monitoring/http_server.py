@@ -64,6 +64,7 @@ class _Endpoint:
         self._ready = ready
 
     async def metrics(self, _request: web.Request) -> web.Response:
+        """GET /metrics, also while PostgreSQL is away."""
         try:
             async with asyncio.timeout(PATIENCE):
                 snapshot = await self._snapshot()
