@@ -51,7 +51,7 @@ async def test_ten_megabytes_of_text_are_a_flood_like_any_other(
 
 
 async def everything_handled(database: Database) -> None:
-    async with asyncio.timeout(50):
+    async with asyncio.timeout(200):
         while True:
             async with database.unit() as session:
                 unhandled = select(func.count()).where(ReceivedUpdate.handled_at.is_(None))
