@@ -113,10 +113,15 @@ class _Shared:
 
 
 @asynccontextmanager
-async def running(settings: Settings, *, alerts_every: float = ALERTS_EVERY) -> AsyncIterator[Application]:
-    """Build the process from its settings, close it in reverse order. `alerts_every` is in seconds."""
+async def running(
+    settings: Settings, *, alerts_every: float = ALERTS_EVERY, text_analyzer: TextAnalyzer | None = None
+) -> AsyncIterator[Application]:
+    """Build the process from its settings, close it in reverse order.
+
+    `alerts_every` is in seconds; `text_analyzer` is one that outlives this bot, without it the bot has its own.
+    """
     async with AsyncExitStack() as stack:
-        shared = await _shared(settings, stack)
+        shared = await _shared(settings, stack, text_analyzer)
         database, texts, background = shared.database, shared.texts, shared.background
         photos = PhotoService(settings=settings, text_analyzer=shared.text_analyzer, rng=random.Random())
         follow_ups = FollowUps(database, bot_id=shared.bot.id, allows=shared.rate_limit.has_left)
@@ -165,7 +170,7 @@ async def running(settings: Settings, *, alerts_every: float = ALERTS_EVERY) -> 
         await inbox.finish(settings.shutdown_wait)
 
 
-async def _shared(settings: Settings, stack: AsyncExitStack) -> _Shared:
+async def _shared(settings: Settings, stack: AsyncExitStack, text_analyzer: TextAnalyzer | None) -> _Shared:
     database = Database(settings.database_url)
     stack.push_async_callback(database.close)
     redis = jobs.connect(settings.redis_url, queue=settings.arq_queue, retries=1)
@@ -183,8 +188,9 @@ async def _shared(settings: Settings, stack: AsyncExitStack) -> _Shared:
 
     language_model = LanguageModel(settings, failed=model_failed)
     stack.push_async_callback(language_model.close)
-    text_analyzer = TextAnalyzer()
-    stack.callback(text_analyzer.close)
+    if text_analyzer is None:
+        text_analyzer = TextAnalyzer()
+        stack.push_async_callback(text_analyzer.close)
     await text_analyzer.open()
     return _Shared(
         settings=settings,

@@ -14,6 +14,11 @@ OWN_SECONDS = Histogram(
 MODEL_SECONDS = Histogram(
     "vitte_language_model_call_seconds", "One call of the language model.", buckets=BUCKETS, registry=REGISTRY
 )
+TEXTS_WITHOUT_MODEL = Counter(
+    "vitte_texts_without_model",
+    "Texts that ended their process or took too long, and were read by letters and patterns alone.",
+    registry=REGISTRY,
+)
 MODEL_ERRORS = Counter(
     "vitte_language_model_call_errors", "Calls without a usable answer.", ["kind"], registry=REGISTRY
 )

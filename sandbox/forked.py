@@ -26,6 +26,8 @@ def _run(arguments: list[str], environment: dict[str, str]) -> None:
     os.dup2(devnull, 1)
     os.dup2(devnull, 2)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # The product starts processes of its own, which a daemon of multiprocessing may not.
+    multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
     sys.argv = arguments
     runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
 

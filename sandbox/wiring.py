@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
 from arq import Worker
 
 from bot.app import Application, running
+from bot.llm.text_analysis import TextAnalyzer
 from generation.worker.arq_settings import worker_options
 from generation.worker.timings import Timings
 from sandbox.cluster import Servers
@@ -57,10 +59,16 @@ async def worker_running(settings: ProductSettings, **timings: float) -> AsyncIt
         await worker.close()
 
 
+@cache
+def shared_text_analyzer() -> TextAnalyzer:
+    """One for all bots of this process, so that one more starts in no time; it ends with the process."""
+    return TextAnalyzer()
+
+
 @asynccontextmanager
 async def bot_running(settings: ProductSettings, **pauses: float) -> AsyncIterator[Application]:
     """The bot with the product's own wiring, in this process; `pauses` are those of `bot.app.running`."""
-    async with running(settings, **pauses) as application:
+    async with running(settings, text_analyzer=shared_text_analyzer(), **pauses) as application:
         receiving = asyncio.create_task(application.receive())
         try:
             yield application

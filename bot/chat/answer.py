@@ -18,7 +18,8 @@ from bot.dialogues import repository as dialogues
 from bot.dialogues.repository import MOST_TOGETHER
 from bot.llm import prompts
 from bot.llm.client import LanguageModel, LanguageModelUnavailable
-from bot.llm.text_analysis import AnswerAnalysis, TextAnalyzer
+from bot.llm.text_analysis import TextAnalyzer
+from bot.llm.text_reader import AnswerAnalysis
 from bot.models import Dialogue, Message, Role
 from bot.personas.scene import Scene, split_answer
 from bot.photos.service import PhotoService

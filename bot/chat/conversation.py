@@ -21,7 +21,8 @@ from bot.chat.turn import Answer, Incoming, Turn
 from bot.dialogues import repository as dialogues
 from bot.dialogues.model_request import gather
 from bot.llm import prompts
-from bot.llm.text_analysis import PersonAnalysis, TextAnalyzer
+from bot.llm.text_analysis import TextAnalyzer
+from bot.llm.text_reader import PersonAnalysis
 from bot.models import Message, Person, Role
 from bot.personas.catalog import PersonaCatalog
 from bot.photos import orders

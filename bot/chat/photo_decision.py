@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.accounts.photo_quota import PhotoQuota, pack_balance, photo_quota
 from bot.accounts.plans import plan_of
 from bot.chat.turn import Turn
-from bot.llm.text_analysis import AnswerAnalysis
+from bot.llm.text_reader import AnswerAnalysis
 from bot.models import Dialogue
 from bot.personas.scene import Scene
 from bot.photos.buttons import waiting_buttons

@@ -9,7 +9,7 @@ light is believed only in a turn whose words speak of clothes, of a place or a w
 import re
 from dataclasses import fields
 
-from bot.llm.text_analysis import AnswerAnalysis
+from bot.llm.text_reader import AnswerAnalysis
 from bot.personas.persona import Persona
 from bot.personas.scene import MAX_FIELD, Scene
 from triggers.text.visuals import NOTHING, Subject, Visuals

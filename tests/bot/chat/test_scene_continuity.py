@@ -3,7 +3,7 @@
 import random
 
 from bot.chat.scene_continuity import after_answer
-from bot.llm.text_analysis import AnswerAnalysis
+from bot.llm.text_reader import AnswerAnalysis
 from bot.personas import persona
 from bot.personas.camera import TAKES, Framing, another, framing, orientation
 from bot.personas.scene import MAX_FIELD, Scene

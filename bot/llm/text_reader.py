@@ -1,0 +1,144 @@
+"""What texts say about photos, as plain functions over detectors, visuals and policy.
+
+`bot.llm.text_analysis` runs them in processes of their own: they are CPU work, and the detectors are native code
+that reads what strangers write.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Any, TypeVar
+
+from bot.llm.prompts import gives_away
+from bot.personas.scene import split_answer
+from triggers.detection.detectors import SURE, Detectors, Task
+from triggers.detection.patterns import promises_plainly
+from triggers.policy.policy import Refusal, check, check_persona, check_prompt, wishes_explicit
+from triggers.text.visuals import NOTHING, Subjects, Visuals, see, subjects
+
+T = TypeVar("T")
+
+#: Sentences, and stage directions in asterisks as pieces of their own.
+_PIECE = re.compile(r"\s*(?:\*[^*\n]+\*|[^.!?…\n*]+(?:[.!?…]+|\n|$|(?=\*))|[.!?…\n*]+)[)(»\"”]*")
+#: Answers of more sentences are not taken apart, and no more than so many are taken out of one.
+MOST_SENTENCES = 12
+MOST_PROMISES = 3
+#: A rest of fewer words hangs in the air ("How do you like it?") and gives way to a true sentence.
+LEAST_WORDS = 4
+_WORD = re.compile(r"\w+")
+_WORDS = re.compile(r"\w")
+
+
+@dataclass(frozen=True, slots=True)
+class PersonAnalysis:
+    """What a person's words ask for, and whether they are refused."""
+
+    asks: bool
+    refusal: Refusal | None
+    #: What the words themselves would like to see; counts when a photo is asked for.
+    wish: Visuals = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerAnalysis:
+    """What the persona's answer shows and promises, and whether it is refused."""
+
+    visual: bool
+    promise: bool
+    #: The answer without what promises a photo; empty when nothing else is left, or when nobody can tell.
+    without_promise: str
+    visuals: Visuals
+    #: What the turn, the person's words included, speaks of.
+    subjects: Subjects
+    refusal: Refusal | None
+
+
+class TextReader:
+    """Reads one text at a time."""
+
+    def __init__(self, detectors: Detectors) -> None:
+        self._detectors = detectors
+
+    def warm_up(self) -> None:
+        """The first use of each pattern and table takes tens of milliseconds."""
+        self.person("Пришли фото. Send a photo.", True, False)
+        self.answer("Сижу у окна. I am here, here you go.", "")
+        check_prompt("a woman by the window")
+
+    def person(self, text: str, by_command: bool, explicit_allowed: bool) -> PersonAnalysis:
+        """`by_command`: it came with /photo, so it asks."""
+        asks = by_command or self._detectors.is_request(text) or wishes_explicit(text)
+        refusal = check(text, for_photo=asks, explicit_allowed=explicit_allowed)
+        return PersonAnalysis(asks, refusal, see(text) if asks else NOTHING)
+
+    def answer(self, text: str, person_text: str) -> AnswerAnalysis:
+        """What an answer shows and promises; `person_text` is what it answers."""
+        visual, promise = self._detectors.reads(text) if _WORDS.search(text) else (False, False)
+        return AnswerAnalysis(
+            visual=visual,
+            promise=promise,
+            without_promise=self._without_promise(text) if promise else text,
+            visuals=see(text),
+            subjects=subjects((person_text, text)),
+            refusal=check(text, for_photo=False),
+        )
+
+    def showable(self, text: str) -> str:
+        """What of a half-written answer may be seen."""
+        text = split_answer(text)[0]
+        if check(text, for_photo=False) or gives_away(text):
+            return ""
+        pieces = _PIECE.findall(text)
+        kept = takewhile(lambda piece: not promises_plainly(piece), pieces)
+        return "".join(kept).strip()
+
+    def refusal_of(self, text: str) -> Refusal | None:
+        """Words that will be kept."""
+        return check(text, for_photo=True)
+
+    def refusal_of_persona(self, description: str) -> Refusal | None:
+        """A persona that a person wrote."""
+        return check_persona(description)
+
+    def refusal_of_prompt(self, prompt: str, explicit_allowed: bool) -> Refusal | None:
+        """An English prompt for the image model."""
+        return check_prompt(prompt, explicit_allowed=explicit_allowed)
+
+    def _without_promise(self, text: str) -> str:
+        """Take out, one by one, the sentence without which the rest promises least."""
+        pieces = [piece for piece in _PIECE.findall(text) if piece.strip()]
+        if len(pieces) > MOST_SENTENCES:
+            return ""
+        for _ in range(MOST_PROMISES):
+            rests = ["".join(pieces[:index] + pieces[index + 1 :]).strip() for index in range(len(pieces))]
+            chances = [
+                self._detectors.probability(Task.PROMISE, rest) if _WORDS.search(rest) else 1.0 for rest in rests
+            ]
+            if not chances or min(chances) == 1.0:
+                return ""
+            best = chances.index(min(chances))
+            if chances[best] <= SURE and not self._promises_alone(pieces[:best] + pieces[best + 1 :]):
+                return rests[best] if len(_WORD.findall(rests[best])) >= LEAST_WORDS else ""
+            del pieces[best]
+        return ""
+
+    def _promises_alone(self, pieces: Sequence[str]) -> bool:
+        return any(
+            _WORDS.search(piece) and self._detectors.probability(Task.PROMISE, piece) > SURE for piece in pieces
+        )
+
+
+_reader: TextReader | None = None
+
+
+def load() -> None:
+    """Begin the process: the models, which take a second or two."""
+    global _reader  # noqa: PLW0603 - one reader is what this process is for
+    _reader = TextReader(Detectors())
+    _reader.warm_up()
+
+
+def read(reading: Callable[..., T], *arguments: Any) -> T:
+    """One reading, a function of `TextReader`, in a process that `load` began."""
+    return reading(_reader, *arguments)
