@@ -1,11 +1,14 @@
 """The webhook takes updates from Telegram alone, and only after it has written them down."""
 
+import asyncio
 import io
+import logging
 
 import aiohttp
 import pytest
+from aiohttp import web
 
-from bot.updates.webhook import SECRET_HEADER, WEBHOOK_PATH
+from bot.updates.webhook import SECRET_HEADER, WEBHOOK_PATH, Connections
 from generation.storage import Storage
 from sandbox.settings import ProductSettings
 from sandbox.sockets import free_port
@@ -46,6 +49,60 @@ async def test_who_does_not_know_the_secret_is_refused(
             assert response.status == 200
         async with session.post(address, data=io.BytesIO(b"x" * 2_000_000), headers=good) as response:
             assert response.status == 413
+
+
+async def raw(settings: ProductSettings, head: bytes) -> bytes:
+    """What is answered to bytes that no HTTP client would send."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", settings.webhook_port)
+    writer.write(head)
+    async with asyncio.timeout(20):
+        answer = await reader.readline()
+    writer.close()
+    return answer
+
+
+async def test_nonsense_from_strangers_is_refused_and_fills_no_log(
+    by_webhook: ProductSettings, bucket: Storage, ben: Player, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with bot_running(by_webhook):
+        await ben.enter("Alisa")
+        head = f"POST {WEBHOOK_PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n{SECRET_HEADER}: ".encode()
+        assert b"403" in await raw(by_webhook, head + b"\xff\xfe\xd1\x82\r\n\r\n{}")
+        assert b"400" in await raw(by_webhook, head + b"x" * 100_000 + b"\r\n\r\n{}")
+        assert b"400" in await raw(by_webhook, b"\x16\x03\x01 hello\r\n\r\n")
+        await ben.say("Hello")
+        await ben.hears(has_text)
+    assert [
+        it for it in caplog.records if it.levelno >= logging.WARNING and it.name.startswith("bot.updates")
+    ] == []
+
+
+async def test_a_request_that_is_not_ended_is_closed_and_others_are_served() -> None:
+    connections = Connections(request_within=0.5)
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(text="yes")
+
+    application = web.Application()
+    application.router.add_get("/", connections.watched(answer))
+    runner = web.AppRunner(application)
+    await runner.setup()
+    port = free_port()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    closing = asyncio.create_task(connections.close_silent(runner))
+    half = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/") as response:
+        assert await response.text() == "yes"
+        for _, writer in half:
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n")
+        async with asyncio.timeout(20):
+            assert {await reader.read() for reader, _ in half} == {b""}
+        # Kept for its next request.
+        async with session.get(f"http://127.0.0.1:{port}/") as again:
+            assert await again.text() == "yes"
+    closing.cancel()
+    await asyncio.gather(closing, return_exceptions=True)
+    await runner.cleanup()
 
 
 async def test_a_webhook_without_a_secret_stops_the_start() -> None:
