@@ -33,6 +33,8 @@ CURRENCY = "XTR"
 PREMIUM = "premium"
 #: The only period that Telegram knows, in seconds.
 MONTH = 2_592_000
+#: Seconds for which a payment's report may be late.
+LATE = 365 * 86_400
 #: A subscription may be renewed for so long after its end.
 RENEWED_WITHIN = timedelta(days=3)
 _PACK = re.compile(r"photos_([1-9]\d{0,4})")
@@ -69,15 +71,26 @@ def is_sold(query: PreCheckoutQuery, settings: Settings) -> bool:
     return query.currency == CURRENCY and offered.get(query.invoice_payload) == query.total_amount
 
 
-async def grant(session: AsyncSession, person_id: int, payment: SuccessfulPayment) -> bool:
-    """Write a payment down and give what was paid for; False when it was given already, or is for nothing known."""
-    pack = _PACK.fullmatch(payment.invoice_payload)
-    if pack is None and payment.invoice_payload != PREMIUM:
-        log.error("payment.for_nothing_known", charge_id=payment.telegram_payment_charge_id)
-    until = None
-    if payment.invoice_payload == PREMIUM:
-        expires = payment.subscription_expiration_date
-        until = datetime.fromtimestamp(expires, UTC) if expires else datetime.now(UTC) + timedelta(seconds=MONTH)
+def is_as_offered(payment: SuccessfulPayment, settings: Settings) -> bool:
+    """Whether a payment is for what is sold, in Stars and not below its price; renewals keep the price of old."""
+    offered = {product.key: product.stars for product in (premium(settings), *packs(settings))}
+    price = offered.get(payment.invoice_payload)
+    renewed = payment.invoice_payload == PREMIUM and payment.is_recurring and not payment.is_first_recurring
+    return payment.currency == CURRENCY and price is not None and (renewed or payment.total_amount >= price)
+
+
+async def grant(session: AsyncSession, person_id: int, payment: SuccessfulPayment, settings: Settings) -> bool:
+    """Write a payment down and give what was paid for.
+
+    False when it was given already, or is not as offered: then the row is all, for operators to refund.
+    """
+    pack, until = None, None
+    if not is_as_offered(payment, settings):
+        log.error("payment.not_as_offered", stars=payment.total_amount, currency=payment.currency)
+    elif payment.invoice_payload == PREMIUM:
+        until = _paid_until(payment)
+    else:
+        pack = _PACK.fullmatch(payment.invoice_payload)
     written = await session.execute(
         insert(Payment)
         .values(
@@ -106,6 +119,17 @@ async def grant(session: AsyncSession, person_id: int, payment: SuccessfulPaymen
         await _set_premium(session, person_id)
     log.info("payment.granted", product=payment.invoice_payload, stars=payment.total_amount)
     return pack is not None or until is not None
+
+
+def _paid_until(payment: SuccessfulPayment) -> datetime:
+    """The end of the month that Telegram names; one that no month has is not believed."""
+    now = datetime.now(UTC)
+    expires, second = payment.subscription_expiration_date, now.timestamp()
+    if expires is not None and second - LATE <= expires <= second + 2 * MONTH:
+        return datetime.fromtimestamp(expires, UTC)
+    if expires is not None:
+        log.error("payment.end_not_believed")
+    return now + timedelta(seconds=MONTH)
 
 
 async def take_back(session: AsyncSession, charge_id: str) -> Payment | None:

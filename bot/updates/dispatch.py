@@ -1,5 +1,8 @@
 """The one place that catches everything a handler can raise."""
 
+import errno
+import socket
+
 import aiohttp
 import structlog
 from aiogram import Bot, Dispatcher
@@ -40,6 +43,23 @@ PASSING = (
     aiohttp.ClientError,
     TimeoutError,
 )
+#: What a network, or too many open files, says of an OSError; any other one would be the same at the next try.
+_PASSING_ERRNO = {
+    None,
+    errno.ENETDOWN,
+    errno.ENETUNREACH,
+    errno.EHOSTDOWN,
+    errno.EHOSTUNREACH,
+    errno.EADDRNOTAVAIL,
+    errno.EMFILE,
+    errno.ENFILE,
+}
+
+
+def _passes(error: BaseException) -> bool:
+    if isinstance(error, OSError) and not isinstance(error, ConnectionError | TimeoutError | socket.gaierror):
+        return isinstance(error, (*PASSING[:4], aiohttp.ClientError)) or error.errno in _PASSING_ERRNO
+    return not is_permanent(error)
 
 
 def handler(bot: Bot, dispatcher: Dispatcher, texts: Texts, database: Database) -> Handle:
@@ -65,7 +85,7 @@ def handler(bot: Bot, dispatcher: Dispatcher, texts: Texts, database: Database) 
         except PASSING as error:
             # Tried again, a value that cannot be stored would silence its chat for an hour.
             outcome = "failed"
-            if not is_permanent(error):
+            if _passes(error):
                 outcome = "tried_again"
                 raise TryAgain(type(error).__name__) from error
             log.exception("update.failed")

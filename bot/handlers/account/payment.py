@@ -153,19 +153,22 @@ async def sell_pack(
     )
 
 
-async def paid(message: Message, person: Person, say: Say, database: Database) -> None:
+async def paid(message: Message, person: Person, say: Say, database: Database, settings: Settings) -> None:
     """The grant and the thanks; Telegram may bring the same payment ten times."""
     payment = message.successful_payment
     if payment is None:
         return
     async with database.unit() as session:
-        await payments.grant(session, person.id, payment)
+        await payments.grant(session, person.id, payment, settings)
         due = (await session.get_one(Payment, payment.telegram_payment_charge_id)).thanked_at is None
         until = (await session.get_one(Person, person.id)).premium_until
         left = await pack_balance(session, person.id)
     if not due:
         return
-    if payment.invoice_payload == payments.PREMIUM:
+    if not payments.is_as_offered(payment, settings):
+        await incidents.note(database, incidents.PAYMENT, "not as offered")
+        await message.answer(say("payment-not-as-offered"))
+    elif payment.invoice_payload == payments.PREMIUM:
         renewed = payment.is_recurring and not payment.is_first_recurring
         key = "premium-renewed" if renewed else "premium-paid"
         await message.answer(say(key, day=f"{until:%d.%m.%Y}" if until else ""))

@@ -11,6 +11,8 @@ from bot.app import Application
 from bot.models import Payment, Person, PhotoGrant
 from generation.models import Photo, PhotoStatus
 from generation.runtime.database import Database
+from generation.runtime.models import Incident
+from generation.runtime.monitoring import incidents
 from sandbox.llm import LanguageModelServer
 from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
@@ -82,6 +84,43 @@ async def test_the_same_payment_ten_times_grants_once(bot: Application, ben: Pla
     async with database.unit() as session:
         assert await session.scalar(select(func.count()).select_from(Payment)) == 1
         assert await session.scalar(select(func.count()).select_from(PhotoGrant)) == 1
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [{"total_amount": 1}, {"currency": "USD"}, {"invoice_payload": "photos_99999"}, {"invoice_payload": "premium"}],
+)
+async def test_a_payment_that_is_not_as_offered_gives_nothing_and_stays_for_a_refund(
+    bot: Application, ben: Player, database: Database, forged: Json
+) -> None:
+    await ben.enter("Alisa")
+    message = await buy_pack(ben)
+    await ben.hears(says("beyond the daily ones: 20"))
+    payment = message["successful_payment"] | {"telegram_payment_charge_id": "another"} | forged
+    await ben.api("POST", "/updates", {"message": message | {"successful_payment": payment}})
+    await ben.hears(says("not for what is sold here"))
+    assert await balance(database, ben) == 20
+    assert (await person(database, ben)).premium_until is None
+    async with database.unit() as session:
+        assert await session.get(Payment, "another")
+        assert await session.scalar(select(func.count()).where(Incident.kind == incidents.PAYMENT)) == 1
+
+
+@pytest.mark.parametrize("end", [10**18, 10**12, -(10**17), 2**63])
+async def test_an_end_that_no_month_has_is_not_believed_and_holds_nothing_up(
+    bot: Application, ben: Player, database: Database, end: int
+) -> None:
+    await ben.enter("Alisa")
+    message = await subscribe(ben)
+    await ben.hears(says("Premium lasts until"))
+    changed = {"telegram_payment_charge_id": "another", "subscription_expiration_date": end}
+    await ben.api(
+        "POST", "/updates", {"message": message | {"successful_payment": message["successful_payment"] | changed}}
+    )
+    await ben.hears(says("Premium lasts until"))
+    until = (await person(database, ben)).premium_until
+    assert until is not None
+    assert until < datetime.now(UTC) + timedelta(days=32)
 
 
 async def test_a_checkout_is_answered_while_the_talk_of_the_same_person_hangs(
