@@ -38,9 +38,9 @@ def build_router() -> Router:
         payment.service_router(),
         # What is stored may be seen and deleted by everybody about whom something is.
         privacy.build_router(),
-        start.build_router(),
         # Before the question of age: an operator in the middle of the night may never have talked with a persona.
         admin.build_router(),
+        start.build_router(),
         grown_up,
         fallback.build_router(),
     )

@@ -50,6 +50,12 @@ async def ordered(player: Player, database: Database) -> Photo:
         return (await session.scalars(select(Photo).order_by(Photo.id.desc()).limit(1))).one()
 
 
+async def test_an_operator_who_never_said_an_age_sees_the_panel(bot: Application, telegram: TelegramServer) -> None:
+    async with Player(telegram.url, OLGA) as olga:
+        await olga.say("/gpu")
+        assert "18" not in (await olga.hears(has_text))["text"]
+
+
 async def test_for_everybody_else_the_commands_do_not_exist(bot: Application, ben: Player) -> None:
     await ben.enter("Alisa")
     for command in (*ADMIN_COMMANDS, "maintenance on", "user 1003", "why 1"):
