@@ -309,7 +309,7 @@ def _dispatcher(
 ) -> Dispatcher:
     """Handlers behind their middlewares; who may go on is asked when it is known which handler it will be."""
     dispatcher = Dispatcher()
-    dispatcher.update.outer_middleware(PersonMiddleware(database, texts))
+    dispatcher.update.outer_middleware(PersonMiddleware(database, texts, settings))
     access, maintenance = AccessMiddleware(), MaintenanceMiddleware(database, settings)
     for observer in (dispatcher.message, dispatcher.edited_message, dispatcher.callback_query):
         observer.middleware(access)

@@ -289,6 +289,16 @@ class ReceivedUpdate(Base):
     handled_at: Mapped[datetime | None] = mapped_column(Timestamp)
 
 
+class Mark(Base):
+    """A fact that outlives a person's rows, under a keyed hash of their number (`bot.accounts.marks`)."""
+
+    __tablename__ = "marks"
+
+    kind: Mapped[str] = mapped_column(Text, primary_key=True)
+    pseudonym: Mapped[str] = mapped_column(Text, primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+
+
 class AdminAction(Base):
     """What an operator did, for whoever wants to know later."""
 

@@ -1,6 +1,5 @@
 """Friends who were invited: a code for each person, and thanks to both once the new one has really talked."""
 
-import hmac
 import secrets
 
 import structlog
@@ -8,6 +7,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.accounts import marks
 from bot.models import Dialogue, Person, PhotoGrant
 from bot.settings import Settings
 
@@ -51,20 +51,16 @@ async def thank(session: AsyncSession, person: Person, dialogue: Dialogue, setti
         .where(PhotoGrant.person_id == person.invited_by, PhotoGrant.cause.startswith("invited:"))
     )
     photos = settings.invitation_photos
-    guest = _pseudonym(person.id, settings)
+    guest = marks.pseudonym(person.id, settings)
     inviter = {
         "cause": f"invited:{guest}",
         "person_id": person.invited_by,
         "photos": photos if (rewarded or 0) < settings.invitations_rewarded else 0,
     }
-    first_time = insert(PhotoGrant).values(inviter).on_conflict_do_nothing().returning(PhotoGrant.cause)
-    if await session.scalar(first_time) is None:
+    # The mark stays when both have everything deleted; the grants do not.
+    if not await marks.put(session, marks.MarkKind.INVITED, person.id, settings):
         return
+    await session.execute(insert(PhotoGrant).values(inviter).on_conflict_do_nothing())
     welcome = {"cause": f"welcome:{guest}", "person_id": person.id, "photos": photos}
     await session.execute(insert(PhotoGrant).values(welcome).on_conflict_do_nothing())
     log.info("invitation.thanked")
-
-
-def _pseudonym(person_id: int, settings: Settings) -> str:
-    key = settings.bot_token.get_secret_value().encode()
-    return hmac.new(key, str(person_id).encode(), "sha256").hexdigest()[:32]

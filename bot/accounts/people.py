@@ -8,7 +8,9 @@ from sqlalchemy import ColumnElement, func, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.accounts import marks
 from bot.models import Person
+from bot.settings import Settings
 from generation.orders import lifecycle
 
 log = structlog.get_logger(__name__)
@@ -19,17 +21,18 @@ SEEN_EVERY = timedelta(minutes=5)
 USUAL_OFFSET = {"ru": 180}
 
 
-async def known(session: AsyncSession, user: User, locale: str) -> Person:
-    """The person behind a Telegram user; new ones get `locale`."""
+async def known(session: AsyncSession, user: User, locale: str, settings: Settings) -> Person:
+    """The person behind a Telegram user; new ones get `locale`, and the ban that they may have had."""
     person = await session.get(Person, user.id)
     if person is not None:
         if person.seen_at is None or datetime.now(UTC) - person.seen_at > SEEN_EVERY:
             person.seen_at = datetime.now(UTC)
         return person
     # Two replicas may meet the same new person at once.
-    await session.execute(
-        insert(Person).values(id=user.id, locale=locale, seen_at=func.now()).on_conflict_do_nothing()
-    )
+    banned = await marks.is_there(session, marks.MarkKind.BANNED, user.id, settings)
+    banned_at = func.now() if banned else None
+    values = {"id": user.id, "locale": locale, "seen_at": func.now(), "banned_at": banned_at}
+    await session.execute(insert(Person).values(values).on_conflict_do_nothing())
     return await session.get_one(Person, user.id)
 
 

@@ -11,7 +11,7 @@ from arq import ArqRedis
 from sqlalchemy import delete, func, inspect, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.accounts import payments
+from bot.accounts import marks, payments
 from bot.accounts.payments import end_subscription
 from bot.models import (
     Dialogue,
@@ -23,6 +23,7 @@ from bot.models import (
     PhotoGrant,
     PhotoMoment,
 )
+from bot.settings import Settings
 from generation.models import Photo
 from generation.orders import erasure, jobs, lifecycle
 from generation.runtime.database import Base, Database
@@ -79,17 +80,22 @@ async def forget_persona(session: AsyncSession, person_id: int, persona: str) ->
     )
 
 
-async def erase(database: Database, redis: ArqRedis, bot: Bot, person_id: int) -> bool:
+async def erase(database: Database, redis: ArqRedis, bot: Bot, person_id: int, settings: Settings) -> bool:
     """Delete everything about a person; the originals follow within a sweep (`generation.orders.erasure`).
 
     The row of the update that is being handled loses the person's number when it is done, as all of them do.
-    False when Telegram did not confirm that a running subscription ends: the person must end it there.
+    A ban outlives it, under a keyed hash. False when Telegram did not confirm that a running subscription ends: the
+    person must end it there.
     """
     async with database.unit() as session:
         runs, charges = await payments.subscription(session, person_id)
     ended = [await end_subscription(bot, person_id, charge_id) for charge_id in charges]
     async with database.unit() as session:
         waiting = await erasure.erase(session, person_id)
+        person = await session.get(Person, person_id)
+        if person is not None and person.banned_at is not None:
+            await marks.put(session, marks.MarkKind.BANNED, person_id, settings)
+        await marks.hide_in_actions(session, person_id, settings)
         await session.execute(delete(Person).where(Person.id == person_id))
     await jobs.withdraw(redis, waiting)
     log.info("person.erased", photos_waiting=len(waiting))

@@ -42,6 +42,7 @@ class PersonMiddleware(BaseMiddleware):
 
     database: Database
     texts: Texts
+    settings: Settings
 
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
         """Runs for every update, before it is known which handler it will be."""
@@ -49,7 +50,7 @@ class PersonMiddleware(BaseMiddleware):
         if user is None or user.is_bot:
             return None
         async with self.database.unit() as session:
-            person = await people.known(session, user, self.texts.locale_of(user.language_code))
+            person = await people.known(session, user, self.texts.locale_of(user.language_code), self.settings)
         data["person"] = person
         data["say"] = self.texts.in_locale(person.locale)
         return await handler(event, data)

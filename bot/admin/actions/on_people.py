@@ -7,7 +7,7 @@ import structlog
 from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramBadRequest
 from sqlalchemy import func
 
-from bot.accounts import payments
+from bot.accounts import marks, payments
 from bot.admin.actions.action import Done, Refused, Result, action
 from bot.admin.tools import AdminTools, number_of
 from bot.models import Person
@@ -51,6 +51,7 @@ async def unban(tools: AdminTools, target: str, say: Say) -> Result:
         if person is None:
             return Refused(say("admin-not-possible"))
         person.banned_at = None
+        await marks.lift(session, marks.MarkKind.BANNED, person.id, tools.settings)
     return Done(say("admin-done"))
 
 

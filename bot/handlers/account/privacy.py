@@ -8,6 +8,7 @@ from arq import ArqRedis
 from bot.accounts import privacy
 from bot.background import Background
 from bot.models import Person
+from bot.settings import Settings
 from bot.telegram.callbacks import Privacy
 from bot.telegram.messages import acknowledge, keyboard, replace_buttons, replace_text
 from bot.texts import Say
@@ -67,10 +68,11 @@ async def erase(
     bot: Bot,
     originals: Storage,
     background: Background,
+    settings: Settings,
 ) -> None:
     """Delete everything about the person, in the rows and in S3."""
     await acknowledge(query)
-    ended = await privacy.erase(database, redis, bot, person.id)
+    ended = await privacy.erase(database, redis, bot, person.id, settings)
     background(erasure.sweep(database, originals))
     await replace_buttons(query, None)
     await bot.send_message(person.id, say("privacy-erased"))

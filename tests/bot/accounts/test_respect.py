@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text, update
 
 from bot.app import Application
 from bot.chat.proactive import is_quiet
-from bot.models import Dialogue, Message, Person, ReceivedUpdate
+from bot.models import Dialogue, Message, Person, PhotoGrant, ReceivedUpdate
 from generation.errors import ObjectGone
 from generation.models import DiscardedObject, Photo, PhotoStatus
 from generation.runtime.database import Base, Database
@@ -290,6 +290,70 @@ async def test_everything_can_be_deleted_rows_objects_and_jobs(
         assert await rows_about(database, anya.id) != {}
         await ben.say("/start")
         assert "18 or older" in (await ben.hears(has_buttons))["text"]
+
+
+async def erased(player: Player) -> None:
+    await player.say("/privacy")
+    await player.press(await player.hears(has_buttons), "Delete everything")
+    await player.press(await player.edited(), "Yes, delete everything")
+    await player.hears(says("Everything is deleted"))
+
+
+async def test_a_ban_outlives_everything_deleted_and_names_nobody(
+    bot: Application, telegram: TelegramServer, ben: Player, database: Database
+) -> None:
+    await ben.enter("Alisa")
+    async with Player(telegram.url, 1003) as olga:
+        await olga.say("/admin")
+        panel = await olga.hears(has_buttons)
+        await olga.press_data(panel, f"act:ban:{ben.id}:1")
+        await ben.hears(says("access is closed"))
+        await erased(ben)
+        async with asyncio.timeout(20):
+            while found := await rows_about(database, ben.id):
+                assert set(found) <= {"updates.chat_id", "updates"}
+                await asyncio.sleep(0.02)
+        await ben.say("/start")
+        await ben.say("/privacy")
+        await ben.hears(has_buttons)
+        assert (await row(database, ben)).banned_at is not None
+        # Let in by an operator, it is forgotten for good.
+        await olga.say("/admin")
+        await olga.press_data(await olga.hears(has_buttons), f"act:unban:{ben.id}:1")
+        await olga.answers()
+        await ben.say("/start")
+        await ben.hears(says("18 or older"))
+        await erased(ben)
+        await ben.say("/start")
+        await ben.hears(says("18 or older"))
+
+
+async def test_an_invitation_is_rewarded_once_however_often_both_delete_everything(
+    settings: ProductSettings, bucket: Storage, ben: Player, anya: Player, database: Database
+) -> None:
+    given = []
+    async with bot_running(settings):
+        for _ in range(2):
+            await anya.enter("Алиса")
+            await anya.say("/invite")
+            code = (await anya.hears(says("ref_")))["text"].split("start=")[1].split()[0]
+            await ben.say(f"/start {code}")
+            await ben.press(await ben.hears(has_buttons), "18")
+            await ben.press(await ben.hears(has_buttons), "Alisa")
+            await ben.hears(says("Rain"))
+            for text_ in ("Hello", "How are you?", "What do you do?"):
+                await ben.say(text_)
+                await ben.hears(has_text)
+                await all_handled(database)
+            async with database.unit() as session:
+                given.append(await session.scalar(select(func.count()).select_from(PhotoGrant)))
+            await erased(ben)
+            await anya.say("/privacy")
+            await anya.press(await anya.hears(has_buttons), "Удалить всё")
+            await anya.press(await anya.edited(), "Да, удалить всё")
+            await anya.hears(says("удалено"))
+            await all_handled(database)
+    assert given == [2, 0]
 
 
 async def test_a_photo_that_renders_while_everything_is_deleted_is_kept_nowhere(
