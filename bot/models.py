@@ -79,6 +79,9 @@ class Person(Base):
     # Banned by an operator.
     banned_at: Mapped[datetime | None] = mapped_column(Timestamp)
     maintenance_told_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    # Questions about payments that were passed on since then (`bot.accounts.support`).
+    support_since: Mapped[datetime | None] = mapped_column(Timestamp)
+    support_questions: Mapped[int] = mapped_column(SmallInteger, server_default="0")
 
     def is_premium(self, now: datetime, given: Collection[int]) -> bool:
         """Paid for until after `now`, or one of those whom the operator gave it (`given`, PREMIUM_IDS)."""

@@ -30,8 +30,10 @@ async def known(session: AsyncSession, user: User, locale: str, settings: Settin
         return person
     # Two replicas may meet the same new person at once.
     banned = await marks.is_there(session, marks.MarkKind.BANNED, user.id, settings)
-    banned_at = func.now() if banned else None
-    values = {"id": user.id, "locale": locale, "seen_at": func.now(), "banned_at": banned_at}
+    since = func.now() if banned else None
+    # The one question of the banned is not given anew.
+    shut_out = {"banned_at": since, "support_since": since}
+    values = {"id": user.id, "locale": locale, "seen_at": func.now(), **shut_out}
     await session.execute(insert(Person).values(values).on_conflict_do_nothing())
     return await session.get_one(Person, user.id)
 

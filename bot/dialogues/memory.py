@@ -95,6 +95,10 @@ class Memory:
     async def _summarise(self, dialogue: Dialogue, older: list[prompts.Said], *, budget: int) -> None:
         request = prompts.for_summary(dialogue.summary, older, budget=budget * 2)
         summary, _ = split_answer(await self._language_model.answer(request))
+        if await self._text_analyzer.refusal_of(summary):
+            # It would come back with each request; what was said so far is forgotten instead.
+            log.warning("dialogue.summary_refused", dialogue_id=dialogue.id)
+            summary = dialogue.summary
         async with self._database.unit() as session:
             await dialogues.remember_summary(session, dialogue, summary, older[-1].id)
         log.info("dialogue.summarised", dialogue_id=dialogue.id, messages=len(older))

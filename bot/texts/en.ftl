@@ -216,6 +216,7 @@ paysupport-question =
 
     { $question }
 paysupport-sent = Your question was passed on. A person will answer.
+paysupport-enough = Your questions have arrived. A person will answer; please wait until tomorrow with the next one.
 paysupport-nobody = Your question could not be passed on. Please try again later.
 terms =
     Terms of Vitte

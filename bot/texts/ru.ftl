@@ -220,6 +220,7 @@ paysupport-question =
 
     { $question }
 paysupport-sent = Вопрос передан. Ответит человек.
+paysupport-enough = Вопросы получены. Ответит человек; со следующим подожди, пожалуйста, до завтра.
 paysupport-nobody = Передать вопрос не получилось. Попробуй, пожалуйста, позже.
 terms =
     Условия Vitte

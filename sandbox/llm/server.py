@@ -97,6 +97,8 @@ class LanguageModelServer:
         reply = self._script.reply(messages)
         # What is said to people can be faulty; summaries and lists of facts are made in between, at their own time.
         fault = self.faults.take("completion", "no_scene", "broken_scene", "empty", "say") if reply.spoken else None
+        if str(messages[0]["content"]).startswith("Summarise"):
+            fault = self.faults.take("summary", "say")
         match fault.kind if fault else "obey":
             case "no_scene":
                 return reply.text

@@ -9,7 +9,7 @@ from aiogram.filters import Command, CommandObject
 from aiogram.types import BotSubscriptionUpdated, CallbackQuery, LabeledPrice, Message, PreCheckoutQuery
 from sqlalchemy import func, select
 
-from bot.accounts import invitations, payments
+from bot.accounts import invitations, payments, support
 from bot.accounts.photo_quota import pack_balance
 from bot.accounts.plans import plan
 from bot.models import Payment, Person, PhotoGrant
@@ -212,10 +212,14 @@ async def ask_for_support(
     texts: Texts,
 ) -> None:
     """/paysupport: without words it says how to ask; words go to the operators with the last payments."""
+    question = (command.args or "").strip()[:MAX_QUESTION]
     async with database.unit() as session:
+        allowed = not question or await support.may_ask(session, person.id)
         last = await payments.latest(session, person.id, count=LISTED)
         operators = list(await session.scalars(select(Person).where(Person.id.in_(settings.admin_ids))))
-    question = (command.args or "").strip()[:MAX_QUESTION]
+    if not allowed:
+        await message.answer(say("paysupport-enough"))
+        return
     if question:
         reached = [
             await _told(bot, operator, _report(texts.in_locale(operator.locale), person, question, last))

@@ -276,6 +276,36 @@ async def test_paysupport_lists_payments_and_passes_questions_on(
     await ben.hears(says("350 ⭐ a month"))
 
 
+async def test_operators_are_not_flooded_with_questions(
+    bot: Application, ben: Player, telegram: TelegramServer, database: Database
+) -> None:
+    await ben.enter("Alisa")
+    async with Player(telegram.url, 1003) as olga:
+        await olga.say("/admin")
+        panel = await olga.hears(has_buttons)
+        for number in range(3):
+            await ben.say(f"/paysupport question {number}")
+            await ben.hears(says("passed on"))
+        for _ in range(5):
+            await ben.say("/paysupport and another one")
+            await ben.hears(says("until tomorrow"))
+        # A day later there are some again.
+        async with database.unit() as session:
+            await session.execute(update(Person).values(support_since=func.now() - timedelta(hours=25)))
+        await ben.say("/paysupport the next day")
+        await ben.hears(says("passed on"))
+        # Who is banned has one, since they may have paid.
+        await olga.press_data(panel, f"act:ban:{ben.id}:1")
+        await ben.hears(says("access is closed"))
+        await ben.say("/paysupport why")
+        await ben.hears(says("passed on"))
+        for _ in range(3):
+            await ben.say("/paysupport why")
+            await ben.hears(says("until tomorrow"))
+        passed_on = [it for it in await olga.messages() if f"#{ben.id}" in it.get("text", "")]
+        assert len(passed_on) == 5
+
+
 async def test_a_payment_is_granted_to_somebody_who_blocked_the_bot(
     bot: Application, ben: Player, database: Database
 ) -> None:

@@ -177,6 +177,29 @@ async def test_old_messages_go_into_a_summary_that_the_model_is_given(
     assert dialogue.summary[:40] in llm.requests[-1]["messages"][0]["content"]
 
 
+async def test_a_summary_that_is_refused_is_not_remembered_and_the_talk_goes_on(
+    settings: ProductSettings, bucket: object, llm: LanguageModelServer, ben: Player, database: Database
+) -> None:
+    llm.faults.add(path="summary", kind="say", text="Alisa is a schoolgirl and they kissed.")
+    async with bot_running(settings.model_copy(update={"free_memory_tokens": 400, "premium_memory_tokens": 400})):
+        await ben.enter("Alisa")
+        for number in range(10):
+            await ben.say(f"My secret number {number} is told in a rather long sentence about nothing at all")
+            await ben.hears(has_text)
+        async with asyncio.timeout(20):
+            while not (dialogue := await the_dialogue(database)).summarised_to:
+                await asyncio.sleep(0.02)
+        await ben.say("Do you remember?")
+        await ben.hears(has_text)
+    assert "schoolgirl" not in dialogue.summary
+    assert "schoolgirl" not in str(llm.requests)
+
+
+async def the_dialogue(database: Database) -> Dialogue:
+    async with database.unit() as session:
+        return (await session.scalars(select(Dialogue))).one()
+
+
 async def test_reset_forgets_the_dialogue(bot: Application, llm: LanguageModelServer, ben: Player) -> None:
     await ben.enter("Alisa")
     await ben.say("Remember the word pineapple")
