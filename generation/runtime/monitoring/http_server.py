@@ -81,6 +81,7 @@ class _Endpoint:
         return web.json_response({"alive": True})
 
     async def readyz(self, _request: web.Request) -> web.Response:
+        """200 where the process can do its work, 503 with its problems where it cannot."""
         try:
             async with asyncio.timeout(PATIENCE):
                 problems = await self._ready()
