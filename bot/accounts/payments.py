@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 from aiogram import Bot
-from aiogram.exceptions import ClientDecodeError, TelegramAPIError
+from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramBadRequest
 from aiogram.types import PreCheckoutQuery, SuccessfulPayment
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -191,6 +191,29 @@ async def subscription(session: AsyncSession, person_id: int) -> tuple[bool, lis
     )
     charges = rows.all()
     return any(paid for _, paid in charges), [charge_id for charge_id, _ in charges]
+
+
+async def is_second(session: AsyncSession, person_id: int, payment: SuccessfulPayment) -> bool:
+    """Whether a subscription that begins runs beside another one: two links can be paid at once."""
+    if payment.invoice_payload != PREMIUM or not payment.is_first_recurring:
+        return False
+    other = select(Payment.charge_id).where(
+        Payment.person_id == person_id,
+        Payment.charge_id != payment.telegram_payment_charge_id,
+        Payment.stars > 0,
+        Payment.premium_until > func.now(),
+        Payment.refunded_at.is_(None),
+    )
+    return bool(await session.scalar(select(other.exists())))
+
+
+async def refund(bot: Bot, person_id: int, charge_id: str) -> None:
+    """Have Telegram give the Stars back; twice does no harm. Raises TelegramAPIError, ClientDecodeError."""
+    try:
+        await bot.refund_star_payment(person_id, charge_id)
+    except TelegramBadRequest as error:
+        if "ALREADY_REFUNDED" not in str(error):
+            raise
 
 
 def key_of(payment: Payment) -> str:

@@ -199,6 +199,7 @@ pack-description = { $count } photos beyond the daily ones, with no end date. On
 pack-paid = Thank you! Photos beyond the daily ones: { $count }.
 pack-left = Photos beyond the daily ones: { $count }.
 payment-old-invoice = This invoice is out of date. Please open /premium again.
+premium-second = You have premium already. The second subscription is ended, and its { $stars } ⭐ come back to you.
 payment-not-as-offered = Your payment has arrived, but it is not for what is sold here. It will be looked at; /paysupport reaches us.
 payment-refunded = The payment was given back: { $stars } ⭐.
 subscription-canceled = The subscription won't be renewed. Premium lasts until { $day }.

@@ -203,6 +203,7 @@ pack-description = { $count } фото сверх суточных, без ср�
 pack-paid = Спасибо! Фото сверх суточных: { $count }.
 pack-left = Фото сверх суточных: { $count }.
 payment-old-invoice = Этот счёт устарел. Открой /premium ещё раз.
+premium-second = Премиум у тебя уже есть. Вторая подписка отменена, её { $stars } ⭐ возвращаются.
 payment-not-as-offered = Оплата пришла, но она не за то, что здесь продаётся. Мы разберёмся; написать нам: /paysupport.
 payment-refunded = Оплата возвращена: { $stars } ⭐.
 subscription-canceled = Подписка не продлится. Премиум действует до { $day }.

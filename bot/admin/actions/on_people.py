@@ -80,10 +80,9 @@ async def refund(tools: AdminTools, target: str, say: Say) -> Result:
         return Refused(say("refund-unknown"))
     try:
         if payment.stars:  # else it was a gift, of which Telegram knows nothing
-            await tools.bot.refund_star_payment(payment.person_id, payment.charge_id)
+            await payments.refund(tools.bot, payment.person_id, payment.charge_id)
     except TelegramBadRequest as error:
-        if "ALREADY_REFUNDED" not in str(error):
-            return Refused(say("refund-refused", why=error.message))
+        return Refused(say("refund-refused", why=error.message))
     except (TelegramAPIError, ClientDecodeError) as error:
         return Refused(say("refund-refused", why=type(error).__name__))
     if payment.stars and payment.premium_until is not None:

@@ -153,7 +153,9 @@ async def sell_pack(
     )
 
 
-async def paid(message: Message, person: Person, say: Say, database: Database, settings: Settings) -> None:
+async def paid(
+    message: Message, person: Person, say: Say, database: Database, settings: Settings, bot: Bot
+) -> None:
     """The grant and the thanks; Telegram may bring the same payment ten times."""
     payment = message.successful_payment
     if payment is None:
@@ -163,11 +165,15 @@ async def paid(message: Message, person: Person, say: Say, database: Database, s
         due = (await session.get_one(Payment, payment.telegram_payment_charge_id)).thanked_at is None
         until = (await session.get_one(Person, person.id)).premium_until
         left = await pack_balance(session, person.id)
+        second = await payments.is_second(session, person.id, payment)
     if not due:
         return
     if not payments.is_as_offered(payment, settings):
         await incidents.note(database, incidents.PAYMENT, "not as offered")
         await message.answer(say("payment-not-as-offered"))
+    elif second:
+        await _give_back(bot, database, person, payment.telegram_payment_charge_id)
+        await message.answer(say("premium-second", stars=payment.total_amount))
     elif payment.invoice_payload == payments.PREMIUM:
         renewed = payment.is_recurring and not payment.is_first_recurring
         key = "premium-renewed" if renewed else "premium-paid"
@@ -176,6 +182,19 @@ async def paid(message: Message, person: Person, say: Say, database: Database, s
         await message.answer(say("pack-paid", count=left))
     async with database.unit() as session:
         await payments.thanked(session, payment.telegram_payment_charge_id)
+
+
+async def _give_back(bot: Bot, database: Database, person: Person, charge_id: str) -> None:
+    """A second subscription of the same month. What Telegram refuses is left to the operators."""
+    await payments.end_subscription(bot, person.id, charge_id)
+    try:
+        await payments.refund(bot, person.id, charge_id)
+    except TelegramBadRequest as error:
+        log.error("payment.not_given_back", error=type(error).__name__)
+        await incidents.note(database, incidents.PAYMENT, "second subscription")
+        return
+    async with database.unit() as session:
+        await payments.take_back(session, charge_id)
 
 
 async def refunded(message: Message, say: Say, database: Database) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy import text as sql
 
 from bot.accounts.photo_quota import pack_balance
 from bot.app import Application
@@ -114,10 +115,11 @@ async def test_an_end_that_no_month_has_is_not_believed_and_holds_nothing_up(
     message = await subscribe(ben)
     await ben.hears(says("Premium lasts until"))
     changed = {"telegram_payment_charge_id": "another", "subscription_expiration_date": end}
+    changed |= {"is_recurring": True, "is_first_recurring": False}
     await ben.api(
         "POST", "/updates", {"message": message | {"successful_payment": message["successful_payment"] | changed}}
     )
-    await ben.hears(says("Premium lasts until"))
+    await ben.hears(says("renewed"))
     until = (await person(database, ben)).premium_until
     assert until is not None
     assert until < datetime.now(UTC) + timedelta(days=32)
@@ -348,6 +350,29 @@ async def test_nobody_pays_for_the_same_month_twice(bot: Application, ben: Playe
         await ben.pay(link=link)
     async with database.unit() as session:
         assert await session.scalar(select(func.count()).select_from(Payment)) == 1
+
+
+async def test_of_two_subscriptions_paid_at_once_the_second_comes_back(
+    bot: Application, ben: Player, database: Database
+) -> None:
+    await ben.enter("Alisa")
+    await ben.say("/premium")
+    link = (await ben.hears(says("Premium ⭐")))["reply_markup"]["inline_keyboard"][0][0]["url"]
+    async with database.unit() as session:
+        # No checkout can see the other payment.
+        await session.execute(sql("LOCK TABLE payments IN ACCESS EXCLUSIVE MODE"))
+        await asyncio.gather(ben.pay(link=link), ben.pay(link=link))
+    await ben.hears(says("Premium lasts"))
+    await ben.hears(says("350 ⭐ come back"))
+    await all_handled(database)
+    async with database.unit() as session:
+        rows = list(await session.scalars(select(Payment).order_by(Payment.paid_at)))
+    assert len(rows) == 2
+    assert [row.refunded_at is None for row in rows].count(True) == 1
+    until = (await person(database, ben)).premium_until
+    assert until is not None
+    assert until > datetime.now(UTC) + timedelta(days=29)
+    assert len([it for it in await ben.messages() if "refunded_payment" in it]) == 1
 
 
 async def nothing_more_today(player: Player, database: Database) -> Json:
