@@ -65,16 +65,19 @@ def packs(settings: Settings) -> list[Product]:
     return [Product(f"photos_{photos}", stars, photos) for photos, stars in settings.photo_packs]
 
 
+def _price(key: str, settings: Settings) -> int | None:
+    """Stars that a product costs now; None for one that is not sold."""
+    return next((each.stars for each in (premium(settings), *packs(settings)) if each.key == key), None)
+
+
 def is_sold(query: PreCheckoutQuery, settings: Settings) -> bool:
     """Whether this invoice still says what is sold; an old one may have another price. Pure: answered at once."""
-    offered = {product.key: product.stars for product in (premium(settings), *packs(settings))}
-    return query.currency == CURRENCY and offered.get(query.invoice_payload) == query.total_amount
+    return query.currency == CURRENCY and _price(query.invoice_payload, settings) == query.total_amount
 
 
 def is_as_offered(payment: SuccessfulPayment, settings: Settings) -> bool:
     """Whether a payment is for what is sold, in Stars and not below its price; renewals keep the price of old."""
-    offered = {product.key: product.stars for product in (premium(settings), *packs(settings))}
-    price = offered.get(payment.invoice_payload)
+    price = _price(payment.invoice_payload, settings)
     renewed = payment.invoice_payload == PREMIUM and payment.is_recurring and not payment.is_first_recurring
     return payment.currency == CURRENCY and price is not None and (renewed or payment.total_amount >= price)
 

@@ -57,8 +57,9 @@ _PASSING_ERRNO = {
 
 
 def _passes(error: BaseException) -> bool:
-    if isinstance(error, OSError) and not isinstance(error, ConnectionError | TimeoutError | socket.gaierror):
-        return isinstance(error, (*PASSING[:4], aiohttp.ClientError)) or error.errno in _PASSING_ERRNO
+    of_network = ConnectionError | TimeoutError | socket.gaierror | aiohttp.ClientError
+    if isinstance(error, OSError) and not isinstance(error, of_network):
+        return error.errno in _PASSING_ERRNO
     return not is_permanent(error)
 
 
