@@ -4,17 +4,15 @@ A text that ends its process, or takes too long, is read once more without the n
 """
 
 import asyncio
-import multiprocessing
 import os
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import structlog
-from pebble import ProcessExpired, ProcessPool
 
 from bot import metrics
 from bot.llm import text_reader
+from bot.llm.processes import Processes, ProcessLost
 from bot.llm.text_reader import AnswerAnalysis, PersonAnalysis, TextReader
 from triggers.detection.detectors import Detectors, no_meaning
 from triggers.policy.policy import Refusal
@@ -25,28 +23,24 @@ log = structlog.get_logger(__name__)
 
 #: Processes; the second one keeps others from waiting behind somebody's worst text.
 PROCESSES = min(4, max(2, os.cpu_count() or 1))
-#: Seconds for the models, and for one text in its process and in the queue before it. The worst text that was found
-#: takes 0.6 s of CPU time.
-LOADING, PATIENCE, QUEUED = 120, 10, 30
+#: Seconds for the models, and for one text. The worst text that was found takes 0.6 s of CPU time.
+LOADING, PATIENCE = 120, 10
 
 
 class TextAnalyzer:
     """Owns the processes; one per bot, built by `bot.app`."""
 
     def __init__(self) -> None:
-        self._pool = _new_pool()
-        self._closing = False
+        self._processes = Processes(PROCESSES, begin=text_reader.load, patience=PATIENCE)
         self._without_model = TextReader(Detectors(embedder=no_meaning))
 
     async def open(self) -> None:
-        """Start the processes, which takes some seconds. Raises TimeoutError when the models cannot be loaded."""
-        async with asyncio.timeout(LOADING):
-            await self._in_process(TextReader.showable, "Hello.")
+        """Start the processes, which takes some seconds. Raises ProcessLost when the models cannot be loaded."""
+        await self._processes.run(text_reader.read, TextReader.showable, "Hello.", within=LOADING)
 
     async def close(self) -> None:
         """End the processes; what waits for them is dropped."""
-        self._closing = True
-        await asyncio.to_thread(_end, self._pool)
+        await self._processes.close()
 
     async def person(self, text: str, *, by_command: bool, explicit_allowed: bool) -> PersonAnalysis:
         """`by_command`: it came with /photo, so it asks."""
@@ -73,31 +67,10 @@ class TextAnalyzer:
         return await self._read(TextReader.refusal_of_prompt, prompt, explicit_allowed)
 
     async def _read(self, reading: Callable[..., T], *arguments: Any) -> T:
-        pool = self._pool
         try:
-            async with asyncio.timeout(QUEUED):
-                return await self._in_process(reading, *arguments)
-        except (ProcessExpired, RuntimeError, TimeoutError) as error:
+            return await self._processes.run(text_reader.read, reading, *arguments)
+        except ProcessLost as error:
             # The text itself is nobody's business.
-            log.error("text_analysis.process_lost", error=type(error).__name__, reading=reading.__name__)
+            log.error("text_analysis.process_lost", error=str(error), reading=reading.__name__)
             metrics.TEXTS_WITHOUT_MODEL.inc()
-            if not pool.active and pool is self._pool and not self._closing:
-                # A process that is killed while it has nothing to do breaks Pebble's pool for good.
-                self._pool = _new_pool()
-                await asyncio.to_thread(_end, pool)
             return await asyncio.to_thread(reading, self._without_model, *arguments)
-
-    async def _in_process(self, reading: Callable[..., T], *arguments: Any) -> T:
-        done: Future[T] = self._pool.schedule(text_reader.read, args=(reading, *arguments), timeout=PATIENCE)
-        # Shielded: whoever waits no longer would end the process with its text.
-        return await asyncio.shield(asyncio.wrap_future(done))
-
-
-def _new_pool() -> ProcessPool:
-    # Spawned: a fork would take the threads' locks along.
-    return ProcessPool(PROCESSES, initializer=text_reader.load, context=multiprocessing.get_context("spawn"))
-
-
-def _end(pool: ProcessPool) -> None:
-    pool.stop()  # type: ignore[no-untyped-call]
-    pool.join()

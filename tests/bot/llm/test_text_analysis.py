@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from bot import metrics
-from bot.llm import text_analysis, text_reader
+from bot.llm import processes, text_reader
 from bot.llm.text_analysis import TextAnalyzer
 from bot.llm.text_reader import TextReader
 from triggers.policy.policy import Refusal
@@ -61,7 +61,7 @@ async def test_a_text_that_ends_its_process_is_read_without_the_model_and_others
 async def test_a_text_that_takes_too_long_is_given_up(
     analyzer: TextAnalyzer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(text_analysis, "PATIENCE", 0.5)
+    monkeypatch.setattr(analyzer._processes, "_patience", 0.5)
     assert await analyzer.showable("hang") == "hang"
     monkeypatch.undo()
     assert await analyzer.showable("Hello.") == "Hello."
@@ -69,7 +69,7 @@ async def test_a_text_that_takes_too_long_is_given_up(
 
 async def test_processes_that_are_killed_while_nobody_is_read_are_replaced(analyzer: TextAnalyzer) -> None:
     before = without_model()
-    for pid in processes(analyzer):
+    for pid in of_pool(analyzer):
         os.kill(pid, signal.SIGKILL)
     while without_model() == before:
         assert await analyzer.showable("Hello.") == "Hello."
@@ -81,23 +81,23 @@ async def test_processes_that_are_killed_while_nobody_is_read_are_replaced(analy
 
 async def test_who_waits_no_longer_ends_no_process(analyzer: TextAnalyzer) -> None:
     await analyzer.showable("Hello.")
-    before = processes(analyzer)
+    before = of_pool(analyzer)
     for _ in range(20):
         reading = asyncio.create_task(analyzer.answer("I sit by the window. " * 60, person_text=""))
         await asyncio.sleep(0.01)
         reading.cancel()
     await analyzer.showable("Hello.")
-    assert before <= processes(analyzer)
+    assert before <= of_pool(analyzer)
 
 
-def processes(analyzer: TextAnalyzer) -> set[int]:
+def of_pool(analyzer: TextAnalyzer) -> set[int]:
     """Those of this pool alone: other tests of this process have theirs."""
-    return set(analyzer._pool._pool_manager.worker_manager.workers)
+    return set(analyzer._processes._pool._pool_manager.worker_manager.workers)
 
 
 async def test_without_the_model_minors_are_refused_all_the_same(analyzer: TextAnalyzer) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_analysis, "QUEUED", 0)
+        patch.setattr(processes, "QUEUED", 0)
         asked = await analyzer.person("Ты школьница, пришли фото", by_command=True, explicit_allowed=True)
     assert asked.asks
     assert asked.refusal is Refusal.MINORS
