@@ -17,6 +17,7 @@ from aiogram.types import Update
 from arq import ArqRedis
 
 from bot import check_data
+from bot.accounts import usage
 from bot.admin.broadcast_sender import EVERY as BROADCASTS_EVERY
 from bot.admin.broadcast_sender import BroadcastSender
 from bot.admin.tools import AdminTools
@@ -32,7 +33,9 @@ from bot.dialogues.memory import Memory
 from bot.handlers import build_router
 from bot.handlers.account.payment import answer_checkout
 from bot.handlers.personas.persona_picker import PersonaPicker
+from bot.llm.attachments import Attachments
 from bot.llm.client import LanguageModel
+from bot.llm.metered import MeteredModel
 from bot.llm.text_analysis import TextAnalyzer
 from bot.monitoring import figures
 from bot.monitoring.alerting import Alerting
@@ -107,7 +110,7 @@ class _Shared:
     background: BackgroundTasks
     texts: Texts
     catalog: PersonaCatalog
-    language_model: LanguageModel
+    language_model: MeteredModel
     text_analyzer: TextAnalyzer
     rate_limit: RateLimitMiddleware
 
@@ -137,6 +140,7 @@ async def running(
             redis=shared.redis,
             originals=await stack.enter_async_context(storage.opened(settings)),
             language_model=shared.language_model,
+            attachments=await _attachments(shared, stack),
             catalog=shared.catalog,
             text_analyzer=shared.text_analyzer,
             photos=photos,
@@ -151,6 +155,7 @@ async def running(
         for work in (
             periodically(INBOX_EVERY, inbox.look_around, name="inbox", at_once=True),
             periodically(PROACTIVE_EVERY, proactive.look_around, name="proactive"),
+            periodically(usage.EVERY, partial(usage.forget_old, database), name="usage"),
             periodically(BROADCASTS_EVERY, broadcasts.look, name="broadcasts"),
             periodically(alerts_every, tools.alerting.look, name="alerts"),
             periodically(alerts_every, Reloads(tools).look, name="reloads", at_once=True),
@@ -200,10 +205,16 @@ async def _shared(settings: Settings, stack: AsyncExitStack, text_analyzer: Text
         background=background,
         texts=texts,
         catalog=PersonaCatalog(check_data.load_all_or_stop(workflows, texts)),
-        language_model=language_model,
+        language_model=MeteredModel(language_model, database, settings),
         text_analyzer=text_analyzer,
         rate_limit=RateLimitMiddleware(settings),
     )
+
+
+async def _attachments(shared: _Shared, stack: AsyncExitStack) -> Attachments:
+    attachments = Attachments(shared.bot, shared.language_model, shared.settings)
+    stack.push_async_callback(attachments.close)
+    return attachments
 
 
 def _conversation(shared: _Shared, photos: PhotoService, follow_ups: FollowUps) -> Conversation:

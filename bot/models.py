@@ -158,6 +158,8 @@ class Message(Base):
     answered_with_next: Mapped[bool] = mapped_column(server_default=sql("false"))
     # Of an answer: the lasting scene before it, which another answer in its place begins with.
     scene_before: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    # Of an answer: how often it was written anew.
+    rewrites: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     # Of an answer: seconds that the language model took for it.
     model_seconds: Mapped[float | None] = mapped_column(Float)
     # For an answer: when Telegram had taken all of it.
@@ -300,6 +302,32 @@ class Mark(Base):
     kind: Mapped[str] = mapped_column(Text, primary_key=True)
     pseudonym: Mapped[str] = mapped_column(Text, primary_key=True)
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+
+
+class Usage(Base):
+    """What the language model did for a person in one hour (`bot.accounts.usage`).
+
+    Under a keyed hash, so that a day's budget does not begin anew for somebody who has everything deleted.
+    """
+
+    __tablename__ = "usage"
+    __table_args__ = (
+        Index("ix_usage_person_id_hour", "person_id", "hour"),
+        Index("ix_usage_hour", "hour"),
+    )
+
+    pseudonym: Mapped[str] = mapped_column(Text, primary_key=True)
+    hour: Mapped[datetime] = mapped_column(Timestamp, primary_key=True)
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"))
+    calls: Mapped[int] = mapped_column(Integer, server_default="0")
+    prompt_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    completion_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    # Of voice messages that were transcribed.
+    voice_seconds: Mapped[int] = mapped_column(Integer, server_default="0")
+    # Pictures of the person that the model looked at.
+    pictures: Mapped[int] = mapped_column(Integer, server_default="0")
+    # Photos of the plan that they had before everything was deleted.
+    photos: Mapped[int] = mapped_column(Integer, server_default="0")
 
 
 class AdminAction(Base):

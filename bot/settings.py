@@ -60,6 +60,10 @@ class LlmSettings(Group):
     llm_max_tokens: Annotated[int, Field(gt=0)] = 700
     llm_transcription_model: str = ""
     llm_sees_pictures: bool = False
+    voice_longest: Annotated[int, Field(gt=0, le=900)] = 300
+    llm_price_prompt: Annotated[float, Field(ge=0)] = 0
+    llm_price_completion: Annotated[float, Field(ge=0)] = 0
+    llm_price_voice: Annotated[float, Field(ge=0)] = 0
 
 
 class WebhookSettings(Group):
@@ -93,6 +97,14 @@ class PlanSettings(Group):
     premium_facts: Annotated[int, Field(ge=0)] = 100
     free_own_personas: Annotated[int, Field(ge=0)] = 1
     premium_own_personas: Annotated[int, Field(ge=0)] = 10
+    free_model_calls_a_day: Annotated[int, Field(ge=0)] = 500
+    premium_model_calls_a_day: Annotated[int, Field(ge=0)] = 2500
+    free_model_tokens_a_day: Annotated[int, Field(ge=0)] = 2_000_000
+    premium_model_tokens_a_day: Annotated[int, Field(ge=0)] = 20_000_000
+    free_voice_seconds_a_day: Annotated[int, Field(ge=0)] = 600
+    premium_voice_seconds_a_day: Annotated[int, Field(ge=0)] = 3600
+    free_pictures_a_day: Annotated[int, Field(ge=0)] = 20
+    premium_pictures_a_day: Annotated[int, Field(ge=0)] = 100
     premium_stars: Annotated[int, Field(gt=0, le=10_000)] = 350
     photo_packs: Packs = ((20, 100), (60, 250))
     invitation_photos: Annotated[int, Field(ge=0)] = 5

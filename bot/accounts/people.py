@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, func, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.accounts import marks
+from bot.accounts import marks, usage
 from bot.models import Person
 from bot.settings import Settings
 from generation.orders import lifecycle
@@ -35,6 +35,7 @@ async def known(session: AsyncSession, user: User, locale: str, settings: Settin
     shut_out = {"banned_at": since, "support_since": since}
     values = {"id": user.id, "locale": locale, "seen_at": func.now(), **shut_out}
     await session.execute(insert(Person).values(values).on_conflict_do_nothing())
+    await usage.come_back(session, user.id, settings)
     return await session.get_one(Person, user.id)
 
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from sqlalchemy import ColumnElement, ScalarSelect, exists, func, select, text, update
+from sqlalchemy import ColumnElement, ScalarSelect, and_, exists, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.models import PhotoGrant, PhotoMoment, Reaction
+from bot.models import PhotoGrant, PhotoMoment, Reaction, Usage
 from generation.models import Photo, PhotoStatus
 
 #: Photos that count for nothing: the person got none.
@@ -61,6 +61,7 @@ async def photo_quota(session: AsyncSession, person_id: int, *, dialogue_id: int
                 _waiting(mine, Photo.requested.is_(False)).label("automatic_waiting"),
                 _waiting(mine, _of_dialogue(dialogue_id)).label("waiting_here"),
                 _ordered_at(mine).label("ordered_at"),
+                _ordered_before_erasure(person_id).label("ordered_before"),
                 _seconds_since_automatic(mine).label("seconds_since_automatic"),
                 _received(mine).label("received"),
             )
@@ -72,7 +73,7 @@ async def photo_quota(session: AsyncSession, person_id: int, *, dialogue_id: int
         requested_waiting=row.requested_waiting,
         automatic_waiting=row.automatic_waiting,
         waiting_here=row.waiting_here,
-        ordered_at=tuple(row.ordered_at or ()),
+        ordered_at=tuple(sorted([*(row.ordered_at or ()), *(row.ordered_before or ())])),
         seconds_since_automatic=None if since is None else float(since),
         unwelcome=sum(1 for _ in takewhile(lambda welcome: not welcome, row.received or ())),
     )
@@ -114,6 +115,11 @@ async def mark_noticed(session: AsyncSession, person_id: int) -> None:
     )
 
 
+def of_plan() -> ColumnElement[bool]:
+    """Photos that count for the plan just now; those of packs do not."""
+    return and_(Photo.queued_at > func.now() - QUOTA_WINDOW, Photo.status.not_in(NOTHING_CAME), ~_paid_with_pack())
+
+
 def _on_the_way() -> ColumnElement[bool]:
     # Spelled as text so that the planner sees the constants of the partial index.
     return text("status IN ('queued', 'rendering', 'stored', 'sending')")  # type: ignore[return-value]
@@ -133,11 +139,16 @@ def _of_dialogue(dialogue_id: int | None) -> ColumnElement[bool]:
 
 def _ordered_at(mine: ColumnElement[bool]) -> ScalarSelect[list[datetime]]:
     in_order = aggregate_order_by(Photo.queued_at, Photo.queued_at)
+    return select(func.array_agg(in_order)).where(mine, of_plan()).scalar_subquery()
+
+
+def _ordered_before_erasure(person_id: int) -> ScalarSelect[list[datetime]]:
+    """The hours of photos that somebody had before everything was deleted (`bot.accounts.usage`)."""
+    each = func.generate_series(1, Usage.photos).table_valued("number")
     return (
-        select(func.array_agg(in_order))
-        .where(
-            mine, Photo.queued_at > func.now() - QUOTA_WINDOW, Photo.status.not_in(NOTHING_CAME), ~_paid_with_pack()
-        )
+        select(func.array_agg(Usage.hour))
+        .join_from(Usage, each, literal(True))
+        .where(Usage.person_id == person_id, Usage.photos > 0, Usage.hour > func.now() - QUOTA_WINDOW)
         .scalar_subquery()
     )
 

@@ -23,6 +23,11 @@ class Plan:
     facts: int
     #: Personas of one's own.
     own_personas: int
+    #: Calls and tokens of the language model in any 24 hours; seconds of voice and pictures of the person likewise.
+    model_calls: int
+    model_tokens: int
+    voice_seconds: int
+    pictures: int
 
 
 def plan_of(person: Person, now: datetime, settings: Settings) -> Plan:
@@ -40,6 +45,10 @@ def plan(settings: Settings, *, premium: bool) -> Plan:
             memory_tokens=settings.premium_memory_tokens,
             facts=settings.premium_facts,
             own_personas=settings.premium_own_personas,
+            model_calls=settings.premium_model_calls_a_day,
+            model_tokens=settings.premium_model_tokens_a_day,
+            voice_seconds=settings.premium_voice_seconds_a_day,
+            pictures=settings.premium_pictures_a_day,
         )
     return Plan(
         gap=settings.free_photo_gap,
@@ -48,4 +57,8 @@ def plan(settings: Settings, *, premium: bool) -> Plan:
         memory_tokens=settings.free_memory_tokens,
         facts=settings.free_facts,
         own_personas=settings.free_own_personas,
+        model_calls=settings.free_model_calls_a_day,
+        model_tokens=settings.free_model_tokens_a_day,
+        voice_seconds=settings.free_voice_seconds_a_day,
+        pictures=settings.free_pictures_a_day,
     )

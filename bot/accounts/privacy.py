@@ -11,7 +11,7 @@ from arq import ArqRedis
 from sqlalchemy import delete, func, inspect, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.accounts import marks, payments
+from bot.accounts import marks, payments, usage
 from bot.accounts.payments import end_subscription
 from bot.models import (
     Dialogue,
@@ -22,6 +22,7 @@ from bot.models import (
     Person,
     PhotoGrant,
     PhotoMoment,
+    Usage,
 )
 from bot.settings import Settings
 from generation.models import Photo
@@ -51,6 +52,7 @@ async def export(session: AsyncSession, person_id: int) -> bytes:
         .where(PhotoMoment.dialogue_id.in_(mine))
         .order_by(PhotoMoment.photo_id),
         "payments": select(Payment).where(Payment.person_id == person_id).order_by(Payment.paid_at),
+        "usage": select(Usage).where(Usage.person_id == person_id).order_by(Usage.hour),
         "photo_grants": select(PhotoGrant).where(PhotoGrant.person_id == person_id).order_by(PhotoGrant.cause),
     }
     rows = {name: list(await session.scalars(query)) for name, query in tables.items()}
@@ -84,13 +86,14 @@ async def erase(database: Database, redis: ArqRedis, bot: Bot, person_id: int, s
     """Delete everything about a person; the originals follow within a sweep (`generation.orders.erasure`).
 
     The row of the update that is being handled loses the person's number when it is done, as all of them do.
-    A ban outlives it, under a keyed hash. False when Telegram did not confirm that a running subscription ends: the
-    person must end it there.
+    A ban, and what was used of today's limits, outlive it under a keyed hash. False when Telegram did not confirm
+    that a running subscription ends: the person must end it there.
     """
     async with database.unit() as session:
         runs, charges = await payments.subscription(session, person_id)
     ended = [await end_subscription(bot, person_id, charge_id) for charge_id in charges]
     async with database.unit() as session:
+        await usage.outlive(session, person_id, settings)
         waiting = await erasure.erase(session, person_id)
         person = await session.get(Person, person_id)
         if person is not None and person.banned_at is not None:

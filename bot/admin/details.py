@@ -11,10 +11,10 @@ from aiogram.types import Message
 from magic_filter import RegexpMode
 from sqlalchemy import ColumnElement, select
 
-from bot.accounts import payments
+from bot.accounts import payments, usage
 from bot.accounts.photo_quota import pack_balance, photo_quota
 from bot.accounts.plans import plan_of
-from bot.admin.formatting import act_button, photo_words, sure_question
+from bot.admin.formatting import act_button, photo_words, sure_question, usage_words
 from bot.admin.tools import LARGEST_ID, AdminTools, number_of
 from bot.models import Payment, Person
 from bot.monitoring.texts import clock
@@ -80,6 +80,7 @@ async def show_person(
             return
         quota = await photo_quota(session, person.id)
         grants = await pack_balance(session, person.id)
+        used = await usage.of_person(session, person.id)
         paid = await payments.latest(session, person.id, count=LISTED)
         latest = select(Photo.id, Photo.status).where(Photo.owner_id == person.id).order_by(Photo.id.desc())
         photos = (await session.execute(latest.limit(LISTED))).all()
@@ -92,6 +93,7 @@ async def show_person(
         today=str(quota.today),
         limit=str(allowed.daily_limit),
         grants=str(grants),
+        usage=usage_words(say, used, settings, allowed),
         created=clock(person.created_at),
         seen=clock(person.seen_at),
         blocked=clock(person.blocked_at),

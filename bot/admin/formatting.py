@@ -4,8 +4,11 @@ from collections.abc import Sequence
 
 from aiogram.types import InlineKeyboardMarkup
 
+from bot.accounts.plans import Plan
+from bot.accounts.usage import Used
 from bot.models import AdminAction
 from bot.monitoring.texts import NOTHING, alert_name, clock, number, percent
+from bot.settings import Settings
 from bot.telegram.callbacks import AdminAct
 from bot.telegram.messages import keyboard
 from bot.texts import Say, Texts
@@ -44,6 +47,23 @@ def stats_words(say: Say, now: Snapshot, state: str) -> str:
         sick=number(now.of("workers", "sick"), digits=0),
         silent=number(now.of("workers", "silent"), digits=0),
         updates=number(now.of("updates_waiting"), digits=0),
+    )
+
+
+def usage_words(say: Say, used: Used, settings: Settings, allowed: Plan | None = None) -> str:
+    """What the language model did in 24 hours, with its cost where prices are set; beside one person's limits."""
+
+    def of(count: int, limit: str) -> str:
+        return f"{count:,}" if allowed is None else f"{count:,}/{getattr(allowed, limit):,}"
+
+    cost = used.cost(settings)
+    return say(
+        "admin-usage",
+        calls=of(used.calls, "model_calls"),
+        tokens=of(used.tokens, "model_tokens"),
+        voice=of(used.voice_seconds, "voice_seconds"),
+        pictures=of(used.pictures, "pictures"),
+        cost=f"{cost:,.2f}" if cost else NOTHING,
     )
 
 

@@ -9,8 +9,17 @@ from aiogram.filters import Command, CommandObject
 from aiogram.types import BufferedInputFile, CallbackQuery, InlineKeyboardMarkup, Message
 from sqlalchemy import func, select, text
 
+from bot.accounts import usage
 from bot.admin.actions.registry import ACTIONS, carry_out, target_words
-from bot.admin.formatting import act_button, log_words, state_words, stats_words, sure_question, worker_words
+from bot.admin.formatting import (
+    act_button,
+    log_words,
+    state_words,
+    stats_words,
+    sure_question,
+    usage_words,
+    worker_words,
+)
 from bot.admin.tools import AdminTools, key_of
 from bot.models import AdminAction, Person
 from bot.monitoring import alerting, chart, figures
@@ -30,6 +39,8 @@ Page = tuple[str, InlineKeyboardMarkup]
 Row = list[tuple[str, str]]
 #: Actions that the log shows.
 LISTED = 15
+#: People for whom the language model did most, as /stats names them.
+DEAREST = 3
 #: Failed photos that the queue names.
 FAILED_LISTED = 5
 
@@ -174,7 +185,14 @@ async def admin_page(tools: AdminTools, say: Say) -> Page:
 async def stats_page(tools: AdminTools, say: Say) -> Page:
     """The figures, as they stand under the chart."""
     now, _, state = await _now(tools, say)
-    return stats_words(say, now, state), keyboard([_page(say, "stats"), _page(say, "admin")])
+    async with tools.database.unit() as session:
+        used = await usage.of_everybody(session)
+        dearest = await usage.dearest(session, count=DEAREST)
+    words = [stats_words(say, now, state), say("admin-used", usage=usage_words(say, used, tools.settings))]
+    if dearest:
+        people = ", ".join(f"{person_id} ({each.tokens:,})" for person_id, each in dearest)
+        words.append(say("admin-dearest", people=people))
+    return "\n".join(words), keyboard([_page(say, "stats"), _page(say, "admin")])
 
 
 async def queue_page(tools: AdminTools, say: Say) -> Page:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import structlog
 from aiogram import Bot
@@ -17,14 +18,16 @@ from bot.chat.turn import Answer, Turn
 from bot.dialogues import repository as dialogues
 from bot.dialogues.repository import MOST_TOGETHER
 from bot.llm import prompts
-from bot.llm.client import LanguageModel, LanguageModelUnavailable
+from bot.llm.client import LanguageModelUnavailable
+from bot.llm.metered import MeteredModel, OverBudget
 from bot.llm.text_analysis import TextAnalyzer
 from bot.llm.text_reader import AnswerAnalysis
 from bot.models import Dialogue, Message, Role
 from bot.personas.scene import Scene, split_answer
 from bot.photos.service import PhotoService
 from bot.settings import Settings
-from bot.telegram.messages import send_text
+from bot.telegram.callbacks import ShowPremium
+from bot.telegram.messages import keyboard, send_text
 from bot.updates.follow_ups import FollowUps
 from generation.runtime.database import Database
 from generation.runtime.telegram import showing
@@ -40,7 +43,7 @@ class AnswerWriter:
     settings: Settings
     database: Database
     bot: Bot
-    language_model: LanguageModel
+    language_model: MeteredModel
     text_analyzer: TextAnalyzer
     photos: PhotoService
     decision: PhotoDecision
@@ -51,7 +54,7 @@ class AnswerWriter:
         """Have the model answer and write that down.
 
         None when there is no answer yet: the person wrote more meanwhile (`wrote_more`) and the next answer is for
-        both, or the model is away and the person was told so.
+        both, or the model is away, or the day's budget is used, and the person was told so.
         """
         chat_id = turn.incoming.chat_id
         interruption = wrote_more if self._may_give_way(turn) else None
@@ -65,6 +68,9 @@ class AnswerWriter:
                 if raw is not None and not split_answer(raw)[0]:
                     # A scene line and not a word: once more.
                     raw = await self._ask(turn, interruption)
+        except OverBudget:
+            await self._tell_of_budget(turn)
+            return None
         except LanguageModelUnavailable:
             await send_text(self.bot, chat_id, turn.say("went-wrong" if turn.rewrites else "model-down"))
             return None
@@ -82,9 +88,9 @@ class AnswerWriter:
         model, chat_id = self.language_model, turn.incoming.chat_id
         if turn.rewrites:
             # No message follows that would take a draft away.
-            return await model.answer(turn.request)
+            return await model.answer(turn.person.id, turn.request)
         async with self.drafts.showing(chat_id, turn.incoming.message_id or 1) as on_text:
-            answering = asyncio.create_task(model.answer(turn.request, on_text))
+            answering = asyncio.create_task(model.answer(turn.person.id, turn.request, on_text))
             interrupted = asyncio.create_task(self._wrote_more(turn, interruption))
             try:
                 await asyncio.wait({answering, interrupted}, return_when=asyncio.FIRST_COMPLETED)
@@ -109,6 +115,15 @@ class AnswerWriter:
         async with self.database.unit() as session:
             await dialogues.await_joint_answer(session, turn.dialogue.id, turn.incoming.update_id)
         log.info("turn.awaits_joint_answer")
+
+    async def _tell_of_budget(self, turn: Turn) -> None:
+        """What was written is kept: the first answer after the limit is for it as well."""
+        now = datetime.now(UTC)
+        premium = turn.person.is_premium(now, self.settings.premium_ids)
+        buttons = None if premium else keyboard([(turn.say("button-premium"), ShowPremium().pack())])
+        await send_text(self.bot, turn.incoming.chat_id, turn.say("talk-limit"), buttons)
+        if not turn.rewrites:
+            await self._await_joint_answer(turn)
 
     async def _write_down(self, turn: Turn, raw: str, *, model_seconds: float) -> Answer:
         """The answer, the scene, the decision and the order, in one unit of work."""
@@ -170,7 +185,9 @@ class AnswerWriter:
 
     async def _row(self, session: AsyncSession, turn: Turn) -> Message:
         if turn.rewrites and turn.earlier:
-            return await session.get_one(Message, turn.earlier.message.id)
+            written_anew = await session.get_one(Message, turn.earlier.message.id)
+            written_anew.rewrites += 1
+            return written_anew
         answer = Message(
             dialogue_id=turn.dialogue.id, role=Role.PERSONA, text="", update_id=turn.incoming.update_id
         )

@@ -36,6 +36,9 @@ from generation.runtime.database import Database
 
 log = structlog.get_logger(__name__)
 
+#: Times that one answer is written anew, by its button or because the person edited what it answers.
+MOST_REWRITES = 3
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Conversation:
@@ -75,12 +78,14 @@ class Conversation:
         await self.replies.send(turn, answer)
         return True
 
-    async def is_last(self, person: Person, answer_id: int) -> bool:
-        """Whether this is the answer that can still be written anew."""
+    async def why_not_rewrite(self, person: Person, answer_id: int) -> str:
+        """The key of the words why this answer cannot be written anew; empty when it can."""
         async with self.database.unit() as session:
             dialogue = await dialogues.current(session, person.id)
             newest = await dialogues.last(session, dialogue.id) if dialogue else None
-        return newest is not None and newest.id == answer_id and newest.scene_before is not None
+        if newest is None or newest.id != answer_id or newest.scene_before is None:
+            return "stale-button"
+        return "" if newest.rewrites < MOST_REWRITES else "rewrite-limit"
 
     async def rewrite(self, person: Person, say: Say, chat_id: int, answer_id: int) -> bool:
         """Write another answer in place of the last one. False when it is not the last one any more."""
@@ -113,8 +118,12 @@ class Conversation:
             return
         async with self.database.unit() as session:
             (await session.get_one(Message, message.id)).text = text
-        if newest is not None and is_answered:
+        if newest is None or not is_answered:
+            return
+        if newest.rewrites < MOST_REWRITES:
             await self.rewrite(person, say, chat_id, newest.id)
+        else:
+            await send_text(self.bot, chat_id, say("rewrite-limit"))
 
     # -- steps -----------------------------------------------------------------------------------------
 

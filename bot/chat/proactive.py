@@ -17,7 +17,8 @@ from bot.accounts import people
 from bot.dialogues import repository as dialogues
 from bot.dialogues.model_request import gather
 from bot.llm import prompts
-from bot.llm.client import LanguageModel, LanguageModelUnavailable
+from bot.llm.client import LanguageModelUnavailable
+from bot.llm.metered import MeteredModel
 from bot.llm.text_analysis import TextAnalyzer
 from bot.models import Dialogue, Message, Person, Role
 from bot.personas.catalog import PersonaCatalog
@@ -52,7 +53,7 @@ class ProactiveMessages:
     settings: Settings
     database: Database
     bot: Bot
-    language_model: LanguageModel
+    language_model: MeteredModel
     text_analyzer: TextAnalyzer
     catalog: PersonaCatalog
     texts: Texts
@@ -103,7 +104,7 @@ class ProactiveMessages:
                 return
             request = await gather(session, self.settings, person, dialogue, persona, first_words=True)
             newest = await dialogues.last(session, dialogue.id)
-        text, _ = split_answer(await self.language_model.answer(request))
+        text, _ = split_answer(await self.language_model.answer(person.id, request))
         analysis = await self.text_analyzer.answer(text, person_text="")
         # Nobody asked for it: what is not quite right is left out, and no photo is promised.
         if analysis.refusal or analysis.promise or prompts.gives_away(text) or not text:

@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.accounts.plans import Plan, plan_of
 from bot.dialogues import repository as dialogues
 from bot.llm import prompts
-from bot.llm.client import LanguageModel, LanguageModelUnavailable
+from bot.llm.client import LanguageModelUnavailable
+from bot.llm.metered import MeteredModel
 from bot.llm.text_analysis import TextAnalyzer
 from bot.models import Dialogue, Fact, Person
 from bot.personas.scene import split_answer
@@ -57,7 +58,7 @@ class Memory:
     """Works on each dialogue at most once at a time; one per process, built by `bot.app`."""
 
     def __init__(
-        self, database: Database, language_model: LanguageModel, text_analyzer: TextAnalyzer, settings: Settings
+        self, database: Database, language_model: MeteredModel, text_analyzer: TextAnalyzer, settings: Settings
     ) -> None:
         self._database = database
         self._language_model = language_model
@@ -66,7 +67,7 @@ class Memory:
         self._busy: set[int] = set()
 
     async def update(self, dialogue_id: int) -> None:
-        """Fold what has grown too long, gather new facts; a model that is away leaves it to the next turn."""
+        """Fold what has grown too long, gather new facts; without the model (or budget) the next turn does it."""
         if dialogue_id in self._busy:
             return
         self._busy.add(dialogue_id)
@@ -94,7 +95,7 @@ class Memory:
 
     async def _summarise(self, dialogue: Dialogue, older: list[prompts.Said], *, budget: int) -> None:
         request = prompts.for_summary(dialogue.summary, older, budget=budget * 2)
-        summary, _ = split_answer(await self._language_model.answer(request))
+        summary, _ = split_answer(await self._language_model.answer(dialogue.person_id, request))
         if await self._text_analyzer.refusal_of(summary):
             # It would come back with each request; what was said so far is forgotten instead.
             log.warning("dialogue.summary_refused", dialogue_id=dialogue.id)
@@ -113,7 +114,7 @@ class Memory:
         found: list[str] = []
         if room > 0:
             request = prompts.for_facts(known, fresh, most=room, budget=allowed.memory_tokens)
-            found = prompts.facts_of(await self._language_model.answer(request), most=room)
+            found = prompts.facts_of(await self._language_model.answer(dialogue.person_id, request), most=room)
         kept = [text for text in found if not await self._text_analyzer.refusal_of(text)]
         async with self._database.unit() as session:
             # Somebody who had everything deleted meanwhile is not remembered.

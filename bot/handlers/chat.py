@@ -1,15 +1,16 @@
 """Talking: what a person writes, sends or edits, and /photo, which is a wish put into the talk."""
 
 import structlog
-from aiogram import Bot, F, Router
-from aiogram.exceptions import TelegramBadRequest
+from aiogram import F, Router
 from aiogram.filters import Command, CommandObject
-from aiogram.types import CallbackQuery, Message, PhotoSize, Update, Voice
+from aiogram.types import CallbackQuery, Document, Message, PhotoSize, Update
 
 from bot.chat.conversation import Conversation
 from bot.chat.turn import Incoming
 from bot.handlers.personas.persona_picker import PersonaPicker
-from bot.llm.client import LanguageModel, LanguageModelUnavailable
+from bot.llm.attachment_reader import TooLong
+from bot.llm.attachments import Attachments
+from bot.llm.metered import OverBudget
 from bot.models import Person
 from bot.settings import Settings
 from bot.telegram.callbacks import AnswerAgain
@@ -18,8 +19,6 @@ from bot.texts import Say
 
 log = structlog.get_logger(__name__)
 
-#: What Telegram lets a bot download, in bytes.
-MAX_DOWNLOAD = 20 * 1024 * 1024
 #: What can be sent beside text, as the language model is told of it in square brackets.
 _SENT = {
     "animation": "an animation", "audio": "a piece of music", "contact": "a contact", "dice": "a dice throw",
@@ -75,15 +74,25 @@ async def send_something(
     say: Say,
     conversation: Conversation,
     picker: PersonaPicker,
-    language_model: LanguageModel,
+    attachments: Attachments,
     settings: Settings,
 ) -> None:
     """A voice message is heard and a picture seen where the models can; otherwise she knows what it was."""
     text, picture = "", None
-    if message.voice and settings.llm_transcription_model and message.bot:
-        text = await _heard(message.bot, message.voice, language_model, settings.llm_transcription_model)
-    if message.photo and settings.llm_sees_pictures and message.bot:
-        picture = await _downloaded(message.bot, message.photo[-1])
+    if message.voice:
+        try:
+            text = await attachments.heard(person.id, message.voice)
+        except TooLong:
+            await message.answer(say("voice-too-long", seconds=settings.voice_longest))
+            return
+        except OverBudget:
+            await message.answer(say("voice-limit"))
+            return
+    if file := _picture(message):
+        try:
+            picture = await attachments.seen(person.id, file)
+        except OverBudget:
+            await message.answer(say("picture-limit"))
     incoming = _incoming(message, event_update, text or _described(message, seen=bool(picture)), picture=picture)
     await _take_turn(message, person, say, conversation, picker, incoming)
 
@@ -98,11 +107,11 @@ async def answer_again(
     query: CallbackQuery, callback_data: AnswerAgain, person: Person, say: Say, conversation: Conversation
 ) -> None:
     """Another answer in place of the last one."""
-    last = await conversation.is_last(person, callback_data.message_id)
-    await acknowledge(query, None if last else say("stale-button"))
+    why_not = await conversation.why_not_rewrite(person, callback_data.message_id)
+    await acknowledge(query, say(why_not) if why_not else None)
     if not isinstance(query.message, Message):
         return
-    if not last or not await conversation.rewrite(person, say, query.message.chat.id, callback_data.message_id):
+    if why_not or not await conversation.rewrite(person, say, query.message.chat.id, callback_data.message_id):
         await replace_buttons(query, None)
 
 
@@ -131,6 +140,15 @@ def _incoming(
     )
 
 
+def _picture(message: Message) -> PhotoSize | Document | None:
+    """The largest size of a photo, or a picture that was sent as a file."""
+    if message.photo:
+        return message.photo[-1]
+    document = message.document
+    is_picture = document is not None and (document.mime_type or "").startswith("image/")
+    return document if is_picture else None
+
+
 def _described(message: Message, *, seen: bool) -> str:
     """`[The person sent a sticker: 👋]`, and what was written to it."""
     what = _SENT[message.content_type]
@@ -144,24 +162,3 @@ def _described(message: Message, *, seen: bool) -> str:
     elif not seen:
         details = ", which you cannot see or open"
     return " ".join(filter(None, (f"[The person sent {what}{details}]", message.caption)))
-
-
-async def _heard(bot: Bot, voice: Voice, language_model: LanguageModel, model: str) -> str:
-    sound = await _downloaded(bot, voice)
-    if not sound:
-        return ""
-    try:
-        return await language_model.transcribe(sound, model)
-    except LanguageModelUnavailable:
-        return ""
-
-
-async def _downloaded(bot: Bot, file: Voice | PhotoSize) -> bytes | None:
-    if (file.file_size or 0) > MAX_DOWNLOAD:
-        return None
-    try:
-        content = await bot.download(file.file_id, timeout=30)
-    except (TelegramBadRequest, TimeoutError) as error:
-        log.warning("file.not_downloaded", error=type(error).__name__)
-        return None
-    return content.read() if content else None

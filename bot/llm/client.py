@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
 import openai
@@ -22,6 +23,15 @@ class ChatMessage(TypedDict):
     role: Literal["system", "user", "assistant"]
     #: Text, or the API's list of parts where a picture goes along.
     content: str | list[dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Completion:
+    """What a model said; tokens are None where the server does not count them."""
+
+    text: str
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
 
 
 #: Is given the whole text so far, each time more of it has come.
@@ -56,24 +66,24 @@ class LanguageModel:
             max_retries=retries,
         )
 
-    async def answer(self, messages: Sequence[ChatMessage], on_text: OnText | None = None) -> str:
+    async def answer(self, messages: Sequence[ChatMessage], on_text: OnText | None = None) -> Completion:
         """The model's text, shown to `on_text` while it is written. Raises LanguageModelUnavailable."""
         ask = self._whole if on_text is None else self._streamed
         try:
             with away(), metrics.MODEL_SECONDS.time():
                 async with asyncio.timeout(self._timeout):
-                    text = await ask(list(messages), on_text or _ignore)
+                    said = await ask(list(messages), on_text or _ignore)
         except (openai.OpenAIError, TimeoutError) as error:
             # The body of an error can repeat the chat: only its kind and status are logged.
             status = getattr(error, "status_code", None)
             log.warning("language_model.unavailable", error=type(error).__name__, status=status)
             self._note(f"{type(error).__name__} {status or ''}".strip())
             raise LanguageModelUnavailable(type(error).__name__) from error
-        if not text.strip():
+        if not said.text.strip():
             log.warning("language_model.empty_answer")
             self._note("empty answer")
             raise LanguageModelUnavailable("empty answer")
-        return text
+        return said
 
     def _note(self, kind: str) -> None:
         metrics.MODEL_ERRORS.labels(kind).inc()
@@ -82,20 +92,22 @@ class LanguageModel:
     async def transcribe(self, voice: bytes, model: str) -> str:
         """What is said in a voice message (OGG). Raises LanguageModelUnavailable."""
         try:
-            async with asyncio.timeout(self._timeout):
-                heard = await self._client.audio.transcriptions.create(
-                    model=model, file=("voice.ogg", io.BytesIO(voice), "audio/ogg")
-                )
+            with away():
+                async with asyncio.timeout(self._timeout):
+                    heard = await self._client.audio.transcriptions.create(
+                        model=model, file=("voice.ogg", io.BytesIO(voice), "audio/ogg")
+                    )
         except (openai.OpenAIError, TimeoutError) as error:
             log.warning("language_model.not_transcribed", error=type(error).__name__)
             self._note(type(error).__name__)
             raise LanguageModelUnavailable(type(error).__name__) from error
         return str(getattr(heard, "text", "")).strip()
 
-    async def _whole(self, messages: list[ChatMessage], _on_text: OnText) -> str:
-        return _text_of(await self._client.chat.completions.create(**self._request(messages)))
+    async def _whole(self, messages: list[ChatMessage], _on_text: OnText) -> Completion:
+        whole = await self._client.chat.completions.create(**self._request(messages))
+        return Completion(text=_text_of(whole), **_tokens(whole))
 
-    async def _streamed(self, messages: list[ChatMessage], on_text: OnText) -> str:
+    async def _streamed(self, messages: list[ChatMessage], on_text: OnText) -> Completion:
         for left in reversed(range(BROKEN_STREAMS + 1)):
             try:
                 return await self._stream(messages, on_text)
@@ -105,15 +117,16 @@ class LanguageModel:
                 log.info("language_model.stream_broke")
         raise AssertionError("unreachable")
 
-    async def _stream(self, messages: list[ChatMessage], on_text: OnText) -> str:
-        text = ""
+    async def _stream(self, messages: list[ChatMessage], on_text: OnText) -> Completion:
+        text, tokens = "", dict[str, int]()
         stream = await self._client.chat.completions.create(**self._request(messages), stream=True)
         async with stream:
             async for chunk in stream:
+                tokens |= _tokens(chunk)
                 if piece := _piece_of(chunk):
                     text += piece
                     on_text(text)
-        return text
+        return Completion(text=text, **tokens)
 
     def _request(self, messages: list[ChatMessage]) -> dict[str, Any]:
         return {"model": self._model, "messages": messages, "max_tokens": self._max_tokens, "temperature": 0.9}
@@ -131,6 +144,13 @@ def _piece_of(chunk: object) -> str:
     choices = getattr(chunk, "choices", None) or [None]
     content = getattr(getattr(choices[0], "delta", None), "content", None)
     return content if isinstance(content, str) else ""
+
+
+def _tokens(counted: object) -> dict[str, int]:
+    """What the server counted, of an answer or of the chunk that tells it."""
+    usage = getattr(counted, "usage", None)
+    found = {name: getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens")}
+    return {name: value for name, value in found.items() if isinstance(value, int) and value >= 0}
 
 
 def _text_of(completion: object) -> str:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.accounts import usage
 from bot.models import Message, Payment, Person, ReceivedUpdate, Role
 from bot.settings import Settings
 from generation import figures as pipeline
@@ -26,6 +27,9 @@ FIGURES = (
     Figure("language_model", "vitte_language_model_seconds", "Language model, for answers of late.", "quantile"),
     Figure("language_model_errors", "vitte_language_model_errors_lately", "Its calls that failed of late."),
     Figure("payment_errors", "vitte_payment_errors_lately", "Payments of late that could not be answered."),
+    Figure("model_calls", "vitte_language_model_calls_last_day", "Calls of it that people caused."),
+    Figure("model_tokens", "vitte_language_model_tokens_last_day", "Tokens of them.", "kind"),
+    Figure("model_cost", "vitte_language_model_cost_last_day", "What they cost, by the prices of the settings."),
     Figure(
         "updates_put_away",
         "vitte_updates_put_away_lately",
@@ -46,6 +50,7 @@ async def read(session: AsyncSession, settings: Settings, *, window: float) -> S
         **await _people(session, settings),
         "language_model": await _language_model(session, window),
         "language_model_errors": {"": failed.get(LANGUAGE_MODEL, 0)},
+        **_usage(await usage.of_everybody(session), settings),
         "payment_errors": {"": failed.get(PAYMENT, 0)},
         "updates_put_away": {"": failed.get(UPDATE_PUT_AWAY, 0)},
         "stars_today": {"": await _stars_today(session)},
@@ -68,6 +73,14 @@ async def _people(session: AsyncSession, settings: Settings) -> dict[str, Values
     return {
         "people": {"premium": seen.premium, "free": seen.everybody - seen.premium},
         "premium_ratio": {"": ratio},
+    }
+
+
+def _usage(used: usage.Used, settings: Settings) -> dict[str, Values]:
+    return {
+        "model_calls": {"": used.calls},
+        "model_tokens": {"prompt": used.prompt_tokens, "completion": used.completion_tokens},
+        "model_cost": {"": used.cost(settings)},
     }
 
 

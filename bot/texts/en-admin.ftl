@@ -73,6 +73,9 @@ admin-stats =
     People in a day: { $people }, premium { $ratio }, today { $stars } ⭐
     Workers: well { $well }, sick { $sick }, lost { $silent }
     Messages not handled yet: { $updates }
+admin-usage = calls { $calls }, tokens { $tokens }, voice { $voice } s, pictures { $pictures }, cost { $cost }
+admin-used = Language model in 24 hours: { $usage }
+admin-dearest = Most of it: { $people }
 admin-queue =
     { $state }
 
@@ -111,6 +114,8 @@ admin-person =
 
     Payments:
     { $payments }
+
+    Language model in 24 hours: { $usage }
 
     Photos: { $photos }
 

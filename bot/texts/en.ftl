@@ -128,8 +128,8 @@ photo-deleted = Deleted.
 photo-delete-by-hand = It is deleted here. A bot may not take old messages out of a chat: please delete it there yourself.
 photo-limit =
     No more photos for today: there can be { $count } in 24 hours. The next one in about { $wait }.
-    We can talk as long as you like, and premium has more photos.
-photo-limit-none = This plan has no photos, but we can talk as long as you like.
+    We can go on talking, and premium has more photos.
+photo-limit-none = This plan has no photos, but we can talk.
 album-empty = There are no photos yet. Ask for the first one: /photo
 album-end = There is nothing further.
 album-page = { $number } of { $count } · { $day }
@@ -166,11 +166,13 @@ writes-first-stopped = All right, I won't write first any more. /settings turns 
 privacy =
     What is stored: your Telegram number (your name is not), conversations, the facts of /memory, photos and their descriptions, settings and payments. The language model sees what is said, and the program that draws sees descriptions of photos.
 
+    How often the language model answered you is counted by the hour, for the limits of the plans.
+
     You can save all of it as a file, or delete it for good.
 privacy-export = Save my data
 privacy-file = Everything that is stored about you. The photos themselves as originals: /gallery
 privacy-erase = Delete everything
-privacy-erase-what = Conversations, memory, photos, your own characters, settings, unused photos and premium will be deleted; the subscription ends. Nothing can be brought back. The messages in this chat stay with you.
+privacy-erase-what = Conversations, memory, photos, your own characters, settings, unused photos and premium will be deleted; the subscription ends. Nothing can be brought back. The messages in this chat stay with you. What was used of today's limits is kept without your number until tomorrow.
 privacy-erase-surely = Yes, delete everything
 privacy-keep = No, keep it
 privacy-erased = Everything is deleted. If you want to begin again: /start
@@ -257,6 +259,11 @@ own-cancelled = All right, we won't.
 own-deleted = Deleted, with the conversation.
 nothing-to-cancel = There is nothing to cancel.
 too-fast = I can't keep up with you! Give me a minute.
+talk-limit = We have talked so much in the last 24 hours that I need a rest. What you wrote is kept: write to me again in a few hours.
+rewrite-limit = I have said that anew three times already. Tell me in your own words what you would rather hear.
+voice-too-long = I listen to voice messages of up to { $seconds } seconds. Could you send a shorter one, or write to me?
+voice-limit = I have listened to all I can in 24 hours. Please write to me instead.
+picture-limit = I have looked at all the pictures I can in 24 hours; this one I can't see any more.
 refund-how = Write /refund and the number of the payment.
 refund-unknown = There is no such payment.
 refund-refused = Telegram refused: { $why }

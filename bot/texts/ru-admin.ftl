@@ -73,6 +73,9 @@ admin-stats =
     Люди за сутки: { $people }, премиум { $ratio }, сегодня { $stars } ⭐
     Воркеры: работают { $well }, больны { $sick }, пропали { $silent }
     Необработанных сообщений: { $updates }
+admin-usage = запросов { $calls }, токенов { $tokens }, голоса { $voice } с, картинок { $pictures }, цена { $cost }
+admin-used = Языковая модель за сутки: { $usage }
+admin-dearest = Больше всех: { $people }
 admin-queue =
     { $state }
 
@@ -111,6 +114,8 @@ admin-person =
 
     Платежи:
     { $payments }
+
+    Языковая модель за сутки: { $usage }
 
     Фото: { $photos }
 

@@ -1,10 +1,13 @@
 """The page API: everything a person does in a Telegram client, for the page and for tests."""
 
+import base64
 import io
 import json
 import secrets
 from typing import Any
 
+import numpy as np
+import soundfile
 from aiohttp import web
 from PIL import Image
 
@@ -39,9 +42,16 @@ def _picture() -> bytes:
     return buffer.getvalue()
 
 
+def _voice() -> bytes:
+    buffer = io.BytesIO()
+    seconds = np.arange(3 * 16_000) / 16_000
+    soundfile.write(buffer, 0.2 * np.sin(2 * np.pi * 220 * seconds), 16_000, format="OGG", subtype="OPUS")
+    return buffer.getvalue()
+
+
 #: Their files, for `getFile`: name, content type, bytes.
 FILES: dict[str, tuple[str, str, bytes]] = {
-    "voc": ("voice.ogg", "audio/ogg", b"OggS" + bytes(2_996)),
+    "voc": ("voice.ogg", "audio/ogg", _voice()),
     "pho": ("photo.jpg", "image/jpeg", _picture()),
 }  # fmt: skip
 
@@ -163,7 +173,8 @@ class PeopleApi:
     async def _send(self, request: web.Request) -> web.Response:
         """Text as `{"text": ...}` (a client cuts long ones), anything else as `{"kind": "sticker"}`.
 
-        `reply_to_message_id` makes a text a reply.
+        `reply_to_message_id` makes a text a reply. A voice, photo or document may bring its own `file` in
+        Base64, and `fields` to say of it what a client would, true or not.
         """
         person, chat = self._member(request)
         body = await _body(request)
@@ -177,7 +188,8 @@ class PeopleApi:
                 contents[0]["reply_to_message"] = without_reply(replied)
         elif kind in KINDS:
             caption = {"caption": str(body["caption"])} if body.get("caption") else {}
-            contents = [KINDS[kind] | caption]
+            with_file = {"file", "fields"} & body.keys()
+            contents = [(self._attached(kind, body) if with_file else KINDS[kind]) | caption]
         else:
             raise _wrong(f"kind must be text or one of {', '.join(KINDS)}")
         sent = []
@@ -188,6 +200,17 @@ class PeopleApi:
                 self._updates.add({"message": message})
             sent.append(message)
         return web.json_response(sent)
+
+    def _attached(self, kind: str, body: Json) -> Json:
+        said: Json = dict(body.get("fields") or {})
+        if "file" in body:
+            content = base64.b64decode(body["file"])
+            file_id = self._store.add_file(
+                str(said.get("file_name", kind)), str(said.get("mime_type", "")), content
+            )
+            said |= {"file_id": file_id, "file_unique_id": file_id[-12:], "file_size": len(content)}
+        usual = KINDS[kind][kind]
+        return {kind: [usual[0] | said]} if kind == "photo" else {kind: usual | said}
 
     async def _edit(self, request: web.Request) -> web.Response:
         person, chat = self._member(request)

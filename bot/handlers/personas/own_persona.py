@@ -15,7 +15,8 @@ from bot.accounts import privacy
 from bot.accounts.plans import plan_of
 from bot.handlers.personas.persona_picker import PersonaPicker
 from bot.llm import prompts
-from bot.llm.client import LanguageModel, LanguageModelUnavailable
+from bot.llm.client import LanguageModelUnavailable
+from bot.llm.metered import MeteredModel
 from bot.llm.text_analysis import TextAnalyzer
 from bot.models import OwnPersona, Person
 from bot.personas.catalog import OWN, PersonaCatalog, count_own
@@ -116,7 +117,7 @@ async def answer(
     own_persona: OwnPersona,
     database: Database,
     text_analyzer: TextAnalyzer,
-    language_model: LanguageModel,
+    language_model: MeteredModel,
     catalog: PersonaCatalog,
 ) -> None:
     """Take one answer, or say what is wrong with it and ask the same again."""
@@ -129,7 +130,7 @@ async def answer(
         return
     values: dict[str, object] = {question.field: int(text) if question.field == "age" else text}
     if question.field == "looks":
-        english, wrong = await _drawable(text, say, text_analyzer, language_model)
+        english, wrong = await _drawable(text, person, say, text_analyzer, language_model)
         if wrong:
             await message.answer(wrong, reply_markup=_cancel_button(say))
             return
@@ -229,22 +230,22 @@ async def _wrong(question: Question, text: str, row: OwnPersona, say: Say, text_
 
 
 async def _drawable(
-    looks: str, say: Say, text_analyzer: TextAnalyzer, language_model: LanguageModel
+    looks: str, person: Person, say: Say, text_analyzer: TextAnalyzer, language_model: MeteredModel
 ) -> tuple[str, str]:
     """Looks for the image model, or why there are none, in words."""
-    english = await _in_english(looks, language_model)
+    english = await _in_english(looks, person, language_model)
     if english is None:
         return "", say("own-later")
     refused = await text_analyzer.refusal_of_persona(english)
     return english, say("own-refused") if refused or not english else ""
 
 
-async def _in_english(looks: str, language_model: LanguageModel) -> str | None:
-    """None while the language model is away."""
+async def _in_english(looks: str, person: Person, language_model: MeteredModel) -> str | None:
+    """None while the language model is away, or the day's budget is used."""
     if looks.isascii():
         return clean(looks)[:MAX_ENGLISH]
     try:
-        english = await language_model.answer(prompts.for_looks(looks))
+        english = await language_model.answer(person.id, prompts.for_looks(looks))
     except LanguageModelUnavailable:
         return None
     return clean(english.encode("ascii", "ignore").decode())[:MAX_ENGLISH]

@@ -12,7 +12,7 @@ QUESTION = [{"role": "user", "content": "Hello!"}]
 async def ask(settings: ProductSettings) -> str:
     model = LanguageModel(settings)
     try:
-        return await model.answer(QUESTION)  # type: ignore[arg-type]
+        return (await model.answer(QUESTION)).text  # type: ignore[arg-type]
     finally:
         await model.close()
 
