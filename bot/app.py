@@ -52,7 +52,7 @@ from bot.updates.follow_ups import FollowUps
 from bot.updates.inbox import EVERY as INBOX_EVERY
 from bot.updates.inbox import Inbox
 from bot.updates.middlewares import AccessMiddleware, MaintenanceMiddleware, PersonMiddleware
-from bot.updates.rate_limit import RateLimitMiddleware
+from bot.updates.rate_limit import RateLimit, RateLimitMiddleware
 from generation import storage
 from generation.errors import WorkflowError
 from generation.orders import jobs
@@ -112,7 +112,7 @@ class _Shared:
     catalog: PersonaCatalog
     language_model: MeteredModel
     text_analyzer: TextAnalyzer
-    rate_limit: RateLimitMiddleware
+    rate_limit: RateLimit
 
 
 @asynccontextmanager
@@ -207,7 +207,7 @@ async def _shared(settings: Settings, stack: AsyncExitStack, text_analyzer: Text
         catalog=PersonaCatalog(check_data.load_all_or_stop(workflows, texts)),
         language_model=MeteredModel(language_model, database, settings),
         text_analyzer=text_analyzer,
-        rate_limit=RateLimitMiddleware(settings),
+        rate_limit=RateLimit(settings, redis),
     )
 
 
@@ -315,17 +315,14 @@ def _inbox(shared: _Shared, dispatcher: Dispatcher, follow_ups: FollowUps) -> In
     )
 
 
-def _dispatcher(
-    settings: Settings, database: Database, texts: Texts, rate_limit: RateLimitMiddleware
-) -> Dispatcher:
+def _dispatcher(settings: Settings, database: Database, texts: Texts, rate_limit: RateLimit) -> Dispatcher:
     """Handlers behind their middlewares; who may go on is asked when it is known which handler it will be."""
     dispatcher = Dispatcher()
     dispatcher.update.outer_middleware(PersonMiddleware(database, texts, settings))
-    access, maintenance = AccessMiddleware(), MaintenanceMiddleware(database, settings)
+    before = (AccessMiddleware(), MaintenanceMiddleware(database, settings), RateLimitMiddleware(rate_limit))
     for observer in (dispatcher.message, dispatcher.edited_message, dispatcher.callback_query):
-        observer.middleware(access)
-        observer.middleware(maintenance)
-        observer.middleware(rate_limit)
+        for middleware in before:
+            observer.middleware(middleware)
     dispatcher.include_router(build_router())
     return dispatcher
 

@@ -1,7 +1,7 @@
 """Whether a person has written again while the answer to the last message is still being made."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from aiogram.types import Update
@@ -14,7 +14,7 @@ from generation.runtime.database import Database
 class FollowUps:
     """The inbox tells it what came, the conversation asks. One per process, built by `bot.app`."""
 
-    def __init__(self, database: Database, *, bot_id: int, allows: Callable[[int], bool]) -> None:
+    def __init__(self, database: Database, *, bot_id: int, allows: Callable[[int], Awaitable[bool]]) -> None:
         """`allows`: whether a person's next message will be answered, and not only told to slow down."""
         self._database = database
         self._bot_id = bot_id
@@ -50,8 +50,10 @@ class FollowUps:
                 .order_by(ReceivedUpdate.update_id)
                 .limit(1)
             )
+        if payload is None or not _is_talk(Update.model_validate(payload)):
+            return False
         # In a private chat the chat is its person.
-        return payload is not None and _is_talk(Update.model_validate(payload)) and self._allows(chat_id)
+        return await self._allows(chat_id)
 
 
 def _is_talk(update: Update) -> bool:

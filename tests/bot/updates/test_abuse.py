@@ -3,12 +3,14 @@
 import asyncio
 
 import pytest
+from arq import ArqRedis
 from sqlalchemy import func, select
 
 from bot.app import Application
 from bot.llm.prompts import gives_away
 from bot.models import Message, ReceivedUpdate, Role
-from bot.updates.rate_limit import RateLimitMiddleware
+from bot.updates.rate_limit import RateLimit
+from generation.orders import jobs
 from generation.runtime.database import Database
 from sandbox.llm import LanguageModelServer
 from sandbox.settings import ProductSettings
@@ -71,17 +73,46 @@ async def test_a_flood_of_presses_is_answered_and_does_nothing(
         await ben.notices("answer", lambda it: CALM in it["text"])
 
 
-def test_the_allowance_comes_back_with_time_and_is_told_of_anew() -> None:
+async def test_the_limit_holds_across_processes_and_restarts(redis: ArqRedis, settings: ProductSettings) -> None:
+    few = settings.model_copy(update={"messages_at_once": 3, "messages_a_minute": 1})
+    verdicts = [await RateLimit(few, redis).take(1) for _ in range(5)]
+    assert [verdict.allowed for verdict in verdicts] == [True, True, True, False, False]
+    # Whichever process it is, the person is told once.
+    assert [verdict.tell for verdict in verdicts] == [False, False, False, True, False]
+    assert not await RateLimit(few, redis).has_left(1)
+    assert await RateLimit(few, redis).has_left(2)
+
+
+async def test_looking_takes_nothing_and_what_was_taken_comes_back(
+    redis: ArqRedis, settings: ProductSettings
+) -> None:
+    fast = RateLimit(settings.model_copy(update={"messages_at_once": 1, "messages_a_minute": 1200}), redis)
+    assert [await fast.has_left(1) for _ in range(3)] == [True, True, True]
+    assert (await fast.take(1)).allowed
+    async with asyncio.timeout(20):
+        while not (await fast.take(1)).allowed:
+            await asyncio.sleep(0.02)
+    # Nothing stays of somebody who is silent.
+    assert 0 < await redis.pttl(f"{settings.arq_queue}:rate:1") <= 1100
+
+
+async def test_without_redis_each_process_counts_for_itself(settings: ProductSettings) -> None:
     now = 0.0
-    limit = RateLimitMiddleware(
-        ProductSettings.model_construct(messages_at_once=3, messages_a_minute=6), clock=lambda: now
-    )
-    assert [limit.allows(1) for _ in range(4)] == [True, True, True, False]
-    assert limit.allows(2)
+    away = jobs.connect("redis://127.0.0.1:9", queue="away", retries=0)
+    few = settings.model_copy(update={"messages_at_once": 3, "messages_a_minute": 6})
+    limit = RateLimit(few, away, clock=lambda: now)
+
+    async def taken(count: int) -> list[bool]:
+        return [(await limit.take(1)).allowed for _ in range(count)]
+
+    assert await taken(4) == [True, True, True, False]
+    assert (await limit.take(2)).allowed
     now = 10.0
-    assert [limit.allows(1) for _ in range(2)] == [True, False]
+    assert await taken(2) == [True, False]
     now = 1000.0
-    assert [limit.allows(1) for _ in range(4)] == [True, True, True, False]
+    assert await taken(4) == [True, True, True, False]
+    assert (await limit.take(1)).tell is False
+    await away.aclose()
 
 
 async def test_a_prompt_injection_that_works_on_the_model_does_not_reach_the_person(
