@@ -41,6 +41,7 @@ class ComfyUISettings(Group):
     """The worker's ComfyUI or what stands in for one, and its card."""
 
     comfyui_url: HttpAddress
+    comfyui_secret: Annotated[SecretStr, Field(min_length=1)] | None = None
     comfyui_restart_command: str = ""
     warm_up: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = ()
     render_timeout: Annotated[float, Field(gt=0)] = 180

@@ -14,9 +14,11 @@ from typing import Any
 
 import aiohttp
 import structlog
+from pydantic import SecretStr
 
 from generation.backends.comfyui_history import ImageFile, Rendered, rendered
 from generation.backends.gpu import GpuReport
+from generation.comfyui_nodes.access import HEADER
 from generation.errors import (
     ComfyUIError,
     ComfyUISick,
@@ -59,7 +61,16 @@ class ComfyUI:
     one_after_another = True
     name = "comfyui"
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, *, poll: float = 1.0, stall: float = 120) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        *,
+        secret: SecretStr | None = None,
+        poll: float = 1.0,
+        stall: float = 120,
+    ) -> None:
+        self._to_nodes = {HEADER: secret.get_secret_value()} if secret else {}
         self._session = session
         self._url = url
         self._poll = poll
@@ -67,6 +78,7 @@ class ComfyUI:
         self._client_id: str | None = None
         self._stats: dict[str, Any] = {}
         self._has_gpu_node = True
+        self._was_refused = False
         self._watched: dict[str, _Watched] = {}
         self._abandoned: set[str] = set()
         self._stopping: set[asyncio.Task[None]] = set()
@@ -228,7 +240,7 @@ class ComfyUI:
         if not self._has_gpu_node:
             return {}
         try:
-            async with self._request("GET", "/vitte/gpu", timeout=2) as response:
+            async with self._ask_nodes("GET", "/vitte/gpu", timeout=2) as response:
                 # One that does not have it now gets it with a restart, and this connection breaks then.
                 self._has_gpu_node = response.status != 404
                 return await response.json() if response.status == 200 else {}
@@ -240,19 +252,21 @@ class ComfyUI:
         async with self._request("POST", "/free", json={"unload_models": True, "free_memory": True}) as response:
             if response.status != 200:
                 raise ComfyUIUnreachable(f"/free answered {response.status}")
-        async with self._request("DELETE", "/vitte/models"):
+        async with self._ask_nodes("DELETE", "/vitte/models"):
             pass  # 404 and 405: there is no such node
 
     async def restart(self) -> None:
         """Have `comfyui_nodes` end the process, for whoever keeps it running to start it anew."""
-        async with self._request("POST", "/vitte/restart") as response:
+        async with self._ask_nodes("POST", "/vitte/restart") as response:
+            if response.status == 403:
+                raise ComfyUIError("COMFYUI_SECRET is not the VITTE_SECRET of this ComfyUI")
             if response.status != 200:
                 raise ComfyUIError("COMFYUI_RESTART_COMMAND is not set, and comfyui_nodes is not installed")
 
     async def vram_peak(self, *, forget: bool = False) -> int | None:
         """Most bytes of VRAM that were in use since the last `forget`; None without `comfyui_nodes`."""
         if forget:
-            async with self._request("POST", "/vitte/gpu/forget_peak"):
+            async with self._ask_nodes("POST", "/vitte/gpu/forget_peak"):
                 return None
         return (await self._gpu_node()).get("vram_peak")
 
@@ -267,6 +281,15 @@ class ComfyUI:
             if response.status != 200:
                 raise ComfyUIError(f"/view answered {response.status}")
             return await read_image(response)
+
+    @asynccontextmanager
+    async def _ask_nodes(self, method: str, path: str, *, timeout: float = 10) -> Any:
+        """A request to `comfyui_nodes`, which may ask for a secret; ComfyUI's own routes do not get it."""
+        async with self._request(method, path, timeout=timeout, headers=self._to_nodes) as response:
+            if response.status == 403 and not self._was_refused:
+                log.warning("comfyui.nodes_refuse", hint="COMFYUI_SECRET must be the VITTE_SECRET of this ComfyUI")
+            self._was_refused = response.status == 403
+            yield response
 
     async def _get(self, path: str, *, timeout: float = 10) -> dict[str, Any]:
         async with self._request("GET", path, timeout=timeout) as response:

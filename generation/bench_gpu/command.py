@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from generation.backends.comfyui import ComfyUI
@@ -31,6 +32,7 @@ class BenchSettings(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
 
     comfyui_url: HttpAddress
+    comfyui_secret: SecretStr | None = None
     workflows_folder: str = ""
 
 
@@ -112,7 +114,7 @@ def main(arguments: Sequence[str]) -> int | str:
     card: dict[str, Any] = {}
     rows: list[Row] = []
     try:
-        asyncio.run(_run(settings.comfyui_url, found, options, card, rows))
+        asyncio.run(_run(settings, found, options, card, rows))
     except ComfyUIError as error:
         problem = f"ComfyUI at COMFYUI_URL: {error}."
     except KeyboardInterrupt:
@@ -139,11 +141,15 @@ def _report(card: dict[str, Any], rows: Sequence[Row], folder: Path, options: ar
 
 
 async def _run(
-    url: str, found: Sequence[Variant], options: argparse.Namespace, card: dict[str, Any], rows: list[Row]
+    settings: BenchSettings,
+    found: Sequence[Variant],
+    options: argparse.Namespace,
+    card: dict[str, Any],
+    rows: list[Row],
 ) -> None:
     """Fill `card` and `rows`, which are there for the report whatever happens on the way."""
     async with aiohttp.ClientSession() as session:
-        comfyui = ComfyUI(session, url, poll=0.2)
+        comfyui = ComfyUI(session, settings.comfyui_url, secret=settings.comfyui_secret, poll=0.2)
         card |= _described(await comfyui.system_stats())
         listening = asyncio.create_task(comfyui.listen())
         try:

@@ -2,15 +2,33 @@
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import Any
 
 import torch
 from aiohttp import web
 from server import PromptServer
 
+from .access import allowed
 from .loaders import KEPT
 from .nvml import Card
 from .saving import start_forgetting
+
+Route = Callable[[web.Request], Awaitable[web.Response]]
+
+
+def _guarded(route: Route) -> Route:
+    """Refuse whoever is not the worker (`access`)."""
+    secret = os.environ.get("VITTE_SECRET", "")
+
+    @wraps(route)
+    async def answer(request: web.Request) -> web.Response:
+        if not allowed(request.headers, request.remote, secret):
+            return web.json_response({"error": "for the worker alone: VITTE_SECRET, COMFYUI_SECRET"}, status=403)
+        return await route(request)
+
+    return answer
 
 
 def add() -> None:
@@ -21,6 +39,7 @@ def add() -> None:
     routes = PromptServer.instance.routes
 
     @routes.get("/vitte/gpu")  # type: ignore[untyped-decorator]
+    @_guarded
     async def gpu(_request: web.Request) -> web.Response:
         """`load` from 0 to 1, `temperature` in degrees Celsius, `vram_peak` in bytes; null where unknown."""
         load, temperature = None, None
@@ -33,12 +52,14 @@ def add() -> None:
         return web.json_response({"load": load, "temperature": temperature, "vram_peak": _peak(), "models": models})
 
     @routes.post("/vitte/restart")  # type: ignore[untyped-decorator]
+    @_guarded
     async def restart(_request: web.Request) -> web.Response:
         """End the process at once, whatever it is stuck in; what keeps it running starts it anew."""
         asyncio.get_running_loop().call_later(0.2, os._exit, 1)
         return web.Response()
 
     @routes.post("/vitte/gpu/forget_peak")  # type: ignore[untyped-decorator]
+    @_guarded
     async def forget_peak(_request: web.Request) -> web.Response:
         if torch.cuda.is_available():
             # What an earlier, larger batch reserved would count as this one's.
@@ -47,10 +68,12 @@ def add() -> None:
         return web.Response()
 
     @routes.get("/vitte/models")  # type: ignore[untyped-decorator]
+    @_guarded
     async def models(_request: web.Request) -> web.Response:
         return web.json_response(KEPT.report())
 
     @routes.delete("/vitte/models")  # type: ignore[untyped-decorator]
+    @_guarded
     async def forget_models(_request: web.Request) -> web.Response:
         KEPT.clear()
         return web.Response()

@@ -194,7 +194,7 @@ def _built(
 def _backend(settings: Settings, session: aiohttp.ClientSession) -> Backend:
     if settings.render_backend == "runpod" and settings.runpod_url and settings.runpod_api_key:
         return RunPod(session, settings.runpod_url, settings.runpod_api_key.get_secret_value())
-    return ComfyUI(session, settings.comfyui_url, stall=settings.stall_timeout)
+    return ComfyUI(session, settings.comfyui_url, secret=settings.comfyui_secret, stall=settings.stall_timeout)
 
 
 async def _check_token(bot: Bot) -> None:

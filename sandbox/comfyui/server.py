@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from aiohttp import WSMsgType, web
 
+from generation.comfyui_nodes import access
 from sandbox.comfyui.execution import Cost, Executor, Prompt
 from sandbox.comfyui.nodes import MODELS, NODES
 from sandbox.comfyui.validation import Invalid, validate
@@ -36,6 +37,8 @@ class ComfyUIServer:
         self._number = 0
         #: Degrees Celsius that the node of comfyui_nodes tells; None while it is not installed.
         self.temperature: float | None = None
+        #: Their VITTE_SECRET.
+        self.secret = ""
         #: What was asked of those nodes beside that.
         self.asked_of_nodes: list[str] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -111,10 +114,10 @@ class ComfyUIServer:
         # Those of generation/comfyui_nodes, where a test has installed it by giving the card a temperature.
         application.add_routes(
             [
-                web.get("/vitte/gpu", self._gpu),
-                web.post("/vitte/gpu/forget_peak", self._node_route),
-                web.delete("/vitte/models", self._node_route),
-                web.post("/vitte/restart", self._node_route),
+                web.get("/vitte/gpu", self._of_nodes),
+                web.post("/vitte/gpu/forget_peak", self._of_nodes),
+                web.delete("/vitte/models", self._of_nodes),
+                web.post("/vitte/restart", self._of_nodes),
             ]
         )
         application.router.add_get("/sandbox/record", self._record)
@@ -204,22 +207,22 @@ class ComfyUIServer:
         system = {"os": "posix", "comfyui_version": VERSION, "pytorch_version": "stand-in", "argv": ["stand-in"]}
         return web.json_response({"system": system, "devices": [device]})
 
-    async def _gpu(self, _request: web.Request) -> web.Response:
+    async def _of_nodes(self, request: web.Request) -> web.Response:
         if self.temperature is None:
             return web.Response(status=404)
-        vram = MODEL_VRAM if self.executor.loaded_model else 0
-        models = {"hits": 0, "loads": self.executor.swaps, "load_seconds": self.executor.swaps * 1.0}
-        return web.json_response(
-            {"load": 0.9, "temperature": self.temperature, "vram_peak": vram, "models": models}
-        )
-
-    async def _node_route(self, request: web.Request) -> web.Response:
-        if self.temperature is None:
-            return web.Response(status=404)
+        if not access.allowed(request.headers, request.remote, self.secret):
+            return web.Response(status=403)
+        if request.path == "/vitte/gpu":
+            return self._gpu(self.temperature)
         self.asked_of_nodes.append(f"{request.method} {request.path}")
         if request.path == "/vitte/restart":
             await self.restart()
         return web.Response()
+
+    def _gpu(self, temperature: float) -> web.Response:
+        vram = MODEL_VRAM if self.executor.loaded_model else 0
+        models = {"hits": 0, "loads": self.executor.swaps, "load_seconds": self.executor.swaps * 1.0}
+        return web.json_response({"load": 0.9, "temperature": temperature, "vram_peak": vram, "models": models})
 
     async def _object_info(self, request: web.Request) -> web.Response:
         name = request.match_info.get("name")

@@ -7,6 +7,7 @@ needs the folder linked into its `custom_nodes`, and the checkpoint that the con
 
 import io
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from generation.comfyui_nodes import access
 from generation.comfyui_nodes.grouping import Lengths, Text, groups
 from generation.comfyui_nodes.model_cache import ModelCache
 from sandbox.comfyui import Cost
@@ -214,3 +216,35 @@ async def test_a_model_that_comes_back_is_not_loaded_again(server: Server) -> No
     after = await server.get("/vitte/models")
     assert after["hits"] > before["hits"]
     assert after["loads"] - before["loads"] <= 1
+
+
+# -- who may ask ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "remote", "secret", "expected"),
+    [
+        ({}, "127.0.0.1", "", True),
+        ({}, "::1", "", True),
+        ({}, None, "", True),
+        ({}, "172.18.0.4", "", False),
+        ({}, "127.0.0.1", "s3cret", False),
+        ({"X-Vitte-Secret": "s3cret"}, "172.18.0.4", "s3cret", True),
+        ({"X-Vitte-Secret": "s3cre"}, "172.18.0.4", "s3cret", False),
+        ({"X-Vitte-Secret": "сек\udce9ет"}, "172.18.0.4", "s3cret", False),
+        ({"Origin": "http://evil.example"}, "127.0.0.1", "", False),
+        ({"Origin": "http://127.0.0.1:8188"}, "127.0.0.1", "", False),
+        ({"Sec-Fetch-Site": "none"}, "127.0.0.1", "", False),
+        ({"Origin": "null", "X-Vitte-Secret": "s3cret"}, "127.0.0.1", "s3cret", False),
+    ],
+)
+def test_the_routes_are_for_the_worker_alone(
+    headers: dict[str, str], remote: str | None, secret: str, expected: bool
+) -> None:
+    assert access.allowed(headers, remote, secret) is expected
+
+
+def test_every_route_asks_who_it_is() -> None:
+    source = (Path(access.__file__).parent / "routes.py").read_text("utf-8")
+    assert source.count("@routes.") == source.count("@_guarded") >= 5
+    assert not re.search(r"@routes\.(?!.*\n    @_guarded\n)", source)

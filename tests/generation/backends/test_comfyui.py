@@ -3,7 +3,9 @@
 import asyncio
 import uuid
 
+import aiohttp
 import pytest
+from pydantic import SecretStr
 
 from generation.backends.comfyui import ComfyUI
 from generation.errors import (
@@ -147,6 +149,25 @@ async def test_what_only_the_nodes_can_do_is_done_by_them_or_refused(
     await client.restart()
     assert comfyui.asked_of_nodes == ["POST /vitte/gpu/forget_peak", "DELETE /vitte/models", "POST /vitte/restart"]
     assert not comfyui.executor.history
+
+
+async def test_the_nodes_get_their_secret_and_comfyui_itself_does_not(
+    comfyui: ComfyUIServer,
+) -> None:
+    comfyui.temperature, comfyui.secret = 60, "s3cret"
+    async with aiohttp.ClientSession() as session:
+        stranger = ComfyUI(session, comfyui.url, secret=SecretStr("guessed"))
+        with pytest.raises(ComfyUIError, match="COMFYUI_SECRET"):
+            await stranger.restart()
+        await stranger.free()
+        assert (await stranger.report()).temperature is None
+        worker = ComfyUI(session, comfyui.url, secret=SecretStr("s3cret"))
+        await worker.restart()
+        assert (await worker.report()).temperature == 60
+        assert comfyui.asked_of_nodes == ["POST /vitte/restart"]
+        page = {"Origin": "http://evil.example", "X-Vitte-Secret": "s3cret"}
+        async with session.post(f"{comfyui.url}/vitte/restart", headers=page) as response:
+            assert response.status == 403
 
 
 async def test_nobody_there_is_unreachable(client: ComfyUI, comfyui: ComfyUIServer) -> None:
