@@ -22,9 +22,14 @@ GenerationError
 
 from typing import Any
 
+from generation.runtime.plain_text import plain_text
+
 
 class GenerationError(Exception):
-    """Base of everything this package raises on purpose."""
+    """Base of everything this package raises on purpose; words of a foreign server become plain text."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(plain_text(message))
 
     #: Whether another attempt can help.
     retryable = True

@@ -13,6 +13,7 @@ from openai import AsyncOpenAI
 from bot import metrics
 from bot.settings import Settings
 from bot.telegram.own_time import away
+from generation.runtime.plain_text import plain_text
 
 log = structlog.get_logger(__name__)
 
@@ -101,11 +102,11 @@ class LanguageModel:
             log.warning("language_model.not_transcribed", error=type(error).__name__)
             self._note(type(error).__name__)
             raise LanguageModelUnavailable(type(error).__name__) from error
-        return str(getattr(heard, "text", "")).strip()
+        return plain_text(str(getattr(heard, "text", ""))).strip()
 
     async def _whole(self, messages: list[ChatMessage], _on_text: OnText) -> Completion:
         whole = await self._client.chat.completions.create(**self._request(messages))
-        return Completion(text=_text_of(whole), **_tokens(whole))
+        return Completion(text=plain_text(_text_of(whole)), **_tokens(whole))
 
     async def _streamed(self, messages: list[ChatMessage], on_text: OnText) -> Completion:
         for left in reversed(range(BROKEN_STREAMS + 1)):
@@ -123,7 +124,7 @@ class LanguageModel:
         async with stream:
             async for chunk in stream:
                 tokens |= _tokens(chunk)
-                if piece := _piece_of(chunk):
+                if piece := plain_text(_piece_of(chunk)):
                     text += piece
                     on_text(text)
         return Completion(text=text, **tokens)

@@ -4,6 +4,7 @@ import asyncio
 import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 from pebble import ProcessExpired, ProcessPool
@@ -36,18 +37,35 @@ class Processes:
 
     async def run(self, function: Callable[..., T], *arguments: object, within: float | None = None) -> T:
         """One call, in `within` seconds or the usual ones. Raises ProcessLost, and what `function` raises."""
+        await self._renew(self._pool)
         pool = self._pool
         try:
-            async with asyncio.timeout(QUEUED if within is None else within):
-                done: Future[T] = pool.schedule(function, args=arguments, timeout=self._patience)
-                # Shielded: whoever waits no longer would end the process with what it reads.
-                return await asyncio.shield(asyncio.wrap_future(done))
+            return await self._run(pool, function, arguments, within)
+        except BrokenProcessPool:
+            # Pebble gives the whole pool up when a process ends before it has said which call it took, or with
+            # nothing to do. Most likely this call is not the one that ended it.
+            await self._renew(pool)
         except (ProcessExpired, RuntimeError, TimeoutError) as error:
-            if not pool.active and pool is self._pool and not self._closing:
-                # A process that is killed while it has nothing to do breaks Pebble's pool for good.
-                self._pool = self._new_pool()
-                await asyncio.to_thread(_end, pool)
+            await self._renew(pool)
             raise ProcessLost(type(error).__name__) from error
+        try:
+            return await self._run(self._pool, function, arguments, within)
+        except (ProcessExpired, RuntimeError, TimeoutError) as error:
+            raise ProcessLost(type(error).__name__) from error
+
+    async def _run(
+        self, pool: ProcessPool, function: Callable[..., T], arguments: tuple[object, ...], within: float | None
+    ) -> T:
+        async with asyncio.timeout(QUEUED if within is None else within):
+            done: Future[T] = pool.schedule(function, args=arguments, timeout=self._patience)
+            # Shielded: whoever waits no longer would end the process with what it reads.
+            return await asyncio.shield(asyncio.wrap_future(done))
+
+    async def _renew(self, pool: ProcessPool) -> None:
+        """Another pool in the place of one that was given up."""
+        if not pool.active and pool is self._pool and not self._closing:
+            self._pool = self._new_pool()
+            await asyncio.to_thread(_end, pool)
 
     def _new_pool(self) -> ProcessPool:
         # Spawned: a fork would take the threads' locks along.

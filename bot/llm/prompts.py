@@ -13,6 +13,7 @@ from bot.llm.client import ChatMessage
 from bot.personas.persona import Persona, Story
 from bot.personas.scene import MARKER, Scene
 from generation.models import PhotoStatus
+from generation.runtime.plain_text import plain_text
 from triggers import Frequency
 
 #: Parts of the budget: over the first one the older messages go into the summary, down to the second. The rest
@@ -151,7 +152,7 @@ def facts_of(answer: str, *, most: int) -> list[str]:
         listed = json.loads(answer[answer.index("[") : answer.rindex("]") + 1])
     except (ValueError, RecursionError):
         return []
-    texts = [" ".join(each.replace("\0", "").split())[:MAX_FACT] for each in listed if isinstance(each, str)]
+    texts = [" ".join(plain_text(each).split())[:MAX_FACT] for each in listed if isinstance(each, str)]
     return [text for text in texts if text][:most]
 
 

@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
+from generation.runtime.plain_text import plain_text
+
 MARKER = "[scene]"
 MAX_FIELD = 160
 LASTING = ("place", "outfit", "light", "atmosphere")
@@ -60,8 +62,7 @@ class Scene(BaseModel):
 
 def split_answer(raw: str) -> tuple[str, Scene | None]:
     """What the person reads, and the scene if the model gave a usable one."""
-    # PostgreSQL takes no NUL character in a text.
-    raw = _IMAGE.sub("", raw[:MAX_ANSWER].replace("\0", ""))
+    raw = _IMAGE.sub("", plain_text(raw[:MAX_ANSWER]))
     if marker := _MARKER.search(raw):
         return raw[: marker.start()].strip(), _parse(raw[marker.end() :])
     # No marker, but an object with a scene's fields at the end.
@@ -78,9 +79,7 @@ def _parse(source: str) -> Scene | None:
         return None
     if not isinstance(values, dict):
         return None
-    words = {
-        name: " ".join(values[name].replace("\0", "").split()) for name in _TEXTS if _is_text(values.get(name))
-    }
+    words = {name: " ".join(plain_text(values[name]).split()) for name in _TEXTS if _is_text(values.get(name))}
     visual = _VISUAL.get(str(values.get("visual")).lower())
     # A part that is no text (null, a list) costs that part and not the rest.
     return Scene(**words, visual=visual) if words or visual is not None else None

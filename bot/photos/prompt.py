@@ -7,6 +7,7 @@ from bot.personas import camera
 from bot.personas.persona import Persona
 from bot.personas.scene import Scene
 from generation.models import Orientation
+from generation.runtime.plain_text import plain_text
 
 #: Part of every prompt, whatever the model wrote and whatever the settings are.
 ADULT = "adult"
@@ -57,4 +58,4 @@ def describe(persona: Persona, story: str, scene: Scene, *, explicit_allowed: bo
 
 def clean(words: str) -> str:
     """Plain words: nothing that the image model's text encoder would take for an instruction."""
-    return " ".join(_SYNTAX.sub(" ", words).split()).strip(" ,.")
+    return " ".join(_SYNTAX.sub(" ", plain_text(words)).split()).strip(" ,.")

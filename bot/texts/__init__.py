@@ -7,6 +7,8 @@ from pathlib import Path
 from fluent.runtime import FluentBundle, FluentResource
 from fluent.syntax.ast import Resource
 
+from generation.runtime.plain_text import plain_text
+
 FOLDER = Path(__file__).parent
 DEFAULT = "en"
 
@@ -43,7 +45,9 @@ class Texts:
         pattern = bundle.get_message(key).value
         if pattern is None:
             raise KeyError(key)
-        text, errors = bundle.format_pattern(pattern, values)
+        # An error of a foreign server, a name: what is put into the words is text and nothing else.
+        plain = {name: plain_text(value) if isinstance(value, str) else value for name, value in values.items()}
+        text, errors = bundle.format_pattern(pattern, plain)
         if errors:
             raise KeyError(f"{key}: {errors[0]}")
         return str(text)

@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bot.models import ReceivedUpdate
 from generation.runtime.database import CONNECTION_ERRORS, Database, in_seconds, is_permanent
+from generation.runtime.plain_text import plain_text
 
 log = structlog.get_logger(__name__)
 
@@ -320,10 +321,10 @@ def chat_of(received: Update) -> int:
 
 
 def _storable(value: Any) -> Any:
-    """Without NUL characters, which PostgreSQL takes in no text: one of them must not stop all updates."""
+    """Every text in it as plain text: PostgreSQL takes no NUL character, and one must not stop all updates."""
     match value:
         case str():
-            return value.replace("\0", "")
+            return plain_text(value)
         case dict():
             return {key: _storable(inner) for key, inner in value.items()}
         case list():

@@ -28,6 +28,7 @@ from generation.errors import (
     RenderStalled,
     RenderTimeout,
 )
+from generation.runtime.plain_text import plain_text
 from generation.workflows.definition import Graph
 
 log = structlog.get_logger(__name__)
@@ -229,9 +230,8 @@ class ComfyUI:
             node = await self._gpu_node()
             total, free = device.get("vram_total"), device.get("vram_free")
             used = total - free if total and free is not None else None
-            return GpuReport(
-                device.get("name"), used, total, node.get("load"), node.get("temperature"), node.get("models") or {}
-            )
+            name = plain_text(str(device.get("name") or "")) or None
+            return GpuReport(name, used, total, node.get("load"), node.get("temperature"), node.get("models") or {})
         except (AttributeError, TypeError, IndexError) as error:
             log.warning("comfyui.unreadable_stats", error=repr(error))
             return GpuReport()

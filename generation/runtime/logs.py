@@ -2,11 +2,13 @@
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
 from pydantic import SecretStr
 
+from generation.runtime.plain_text import one_line
 from generation.runtime.sentry import report_to
 
 #: Their info lines repeat what ours say, and could hold a prompt or a token in an address.
@@ -16,8 +18,20 @@ LIBRARIES = (
 )  # fmt: skip
 
 
+#: Tracebacks, which are our own code's.
+_OF_LINES = ("exception", "stack")
+
+
 def _important(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.WARNING
+
+
+def _plain(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A value can hold what a stranger wrote: it stays on its line and moves no cursor."""
+    for key, value in line.items():
+        if isinstance(value, str) and key not in _OF_LINES:
+            line[key] = one_line(value)
+    return line
 
 
 def quiet_libraries() -> None:
@@ -39,6 +53,7 @@ def configure(log_format: str, level: str, *, process: str, sentry_dsn: SecretSt
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.stdlib.PositionalArgumentsFormatter(),
+        _plain,
     ]
     readable = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     rendering: list[Any] = (
