@@ -1,7 +1,7 @@
 """Three questions to one text: does it show something, does it ask for a photo, does it promise one.
 
-Each answer is a probability from a linear head over `triggers.detection.features` and
-`triggers.detection.embedding`. The heads are in weights.npz, which `python -m triggers train` makes from `data/`.
+Each answer is a probability from a linear head over `triggers.model.features` and
+`triggers.model.embedding`. The heads are in weights.npz, which `python -m triggers train` makes from `data/`.
 CPU work of some milliseconds: call it in a thread, one text at a time.
 """
 
@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from triggers.detection.embedding import SIZE, Embedder
-from triggers.detection.features import MAX_LENGTH, Sparse, lexical, windows
 from triggers.detection.patterns import promises_plainly, wishes_for_none
+from triggers.model.embedding import SIZE, Embedder
+from triggers.model.features import MAX_LENGTH, Sparse, lexical, windows
 
 WEIGHTS = Path(__file__).parent / "weights.npz"
 #: Unsure means no photo.

@@ -7,8 +7,8 @@ from scipy.sparse import csr_matrix, diags, hstack
 from sklearn.linear_model import LogisticRegression
 
 from triggers.detection.detectors import Detectors, Features, Head, Task
-from triggers.detection.features import PLACES
 from triggers.detection.rows import Row
+from triggers.model.features import PLACES
 
 #: How much the embedding counts beside the spelling, and how freely weights may grow; chosen by cross-validation.
 MEANING_SCALE = 0.7 / np.sqrt(384)

@@ -11,8 +11,8 @@ import pytest
 
 from triggers.detection import evaluation, rows, training
 from triggers.detection.detectors import SURE, Detectors, Features, Task, load_heads, save_heads
-from triggers.detection.features import MAX_LENGTH, MOST_WINDOWS, lexical, windows
 from triggers.detection.patterns import promises_plainly, wishes_for_none
+from triggers.model.features import MAX_LENGTH, MOST_WINDOWS, lexical, windows
 
 ROOT = Path(__file__).parents[3]
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from triggers.detection.detectors import Detectors, no_meaning
-from triggers.detection.embedding import MOST_CHARACTERS, MOST_TOKENS, SIZE, Embedder, bounded
+from triggers.model.embedding import MOST_CHARACTERS, MOST_TOKENS, SIZE, Embedder, bounded
 
 #: What broke the engine, and its like: long under NFKC, joined, without an encoding, empty, or of another script.
 NASTY = [
