@@ -6,7 +6,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from triggers.detection import evaluation, rows
-from triggers.detection.detectors import WEIGHTS, Detectors, Task, save_heads
+from triggers.detection.detectors import WEIGHTS, Detectors, Task
+from triggers.model import heads
 
 #: The customer's rows.
 GIVEN = "given"
@@ -84,8 +85,8 @@ def _train(folder: Path) -> int:
     from triggers.detection.training import features_of, train  # noqa: PLC0415 - scikit-learn is a development tool
 
     every = rows.read_all(folder)
-    detectors = Detectors(heads={})
-    save_heads(train(every, features_of(every, detectors)))
+    detectors = Detectors({})
+    heads.save(WEIGHTS, train(every, features_of(every, detectors)))
     for task in Task:
         print(f"{task}: {len(rows.of_task(every, task))} rows")
     print(f"{WEIGHTS} written, {WEIGHTS.stat().st_size / 1024:.0f} KiB")

@@ -14,7 +14,8 @@ from bot import metrics
 from bot.llm import text_reader
 from bot.llm.processes import Processes, ProcessLost
 from bot.llm.text_reader import AnswerAnalysis, PersonAnalysis, TextReader
-from triggers.detection.detectors import Detectors, no_meaning
+from triggers.detection.detectors import Detectors
+from triggers.model.heads import FeatureReader, no_meaning
 from triggers.policy.policy import Refusal
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ class TextAnalyzer:
 
     def __init__(self) -> None:
         self._processes = Processes(PROCESSES, begin=text_reader.load, patience=PATIENCE)
-        self._without_model = TextReader(Detectors(embedder=no_meaning))
+        self._without_model = TextReader(Detectors(features=FeatureReader(no_meaning)))
 
     async def open(self) -> None:
         """Start the processes, which takes some seconds. Raises ProcessLost when the models cannot be loaded."""

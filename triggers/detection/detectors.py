@@ -5,17 +5,15 @@ Each answer is a probability from a linear head over `triggers.model.features` a
 CPU work of some milliseconds: call it in a thread, one text at a time.
 """
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-import numpy as np
-
 from triggers.detection.patterns import promises_plainly, wishes_for_none
-from triggers.model.embedding import SIZE, Embedder
-from triggers.model.features import MAX_LENGTH, Sparse, lexical, windows
+from triggers.model import heads
+from triggers.model.embedding import Embedder
+from triggers.model.features import windows
+from triggers.model.heads import FeatureReader, Features, Head
 
 WEIGHTS = Path(__file__).parent / "weights.npz"
 #: Unsure means no photo.
@@ -33,29 +31,6 @@ class Task(StrEnum):
     """The persona says that she is sending one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Features:
-    """One text as numbers, shared by all heads."""
-
-    meaning: np.ndarray
-    spelling: Sparse
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """A logistic regression: weights of the embedding's numbers and of the lexical places, and the bias."""
-
-    meaning: np.ndarray
-    spelling: np.ndarray
-    bias: float
-
-    def probability(self, features: Features) -> float:
-        """From 0 to 1."""
-        places, weights = features.spelling
-        score = float(self.meaning @ features.meaning) + float(self.spelling[places] @ weights) + self.bias
-        return 1 / (1 + math.exp(-score))
-
-
 class Detectors:
     """The trained heads and the embedding model; about 200 MB of memory, for the life of the process.
 
@@ -63,15 +38,11 @@ class Detectors:
     """
 
     def __init__(
-        self, heads: dict[Task, Head] | None = None, embedder: Callable[[str], np.ndarray] | None = None
+        self, trained: dict[Task, Head] | None = None, features: Callable[[str], Features] | None = None
     ) -> None:
-        """`embedder`: `no_meaning` judges by letters, lemmas and grammar alone."""
-        self._heads = load_heads() if heads is None else heads
-        self._embedder = embedder or Embedder()
-
-    def features(self, text: str) -> Features:
-        """What the heads read of a text; `MAX_LENGTH` characters at most."""
-        return Features(self._embedder(text[:MAX_LENGTH]), lexical(text))
+        """`features`: shared with others, or of `no_meaning`, which judges by letters, lemmas and grammar alone."""
+        self._heads = trained if trained is not None else load_heads()
+        self.features = features or FeatureReader(Embedder())
 
     def probability(self, task: Task, text: str) -> float:
         """Of a long text, the piece that says it most clearly."""
@@ -91,11 +62,6 @@ class Detectors:
         return visual > SURE, promise > SURE
 
 
-def no_meaning(_text: str) -> np.ndarray:
-    """The embedding of nothing, for `Detectors` that must do without the model."""
-    return np.zeros(SIZE, np.float32)
-
-
 def judge(head: Head, task: Task, text: str, features: Features) -> float:
     """The head's probability, unless the text leaves nothing to guess."""
     if task is Task.PROMISE and promises_plainly(text):
@@ -106,23 +72,6 @@ def judge(head: Head, task: Task, text: str, features: Features) -> float:
 
 
 def load_heads(path: Path = WEIGHTS) -> dict[Task, Head]:
-    """The trained heads of a file that `save_heads` wrote."""
-    with np.load(path) as stored:
-        return {
-            task: Head(
-                stored[f"{task}.meaning"].astype(np.float32),
-                stored[f"{task}.spelling"].astype(np.float32),
-                float(stored[f"{task}.bias"]),
-            )
-            for task in Task
-        }
-
-
-def save_heads(heads: dict[Task, Head], path: Path = WEIGHTS) -> None:
-    """The lexical weights as float16: a quarter of a megabyte, and no different answers."""
-    arrays: dict[str, np.ndarray] = {}
-    for task, head in heads.items():
-        arrays[f"{task}.meaning"] = head.meaning.astype(np.float32)
-        arrays[f"{task}.spelling"] = head.spelling.astype(np.float16)
-        arrays[f"{task}.bias"] = np.array(head.bias)
-    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+    """The trained heads."""
+    stored = heads.load(path, Task)
+    return {task: stored[task] for task in Task}

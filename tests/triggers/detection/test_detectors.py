@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from triggers.detection import evaluation, rows, training
-from triggers.detection.detectors import SURE, Detectors, Features, Task, load_heads, save_heads
+from triggers.detection.detectors import SURE, Detectors, Task, load_heads
 from triggers.detection.patterns import promises_plainly, wishes_for_none
 from triggers.model.features import MAX_LENGTH, MOST_WINDOWS, lexical, windows
+from triggers.model.heads import Features, save
 
 ROOT = Path(__file__).parents[3]
 
@@ -152,7 +153,7 @@ def test_training_learns_and_what_is_stored_answers_alike(tmp_path: Path) -> Non
     ]
     features = [Features(np.zeros(384, np.float32), lexical(row.text)) for row in learnt]
     heads = training.train(learnt, features)
-    save_heads(heads, tmp_path / "weights.npz")
+    save(tmp_path / "weights.npz", heads)
     for stored in (heads, load_heads(tmp_path / "weights.npz")):
         said = [stored[row.task].probability(each) > 0.5 for row, each in zip(learnt, features, strict=True)]
         assert said == [row.label for row in learnt]

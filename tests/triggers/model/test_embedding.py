@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from triggers.detection.detectors import Detectors, no_meaning
+from triggers.detection.detectors import Detectors
 from triggers.model.embedding import MOST_CHARACTERS, MOST_TOKENS, SIZE, Embedder, bounded
+from triggers.model.heads import FeatureReader, no_meaning
 
 #: What broke the engine, and its like: long under NFKC, joined, without an encoding, empty, or of another script.
 NASTY = [
@@ -67,4 +68,4 @@ def test_whatever_is_typed_is_bounded_and_has_an_embedding(embedder: Embedder, t
 
 @pytest.mark.parametrize("text", ["Пришли фото", "Send me a photo, please", "Покажи, что на тебе надето"])
 def test_without_the_model_letters_and_lemmas_decide(text: str) -> None:
-    assert Detectors(embedder=no_meaning).is_request(text)
+    assert Detectors(features=FeatureReader(no_meaning)).is_request(text)
