@@ -34,7 +34,8 @@ tour: $(VENV)/.dev ## take the screenshots of docs/tour.md and operations.md ane
 	TOUR=docs $(BIN)/python -m pytest -n 0 tests/journeys/test_tour.py tests/journeys/test_operator_page.py
 
 train: $(VENV)/.dev ## make the detectors' weights anew from triggers/detection/data
-	$(BIN)/python -m triggers train
+	$(BIN)/python -m triggers train detectors
+	$(BIN)/python -m triggers train policy
 
 eval: $(VENV)/.dev ## how good the detectors are, by cross-validation
 	$(BIN)/python -m triggers eval --cross-validate $(ARGS)

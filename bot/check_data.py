@@ -23,7 +23,7 @@ from generation.workflows import workflow as workflows
 from generation.workflows.compatibility import ObjectInfo, choice_problem, problems
 from generation.workflows.definition import FOLDER
 from generation.workflows.workflow import Workflow
-from triggers.policy.policy import check_prompt
+from triggers.policy.policy import Policy
 
 
 class DataSettings(BaseSettings):
@@ -122,7 +122,7 @@ def _of_prompt(persona: Persona, story: str, scene: Scene) -> Iterator[str]:
         yield f"the prompt has {len(prompt)} characters, {MAX_PROMPT} are possible"
     if not prompt.isascii():
         yield "the prompt must be English: it has other letters"
-    if refused := check_prompt(prompt):
+    if refused := Policy().check_prompt(prompt):
         yield f"the prompt is refused by the policy ({refused})"
 
 

@@ -118,6 +118,8 @@ class Dialogue(Base):
     # Set when the person changes the story or the atmosphere, until the next answer.
     story_changed: Mapped[bool] = mapped_column(server_default=sql("false"))
     atmosphere_changed: Mapped[bool] = mapped_column(server_default=sql("false"))
+    # When somebody in it was said to be under age: no photos and nothing tender until a new story begins.
+    minor_said_at: Mapped[datetime | None] = mapped_column(Timestamp)
     # Messages that the lasting facts have been gathered from already.
     facts_to: Mapped[int] = mapped_column(BigInteger, server_default="0")
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())

@@ -1,4 +1,4 @@
-"""`python -m triggers`: eval FILE [--json], eval --cross-validate [--json], train."""
+"""`python -m triggers`: eval and policy (FILE or --cross-validate, --json), train."""
 
 import argparse
 import sys
@@ -8,6 +8,14 @@ from pathlib import Path
 from triggers.detection import evaluation, rows
 from triggers.detection.detectors import WEIGHTS, Detectors, Task
 from triggers.model import heads
+from triggers.model.embedding import POLICY_LAYERS, Embedder
+from triggers.model.features import MAX_LENGTH
+from triggers.model.heads import FeatureReader
+from triggers.policy import concerns
+from triggers.policy import evaluation as policy_evaluation
+from triggers.policy import rows as policy_rows
+from triggers.policy.concerns import ConcernReader
+from triggers.policy.policy import Policy
 
 #: The customer's rows.
 GIVEN = "given"
@@ -17,7 +25,9 @@ def main(arguments: list[str]) -> int:
     """Run the command that `arguments` name; the exit status."""
     options = _parser().parse_args(arguments)
     if options.command == "train":
-        return _train(options.folder)
+        return _train(options.folder) if options.what == "detectors" else _train_policy()
+    if options.command == "policy":
+        return _policy(options.file, cross_validate=options.cross_validate, as_json=options.json)
     if options.cross_validate:
         return _cross_validate(options.folder, as_json=options.json)
     if options.file is None:
@@ -33,7 +43,16 @@ def _parser() -> argparse.ArgumentParser:
     evaluating.add_argument("file", type=Path, nargs="?", help="JSON lines with task, lang, text, label, kind")
     evaluating.add_argument("--json", action="store_true", help="the report as JSON")
     evaluating.add_argument("--cross-validate", action="store_true", help="on the rows that are trained on")
+    judging = commands.add_parser("policy", help="misses and false refusals of the policy on labelled rows")
+    judging.add_argument(
+        "file", type=Path, nargs="?", help="lines of expected<TAB>text: minors, real_person, explicit, ok"
+    )
+    judging.add_argument("--json", action="store_true", help="the report as JSON")
+    judging.add_argument(
+        "--cross-validate", action="store_true", help="on its own rows, one writer left out at a time"
+    )
     training = commands.add_parser("train", help=f"make {WEIGHTS.name} anew from the rows")
+    training.add_argument("what", choices=["detectors", "policy"], help="whose heads")
     for command in (evaluating, training):
         command.add_argument("--folder", type=Path, default=rows.FOLDER, help="rows to train on")
     return parser
@@ -90,6 +109,38 @@ def _train(folder: Path) -> int:
     for task in Task:
         print(f"{task}: {len(rows.of_task(every, task))} rows")
     print(f"{WEIGHTS} written, {WEIGHTS.stat().st_size / 1024:.0f} KiB")
+    return 0
+
+
+def _policy(file: Path | None, *, cross_validate: bool, as_json: bool) -> int:
+    if cross_validate:
+        report = policy_evaluation.cross_validate(policy_rows.read_all(), _everyday())
+    elif file is None:
+        print("name a file of expected<TAB>text, or use --cross-validate", file=sys.stderr)
+        return 2
+    else:
+        expected = policy_rows.read_expectations(file)
+        policy = Policy(ConcernReader(FeatureReader(Embedder(POLICY_LAYERS))))
+        report = policy_evaluation.evaluate(expected, policy)
+    print(report.as_json() if as_json else report.as_text())
+    return 0
+
+
+def _everyday() -> list[policy_rows.Row]:
+    """Every second text of the detectors: wishes for photos and answers, all harmless."""
+    texts = sorted({row.text for row in rows.read_all()})
+    return policy_rows.everyday(texts[::2])
+
+
+def _train_policy() -> int:
+    # scikit-learn is a development tool.
+    from triggers.model.fitting import read_texts  # noqa: PLC0415
+    from triggers.policy import training  # noqa: PLC0415
+
+    every, everyday = policy_rows.read_all(), _everyday()
+    known = read_texts((row.text for row in (*every, *training.joined(every), *everyday)), POLICY_LAYERS)
+    heads.save(concerns.WEIGHTS, training.train(every, lambda text: known[text[:MAX_LENGTH]], everyday))
+    print(f"{len(every)} rows; {concerns.WEIGHTS} written, {concerns.WEIGHTS.stat().st_size / 1024:.0f} KiB")
     return 0
 
 

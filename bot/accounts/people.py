@@ -48,6 +48,14 @@ async def blocked(session: AsyncSession, person_id: int) -> None:
     log.info("person.blocked_bot", photos_dropped=len(dropped))
 
 
+async def under_age(session: AsyncSession, person_id: int) -> None:
+    """The person says to be under 18: everything is shut until /start asks the question of age again."""
+    values = {"adult_confirmed_at": None, "adult_refused_at": func.now()}
+    await session.execute(update(Person).where(Person.id == person_id).values(values))
+    dropped = await lifecycle.drop_waiting(session, person_id, why="the person is under age", held=True)
+    log.info("person.under_age", photos_dropped=len(dropped))
+
+
 def can_be_written_to() -> ColumnElement[bool]:
     """People whom the bot may write to by itself: adults by their own word, not blocked and not banned."""
     return Person.blocked_at.is_(None) & Person.banned_at.is_(None) & Person.adult_confirmed_at.is_not(None)

@@ -131,7 +131,11 @@ class AnswerWriter:
         # A chat's updates are handled one by one: nobody else changes its scene meanwhile.
         before = Scene.model_validate(turn.dialogue.scene)
         scene = scene_continuity.after_answer(before, spoken, analysis, turn.persona, turn.heard.wish)
-        refused = await self.photos.refusal(turn.person, turn.persona, turn.dialogue.story, scene, turn.say)
+        refused = (
+            turn.say("policy-minors")
+            if turn.dialogue.minor_said_at
+            else await self.photos.refusal(turn.person, turn.persona, turn.dialogue.story, scene, turn.say)
+        )
         async with self.database.unit() as session:
             dialogue = await session.get_one(Dialogue, turn.dialogue.id, with_for_update=True)
             moment, quota = await self.decision.moment(

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 import structlog
 from aiogram import Bot
 
+from bot.accounts import people
 from bot.accounts.photo_quota import mark_noticed
 from bot.chat.answer import AnswerWriter
 from bot.chat.reply import ReplySender
 from bot.chat.turn import Answer, Incoming, Turn
 from bot.dialogues import repository as dialogues
 from bot.dialogues.model_request import gather
+from bot.dialogues.repository import Recent
 from bot.llm import prompts
 from bot.llm.text_analysis import TextAnalyzer
 from bot.llm.text_reader import PersonAnalysis
@@ -32,7 +34,8 @@ from bot.telegram.messages import send_text
 from bot.texts import Say
 from bot.updates.follow_ups import FollowUps
 from generation.models import Photo
-from generation.runtime.database import Database
+from generation.runtime.database import Database, database_now
+from triggers.policy.ages import Whose
 
 log = structlog.get_logger(__name__)
 
@@ -58,15 +61,13 @@ class Conversation:
         """Answer what a person wrote. False when the person has not chosen a persona yet."""
         with self.follow_ups.watching(incoming.chat_id) as wrote_more:
             async with self.database.unit() as session:
-                together = await dialogues.texts_awaiting_joint_answer(
-                    session, person.id, update_id=incoming.update_id
-                )
-            heard = await self._hear(person, incoming, together)
-            if heard.refusal:
+                recent = await dialogues.recent(session, person.id, update_id=incoming.update_id)
+            heard = await self._hear(person, incoming, recent)
+            if heard.refusal or heard.minor is Whose.PERSON:
                 # Neither kept nor shown to the model.
-                await self._refuse(incoming.chat_id, say, heard)
+                await self._refuse(person, incoming.chat_id, say, heard)
                 return True
-            turn = await self._open(person, say, incoming, heard, together)
+            turn = await self._open(person, say, incoming, heard, recent.together)
             if turn is None:
                 return False
             if turn.earlier is None and incoming.wants_photo and await self._told_of_obstacle(turn):
@@ -93,7 +94,7 @@ class Conversation:
         if turn is None:
             return False
         if turn.heard.refusal:
-            await self._refuse(chat_id, say, turn.heard)
+            await self._refuse(person, chat_id, say, turn.heard)
             return True
         if answer := await self.answers.write(turn, None):
             await self.replies.replace(turn, answer)
@@ -112,9 +113,10 @@ class Conversation:
         # Judged with what it was answered together with, in the order in which it was said.
         whole = [text if each.id == message.id else each.text for each in answered] if is_answered else [text]
         incoming = Incoming(update_id=0, chat_id=chat_id, message_id=message_id, text=whole[-1])
-        heard = await self._hear(person, incoming, whole[:-1])
-        if heard.refusal:
-            await self._refuse(chat_id, say, heard)
+        minor_said = dialogue is not None and dialogue.minor_said_at is not None
+        heard = await self._hear(person, incoming, Recent(together=whole[:-1], minor_said=minor_said))
+        if heard.refusal or heard.minor is Whose.PERSON:
+            await self._refuse(person, chat_id, say, heard)
             return
         async with self.database.unit() as session:
             (await session.get_one(Message, message.id)).text = text
@@ -127,16 +129,28 @@ class Conversation:
 
     # -- steps -----------------------------------------------------------------------------------------
 
-    async def _hear(self, person: Person, incoming: Incoming, together: Sequence[str]) -> PersonAnalysis:
+    async def _hear(self, person: Person, incoming: Incoming, recent: Recent) -> PersonAnalysis:
         """What was written in several messages counts as one text, for wishes and for the policy."""
         return await self.text_analyzer.person(
-            "\n".join((*together, incoming.text)),
+            "\n".join((*recent.together, incoming.text)),
             by_command=incoming.wants_photo,
             explicit_allowed=orders.explicit_allowed(person, self.settings),
+            before=recent.said,
+            minor_said=recent.minor_said,
         )
 
-    async def _refuse(self, chat_id: int, say: Say, heard: PersonAnalysis) -> None:
+    async def _refuse(self, person: Person, chat_id: int, say: Say, heard: PersonAnalysis) -> None:
+        if heard.minor is Whose.PERSON:
+            # As if the question of age had been answered with no: /start asks it again.
+            log.warning("person.under_age_by_own_word")
+            async with self.database.unit() as session:
+                await people.under_age(session, person.id)
+            await send_text(self.bot, chat_id, say("age-refused"))
+            return
         log.warning("message.refused_by_policy", why=heard.refusal)
+        if heard.minor is not None:
+            async with self.database.unit() as session:
+                await dialogues.note_minor(session, person.id)
         await send_text(self.bot, chat_id, say(f"policy-{heard.refusal}"))
 
     async def _told_of_obstacle(self, turn: Turn) -> bool:
@@ -168,6 +182,8 @@ class Conversation:
                 )
                 await session.flush()
                 await mark_noticed(session, person.id)
+            if heard.minor is Whose.PERSONA:
+                dialogue.minor_said_at = dialogue.minor_said_at or await database_now(session)
             answer = await dialogues.of_update(session, dialogue.id, incoming.update_id, Role.PERSONA)
             photo = await session.get(Photo, answer.photo_id) if answer and answer.photo_id else None
             none_now = heard.asks and await self.photos.obstacle(session, person, say) is not None
@@ -213,7 +229,9 @@ class Conversation:
             person=person,
             say=say,
             incoming=incoming,
-            heard=await self._hear(person, incoming, together),
+            heard=await self._hear(
+                person, incoming, Recent(together=together, minor_said=dialogue.minor_said_at is not None)
+            ),
             dialogue=dialogue,
             persona=persona,
             request=request,

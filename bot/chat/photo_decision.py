@@ -67,6 +67,8 @@ class PhotoDecision:
             answer_number=dialogue.answers + 1,
             answers_since_photo=dialogue.answers_since_photo + 1,
             gap=dialogue.gap,
+            # The first photo of a dialogue comes early, and waits for nothing.
+            latest_gap=allowed.gap[1] if dialogue.answers > dialogue.answers_since_photo else dialogue.gap,
             seconds_since_photo=quota.seconds_since_automatic,
             cooldown=allowed.cooldown,
             photos_today=quota.today,
@@ -78,6 +80,7 @@ class PhotoDecision:
             asked=turn.heard.asks,
             promised=analysis.promise,
             shows=analysis.visual,
+            nearly_shows=analysis.nearly_visual,
             scene_visual=scene_visual,
             story_changed=dialogue.story_changed,
             atmosphere_changed=atmosphere_changed or dialogue.atmosphere_changed,

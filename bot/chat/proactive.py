@@ -100,7 +100,7 @@ class ProactiveMessages:
         async with self.database.unit() as session:
             dialogue = await dialogues.current(session, person.id)
             persona = await self.catalog.find(session, dialogue.persona, person.id) if dialogue else None
-            if dialogue is None or persona is None:
+            if dialogue is None or persona is None or dialogue.minor_said_at is not None:
                 return
             request = await gather(session, self.settings, person, dialogue, persona, first_words=True)
             newest = await dialogues.last(session, dialogue.id)

@@ -45,5 +45,6 @@ async def gather(
         facts=[fact.text for fact in facts],
         instead_of=instead_of.text if instead_of else "",
         first_words=first_words,
+        minor_said=dialogue.minor_said_at is not None,
         language=LANGUAGES.get(person.locale, "English"),
     )

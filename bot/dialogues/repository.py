@@ -1,6 +1,8 @@
 """Dialogues and their messages, as rows."""
 
 import random
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import takewhile
 
 from sqlalchemy import func, select, update
@@ -15,6 +17,8 @@ from triggers import Gap, draw_gap
 FIRST_PHOTO_AFTER = 3
 #: Messages of a person that get one answer together, at most.
 MOST_TOGETHER = 6
+#: Messages that the policy looks back at.
+JUDGED_TOGETHER = 4
 
 
 async def current(session: AsyncSession, person_id: int) -> Dialogue | None:
@@ -70,6 +74,7 @@ async def change_story(
     dialogue.story = story_key
     dialogue.scene = story.scene.model_dump()
     dialogue.story_changed = True
+    dialogue.minor_said_at = None
     session.add(
         Message(dialogue_id=dialogue.id, role=Role.PERSONA, text=story.opening.to(locale), sent_at=func.now())
     )
@@ -112,10 +117,22 @@ async def asked(session: AsyncSession, answer: Message) -> list[Message]:
     return list(said)
 
 
-async def texts_awaiting_joint_answer(session: AsyncSession, person_id: int, *, update_id: int) -> list[str]:
-    """Texts at the end of the person's dialogue that the answer to this update is for as well, oldest first."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recent:
+    """The end of a person's dialogue, oldest first."""
+
+    #: Texts that the next answer is for as well.
+    together: Sequence[str] = ()
+    #: What was said just before, by either.
+    said: Sequence[str] = ()
+    #: Somebody in this dialogue was said to be under age.
+    minor_said: bool = False
+
+
+async def recent(session: AsyncSession, person_id: int, *, update_id: int) -> Recent:
+    """What is known of the dialogue before this update."""
     newest = await session.execute(
-        select(Message.role, Message.text, Message.answered_with_next)
+        select(Message.role, Message.text, Message.answered_with_next, Dialogue.minor_said_at)
         .join(Dialogue, Dialogue.id == Message.dialogue_id)
         .where(
             Dialogue.person_id == person_id,
@@ -126,8 +143,22 @@ async def texts_awaiting_joint_answer(session: AsyncSession, person_id: int, *, 
         .order_by(Message.id.desc())
         .limit(MOST_TOGETHER)
     )
-    texts = [row.text for row in takewhile(lambda row: row.role is Role.PERSON and row.answered_with_next, newest)]
-    return texts[::-1]
+    rows = newest.all()
+    together = takewhile(lambda row: row.role is Role.PERSON and row.answered_with_next, rows)
+    return Recent(
+        together=[row.text for row in together][::-1],
+        said=[row.text for row in rows[:JUDGED_TOGETHER]][::-1],
+        minor_said=any(row.minor_said_at for row in rows),
+    )
+
+
+async def note_minor(session: AsyncSession, person_id: int) -> None:
+    """Somebody in the person's dialogue was said to be under age."""
+    await session.execute(
+        update(Dialogue)
+        .where(Dialogue.person_id == person_id, Dialogue.ended_at.is_(None))
+        .values(minor_said_at=func.coalesce(Dialogue.minor_said_at, func.now()))
+    )
 
 
 async def await_joint_answer(session: AsyncSession, dialogue_id: int, update_id: int) -> None:

@@ -65,6 +65,11 @@ _FIRST_WORDS = """
 The person has not written for a while. Write first: one or two short warm sentences that pick up something from the
 talk, with no reproach and no demand. Then the scene line."""
 
+_MINOR_SAID = """
+
+Somebody in this talk was said to be under 18. You are an adult and play with adults only: step out of that kindly,
+in one sentence. No romance, no tenderness and no photos from now on; offer to talk about something else."""
+
 _SUMMARY = """\
 Summarise this dialogue for the one who goes on with it: lasting facts about the person (name, work, tastes, plans),
 what was promised, what happened, the mood. At most 150 words, plain sentences, in the language of the dialogue.
@@ -100,12 +105,13 @@ def for_answer(
     facts: Sequence[str] = (),
     instead_of: str = "",
     first_words: bool = False,
+    minor_said: bool = False,
     language: str = "English",
 ) -> list[ChatMessage]:
     """The request for the next answer: the newest messages that fit into `budget` tokens, in order.
 
     `photos` says what she must know of her photos (`of_photos`); `instead_of` is an answer to be replaced;
-    `first_words`: she writes without having been asked.
+    `first_words`: she writes without having been asked; `minor_said`: somebody was said to be under age.
     """
     instructions = _INSTRUCTIONS.format(
         name=persona.name.en,
@@ -126,6 +132,8 @@ def for_answer(
         instructions += _INSTEAD.format(answer=instead_of[:500])
     if first_words:
         instructions += _FIRST_WORDS
+    if minor_said:
+        instructions += _MINOR_SAID
     return [{"role": "system", "content": instructions}, *map(_message, newest_within(history, budget))]
 
 

@@ -5,7 +5,7 @@ A text that ends its process, or takes too long, is read once more without the n
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import structlog
@@ -16,7 +16,7 @@ from bot.llm.processes import Processes, ProcessLost
 from bot.llm.text_reader import AnswerAnalysis, PersonAnalysis, TextReader
 from triggers.detection.detectors import Detectors
 from triggers.model.heads import FeatureReader, no_meaning
-from triggers.policy.policy import Refusal
+from triggers.policy.policy import Policy, Refusal
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ class TextAnalyzer:
 
     def __init__(self) -> None:
         self._processes = Processes(PROCESSES, begin=text_reader.load, patience=PATIENCE)
-        self._without_model = TextReader(Detectors(features=FeatureReader(no_meaning)))
+        self._without_model = TextReader(Detectors(features=FeatureReader(no_meaning)), Policy())
 
     async def open(self) -> None:
         """Start the processes, which takes some seconds. Raises ProcessLost when the models cannot be loaded."""
@@ -43,9 +43,17 @@ class TextAnalyzer:
         """End the processes; what waits for them is dropped."""
         await self._processes.close()
 
-    async def person(self, text: str, *, by_command: bool, explicit_allowed: bool) -> PersonAnalysis:
-        """`by_command`: it came with /photo, so it asks."""
-        return await self._read(TextReader.person, text, by_command, explicit_allowed)
+    async def person(
+        self,
+        text: str,
+        *,
+        by_command: bool,
+        explicit_allowed: bool,
+        before: Sequence[str] = (),
+        minor_said: bool = False,
+    ) -> PersonAnalysis:
+        """`by_command`: it came with /photo, so it asks. `before` and `minor_said`: as of `Policy.check`."""
+        return await self._read(TextReader.person, text, by_command, explicit_allowed, tuple(before), minor_said)
 
     async def answer(self, text: str, *, person_text: str) -> AnswerAnalysis:
         """What an answer shows and promises, and whether it is refused; `person_text` is what it answers."""

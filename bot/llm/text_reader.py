@@ -12,9 +12,13 @@ from typing import Any, TypeVar
 
 from bot.llm.prompts import gives_away
 from bot.personas.scene import split_answer
-from triggers.detection.detectors import SURE, Detectors, Task
+from triggers.detection.detectors import NEARLY, SURE, Detectors, Task
 from triggers.detection.patterns import promises_plainly
-from triggers.policy.policy import Refusal, check, check_persona, check_prompt, wishes_explicit
+from triggers.model.embedding import POLICY_LAYERS, Embedder
+from triggers.model.heads import FeatureReader
+from triggers.policy.ages import Whose
+from triggers.policy.concerns import ConcernReader
+from triggers.policy.policy import Policy, Refusal
 from triggers.text.visuals import NOTHING, Subjects, Visuals, see, subjects
 
 T = TypeVar("T")
@@ -36,6 +40,8 @@ class PersonAnalysis:
 
     asks: bool
     refusal: Refusal | None
+    #: Of whom it is said that they are under 18; None when of nobody.
+    minor: Whose | None = None
     #: What the words themselves would like to see; counts when a photo is asked for.
     wish: Visuals = NOTHING
 
@@ -45,6 +51,8 @@ class AnswerAnalysis:
     """What the persona's answer shows and promises, and whether it is refused."""
 
     visual: bool
+    #: It may show something: enough for a photo that is due anyway.
+    nearly_visual: bool
     promise: bool
     #: The answer without what promises a photo; empty when nothing else is left, or when nobody can tell.
     without_promise: str
@@ -57,37 +65,47 @@ class AnswerAnalysis:
 class TextReader:
     """Reads one text at a time."""
 
-    def __init__(self, detectors: Detectors) -> None:
+    def __init__(self, detectors: Detectors, policy: Policy) -> None:
         self._detectors = detectors
+        self._policy = policy
+        #: For half-written answers, which are read many times: lists and ages alone.
+        self._quick_policy = Policy()
 
     def warm_up(self) -> None:
         """The first use of each pattern and table takes tens of milliseconds."""
-        self.person("Пришли фото. Send a photo.", True, False)
+        self.person("Пришли фото. Send a photo.", True, False, (), False)
         self.answer("Сижу у окна. I am here, here you go.", "")
-        check_prompt("a woman by the window")
+        self.showable("Сижу у окна. I am here.")
+        self.refusal_of_prompt("a woman by the window", False)
 
-    def person(self, text: str, by_command: bool, explicit_allowed: bool) -> PersonAnalysis:
-        """`by_command`: it came with /photo, so it asks."""
-        asks = by_command or self._detectors.is_request(text) or wishes_explicit(text)
-        refusal = check(text, for_photo=asks, explicit_allowed=explicit_allowed)
-        return PersonAnalysis(asks, refusal, see(text) if asks else NOTHING)
+    def person(
+        self, text: str, by_command: bool, explicit_allowed: bool, before: Sequence[str], minor_said: bool
+    ) -> PersonAnalysis:
+        """`by_command`: it came with /photo, so it asks. `before` and `minor_said`: as of `Policy.check`."""
+        signs = self._policy.signs(text)
+        asks = by_command or self._detectors.is_request(text) or signs.wishes_a_picture
+        refusal = self._policy.check(
+            signs, for_photo=asks, explicit_allowed=explicit_allowed, before=before, minor_said=minor_said
+        )
+        return PersonAnalysis(asks, refusal, signs.whose_youth, see(text) if asks else NOTHING)
 
     def answer(self, text: str, person_text: str) -> AnswerAnalysis:
         """What an answer shows and promises; `person_text` is what it answers."""
-        visual, promise = self._detectors.reads(text) if _WORDS.search(text) else (False, False)
+        visual, promise = self._detectors.reads(text) if _WORDS.search(text) else (0.0, False)
         return AnswerAnalysis(
-            visual=visual,
+            visual=visual > SURE,
+            nearly_visual=visual > NEARLY,
             promise=promise,
             without_promise=self._without_promise(text) if promise else text,
             visuals=see(text),
             subjects=subjects((person_text, text)),
-            refusal=check(text, for_photo=False),
+            refusal=self._policy.check_answer(text),
         )
 
     def showable(self, text: str) -> str:
         """What of a half-written answer may be seen."""
         text = split_answer(text)[0]
-        if check(text, for_photo=False) or gives_away(text):
+        if self._quick_policy.check_answer(text) or gives_away(text):
             return ""
         pieces = _PIECE.findall(text)
         kept = takewhile(lambda piece: not promises_plainly(piece), pieces)
@@ -95,15 +113,15 @@ class TextReader:
 
     def refusal_of(self, text: str) -> Refusal | None:
         """Words that will be kept."""
-        return check(text, for_photo=True)
+        return self._policy.check(text, for_photo=True)
 
     def refusal_of_persona(self, description: str) -> Refusal | None:
         """A persona that a person wrote."""
-        return check_persona(description)
+        return self._policy.check_persona(description)
 
     def refusal_of_prompt(self, prompt: str, explicit_allowed: bool) -> Refusal | None:
         """An English prompt for the image model."""
-        return check_prompt(prompt, explicit_allowed=explicit_allowed)
+        return self._policy.check_prompt(prompt, explicit_allowed=explicit_allowed)
 
     def _without_promise(self, text: str) -> str:
         """Take out, one by one, the sentence without which the rest promises least."""
@@ -135,7 +153,8 @@ _reader: TextReader | None = None
 def load() -> None:
     """Begin the process: the models, which take a second or two."""
     global _reader  # noqa: PLW0603 - one reader is what this process is for
-    _reader = TextReader(Detectors())
+    policy = Policy(ConcernReader(FeatureReader(Embedder(POLICY_LAYERS))))
+    _reader = TextReader(Detectors(), policy)
     _reader.warm_up()
 
 

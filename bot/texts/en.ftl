@@ -39,6 +39,7 @@ wait-hours = { $hours } { $hours ->
 policy-minors = No. Everyone here is an adult, and it stays that way. Let's talk about something else.
 policy-real_person = I don't make pictures of real people. Shall I be in the photo myself?
 policy-explicit = That goes further than I do in photos. Something with a little more on?
+policy-violence = I don't make pictures of harm. If you are not well yourself, please talk to somebody near you, or to a helpline. I am here to talk, too.
 policy-answer = Let's change the subject.
 frequency-often = often
 frequency-normal = normally

@@ -18,6 +18,8 @@ class Moment:
     answers_since_photo: int
     gap: int
     """The cadence's present gap in answers, drawn by `draw_gap` after each photo."""
+    latest_gap: int
+    """The plan's largest gap: the latest moment for a photo, whatever the answers show."""
     seconds_since_photo: float | None
     """Since the last automatic photo was ordered; None when there was none yet."""
     cooldown: float
@@ -39,6 +41,8 @@ class Moment:
     """The persona's answer says that she is sending one (`Detectors.reads`)."""
     shows: bool
     """The persona's answer shows something (`Detectors.reads`); counts where there is no scene line."""
+    nearly_shows: bool
+    """It may show something, as the detector sees it: enough for a photo that is due."""
     scene_visual: bool | None
     """What the language model's scene line says; None when it gave none."""
     story_changed: bool

@@ -110,10 +110,15 @@ def visual_scene(moment: Moment) -> Decision | None:
 
 
 def cadence(moment: Moment) -> Decision | None:
-    """Every so many answers, the exact gap drawn anew each time and stretched by the person's pace."""
-    gap = round(moment.gap * pace(moment.frequency, moment.unwelcome).gap)
-    if moment.answers_since_photo >= max(1, gap):
-        return _automatic("cadence", f"{moment.answers_since_photo} answers without a photo, the gap is {gap}")
+    """Every so many answers, the exact gap drawn anew each time and stretched by the person's pace.
+
+    A photo that is due waits for an answer that may show something, until the plan's largest gap.
+    """
+    stretched = pace(moment.frequency, moment.unwelcome).gap
+    gap, latest = (max(1, round(answers * stretched)) for answers in (moment.gap, moment.latest_gap))
+    since = moment.answers_since_photo
+    if since >= max(gap, latest) or (since >= gap and moment.nearly_shows):
+        return _automatic("cadence", f"{since} answers without a photo, the gap is {gap}")
     return None
 
 

@@ -18,6 +18,8 @@ from triggers.model.heads import FeatureReader, Features, Head
 WEIGHTS = Path(__file__).parent / "weights.npz"
 #: Unsure means no photo.
 SURE = 0.5
+#: What may show something: enough for a photo that is due anyway.
+NEARLY = 0.2
 
 
 class Task(StrEnum):
@@ -52,14 +54,14 @@ class Detectors:
         """Whether a person's text asks for a photo."""
         return self.probability(Task.REQUEST, text) > SURE
 
-    def reads(self, text: str) -> tuple[bool, bool]:
-        """Of a persona's answer: whether it shows something, and whether it promises a photo."""
+    def reads(self, text: str) -> tuple[float, bool]:
+        """Of a persona's answer: how likely it shows something, and whether it promises a photo."""
         pieces = [(piece, self.features(piece)) for piece in windows(text)]
         visual, promise = (
             max(judge(self._heads[task], task, piece, features) for piece, features in pieces)
             for task in (Task.VISUAL, Task.PROMISE)
         )
-        return visual > SURE, promise > SURE
+        return visual, promise > SURE
 
 
 def judge(head: Head, task: Task, text: str, features: Features) -> float:

@@ -9,6 +9,9 @@ from triggers.detection.rows import Row
 from triggers.model.fitting import fit
 from triggers.model.heads import Features, Head
 
+#: How much meaning counts beside spelling, and how freely weights may grow; by cross-validation.
+MEANING, FREEDOM = 0.7, 300.0
+
 
 def train(rows: Sequence[Row], features: Sequence[Features]) -> dict[Task, Head]:
     """One head for each task from its rows; `features` belong to `rows` one by one."""
@@ -16,7 +19,8 @@ def train(rows: Sequence[Row], features: Sequence[Features]) -> dict[Task, Head]
     for task in Task:
         chosen = [index for index, row in enumerate(rows) if row.task is task]
         labels = np.array([rows[index].label for index in chosen])
-        heads[task] = fit([features[index] for index in chosen], labels)
+        chosen_features = [features[index] for index in chosen]
+        heads[task] = fit(chosen_features, labels, meaning_scale=MEANING, freedom=FREEDOM)
     return heads
 
 

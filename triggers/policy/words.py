@@ -145,6 +145,15 @@ EXPLICIT_WISH = _words(rf"""
 """)
 
 
+#: A picture, in the words of a wish for one.
+PICTURE = _words(r"""
+    фот[оку]\w*  селфи  снимок  снимк\w*  картинк\w*  портрет\w*  кадр\w*  нарису\w+  сгенериру\w+  скинь  пришли  свiтлин\w*
+    photo\w*  pic(?:s|ture\w*|cy)?\b  selfie\w*  portrait\w*  image\w*  snap\w*  draw\w*  render\w*  paint\w*  generate\w*  shot of
+    foto\w*  bild\w*  zeichne  imagen\w*  retrato\w*  dibuja  cliche\w*  dessine  immagine\w*  ritratto\w*  imagem  desenh\w+  zdjeci\w*  obraz\w*
+    resim\w*  resmi\w*  ciz\w*
+""")
+
+
 def found(words: str, ways: tuple[str, ...]) -> bool:
     """Whether one of them begins a word in any reading of a text."""
     return any(pattern(words).search(way) for way in ways)

@@ -85,7 +85,7 @@ async def _another_take(
     before = await session.get_one(Photo, photo_id)
     dialogue = await session.get_one(Dialogue, moment.dialogue_id)
     persona = await catalog.find(session, dialogue.persona, person.id)
-    if persona is None:
+    if persona is None or dialogue.minor_said_at is not None:
         return None
     now = (await session.execute(select(func.now()))).scalar_one()
     kind = "retake" if same_camera else "another"

@@ -18,6 +18,7 @@ BEFORE = Scene(place="attic studio with a lamp", outfit="grey sweater", light="l
 def reading(answer: str, person: str = "", *, visual: bool = True) -> AnswerAnalysis:
     return AnswerAnalysis(
         visual=visual,
+        nearly_visual=False,
         promise=False,
         without_promise=answer,
         visuals=see(answer),
