@@ -120,6 +120,8 @@ class Conversation:
             return
         async with self.database.unit() as session:
             (await session.get_one(Message, message.id)).text = text
+            if heard.minor is Whose.PERSONA:
+                await dialogues.note_minor(session, person.id)
         if newest is None or not is_answered:
             return
         if newest.rewrites < MOST_REWRITES:

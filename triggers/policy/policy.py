@@ -44,6 +44,7 @@ class Limits:
     both: float = 0.2
     child_of_age: float = 0.15
     intimate: float = 0.7
+    intimate_in_prompt: float = 0.9
     real_person: float = 0.5
     real_person_beside_name: float = 0.15
     violence: float = 0.5
@@ -112,7 +113,11 @@ class Signs:
     @cached_property
     def explicit(self) -> bool:
         """Nakedness and what leads there."""
-        if self.over("intimate", LIMITS.intimate):
+        return self.explicit_over(LIMITS.intimate)
+
+    def explicit_over(self, limit: float) -> bool:
+        """The same, for a head that must be surer than `limit`."""
+        if self.over("intimate", limit):
             return True
         return self.says(words.EXPLICIT) and not (self.harmless("love") and self.plainly(words.EXPLICIT))
 
@@ -180,7 +185,10 @@ class Policy:
         young = signs.minor or signs.says(f"{words.AGE}|{words.CHILDLIKE}")
         if young or (signs.says(f"{words.CHILD}") and signs.says(f"{words.TENDER}")):
             return Refusal.MINORS
-        return self.check(prompt, for_photo=True, explicit_allowed=explicit_allowed)
+        refused = self.check(signs, for_photo=True, explicit_allowed=explicit_allowed)
+        # A prompt speaks of clothes and bodies in any case.
+        harmless = refused is Refusal.EXPLICIT and not signs.explicit_over(LIMITS.intimate_in_prompt)
+        return None if harmless else refused
 
     def check_persona(self, description: str) -> Refusal | None:
         """`check` for name, character and looks of a persona, who plays and is drawn: nobody young."""

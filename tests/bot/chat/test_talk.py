@@ -177,7 +177,7 @@ async def test_an_edit_is_judged_with_what_it_was_answered_together_with(
     sent = await ben.say("Listen")
     while llm.faults.pending:
         await asyncio.sleep(0.01)
-    await ben.say("15 лет и мы целуемся")
+    await ben.say("шестнадцать лет")
     await ben.hears(has_text)
     asked = len(llm.requests)
     await ben.edit(sent, "представь, что тебе")

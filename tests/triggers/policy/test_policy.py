@@ -8,6 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.personas.persona import load_all
+from bot.photos.prompt import describe
+from generation.workflows import workflow
 from triggers.__main__ import main
 from triggers.detection.rows import read_all
 from triggers.model.embedding import POLICY_LAYERS, Embedder
@@ -202,6 +205,15 @@ def test_what_the_operator_allows_never_allows_minors_or_real_people() -> None:
 )
 def test_a_prompt_is_checked_more_strictly(prompt: str, refusal: Refusal | None) -> None:
     assert check_prompt(prompt) is refusal
+
+
+def test_the_prompts_of_the_shipped_personas_are_let_through() -> None:
+    personas = load_all(set(workflow.load_all()))
+    prompts = [
+        describe(each, key, each.story(key).scene).prompt for each in personas.values() for key in each.stories
+    ]
+    assert len(prompts) > 10
+    assert {prompt: check_prompt(prompt) for prompt in prompts} == dict.fromkeys(prompts)
 
 
 @given(st.text(max_size=300))
