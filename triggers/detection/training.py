@@ -1,6 +1,7 @@
 """Trains the detectors' heads; needs scikit-learn, which the product itself does not."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +14,11 @@ from triggers.model.heads import Features, Head
 MEANING, FREEDOM = 0.7, 300.0
 
 
+#: Added to a head's logit, so that SURE stands where 0.3 did: three of four rows promise nothing, in talk as it is.
+#: By the exam of docs/understanding.md and the six dialogues.
+EAGERNESS = {Task.PROMISE: 0.85}
+
+
 def train(rows: Sequence[Row], features: Sequence[Features]) -> dict[Task, Head]:
     """One head for each task from its rows; `features` belong to `rows` one by one."""
     heads: dict[Task, Head] = {}
@@ -21,6 +27,7 @@ def train(rows: Sequence[Row], features: Sequence[Features]) -> dict[Task, Head]
         labels = np.array([rows[index].label for index in chosen])
         chosen_features = [features[index] for index in chosen]
         heads[task] = fit(chosen_features, labels, meaning_scale=MEANING, freedom=FREEDOM)
+        heads[task] = replace(heads[task], bias=heads[task].bias + EAGERNESS.get(task, 0))
     return heads
 
 

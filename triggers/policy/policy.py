@@ -82,7 +82,10 @@ class Signs:
     @cached_property
     def whose_youth(self) -> Whose | None:
         """The same where the heads, if there are any, do not think it a mistake: grade 8 is a bolt as well."""
-        return self.young if self.concerns is None or self.over("child", LIMITS.child_of_age) else None
+        # In this order: the heads cost a hundred times as much.
+        if self.young is None or self.concerns is None or self.over("child", LIMITS.child_of_age):
+            return self.young
+        return None
 
     @cached_property
     def wishes_a_picture(self) -> bool:
