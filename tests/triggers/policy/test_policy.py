@@ -227,7 +227,7 @@ def test_no_text_breaks_it(text: str) -> None:
     ["a " * 2048, "x1" * 2048, "ш к " * 1024, "ты как " * 600, "представь " * 400, "1 " * 2048, "\ufdfa" * 4096],
 )
 def test_no_message_takes_long(text: str) -> None:
-    """Half a second of CPU is ten times what the worst of them takes here."""
+    """Two seconds of CPU are four times what the worst of them takes here, most of it in the heads' embedding."""
     began = time.process_time()
     check(text, for_photo=True)
-    assert time.process_time() - began < 0.5
+    assert time.process_time() - began < 2
