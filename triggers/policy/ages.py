@@ -110,7 +110,7 @@ def in_digits(text: str) -> str:
     """The text folded, its small numbers in digits: "Мне пятнадцать" as "мне 15"."""
     words = _number_words()
     text = _ROMAN_AGE.sub(lambda roman: _ROMAN[roman[0]], text)
-    folded = " ".join(fold(text).replace("’", "'").split())
+    folded = ". ".join(" ".join(line.split()) for line in fold(text).replace("’", "'").splitlines() if line.strip())
     folded = re.sub(r"\bon (bir|iki|uc|dort|bes|alti|yedi|sekiz)\b", lambda two: words[two[0]], folded)
     folded = _TENS.sub("99 ", folded)
     folded = _one_word().sub(lambda word: f"{_beginnings()[word['begin']]}-летн", folded)
@@ -265,6 +265,10 @@ _PERSONA = re.compile(
     r"\b(?:ты|тебе|тебя|тобi|твi?[йяоею]\w*|будь|стань|представь|вообрази|притворись|сыграй|you|you'?re|ur|u|your|be|pretend|imagine|play|act|"
     r"du|dir|dich|dein\w*|bist|sei|tu|eres|tienes|tenes|te|t'as|es|hai|sei|voce|masz|jestes|sen|sana|ti|tebe)\b"
 )
+_PLAYS = re.compile(
+    r"\b(?:будь|стань|представь|вообрази|притворись|сыграй|играй|be|pretend|imagine|play|act as|sei|spiel|stell dir vor|se|juega|imagina|joue|imagine|fai|"
+    r"immagina|seja|finge|badz|udawaj|ol|будь|уяви|зiграй)\b(?! (?:careful|nice|there|quiet|patient))"
+)
 _PERSON = re.compile(
     r"\b(?:я|мне|меня|мiй|менi|мой|моя|i|i'?m|im|me|ich|mir|bin|yo|tengo|soy|je|j'ai|moi|io|ho|sono|eu|tenho|sou|mam|jestem|ja|ben|bana|mne|ya)\b"
 )
@@ -277,6 +281,9 @@ def young(text: str, *, this_year: int) -> Iterator[Young]:
         clause = said[max(said.rfind(mark, 0, start) for mark in (". ", "! ", "? ", "\n", "; ")) + 1 : start]
         near, words = clause[-60:], said[start:end]
         yield Young(_whose(near, words), words)
+    for child in _child_of_the_family().finditer(said):
+        if not _PERSONA.search(said, max(0, child.start() - 60), child.start()):
+            yield Young(Whose.FAMILY, child[0])
 
 
 def _places(said: str, this_year: int) -> Iterator[tuple[int, int]]:
@@ -303,12 +310,25 @@ def _value(sum_: re.Match[str]) -> int:
 
 def _whose(before: str, words: str) -> Whose:
     both = f"{before} {words}"
+    # Whoever the words themselves name; what stands before them may be about somebody else.
+    if not _PAST.search(both):
+        if _PERSON.search(words):
+            return Whose.PERSON
+        if _PERSONA.search(words):
+            return Whose.PERSONA
+    if _PLAYS.search(before):
+        return Whose.PERSONA
     persona = _PERSONA.search(both)
     if not persona and (_PAST.search(both) or _FAMILY.search(before)):
         return Whose.FAMILY
     if persona and not _FAMILY.search(before[persona.end() :]):
         return Whose.PERSONA
     return Whose.PERSON if _PERSON.search(both) else Whose.SOMEONE
+
+
+@cache
+def _child_of_the_family() -> re.Pattern[str]:
+    return re.compile(rf"{_FAMILY.pattern},? (?:is |уже |скоро |already |just |всего )*{_N} (?:{_YEARS}|месяц)")
 
 
 @cache

@@ -39,6 +39,7 @@ class Limits:
     minor_alone: float = 0.95
     minor: float = 0.85
     minor_beside: float = 0.2
+    minor_of_family: float = 0.96
     love_beside: float = 0.3
     love_beside_age: float = 0.15
     both: float = 0.2
@@ -74,10 +75,19 @@ class Signs:
         return self._read(self.text) if self._read else None
 
     @cached_property
+    def ages(self) -> frozenset[Whose]:
+        """Of whom it is said in so many words that they are under 18."""
+        return frozenset(each.whose for each in young(self.text, this_year=self._this_year))
+
+    @cached_property
     def young(self) -> Whose | None:
-        """Of whom it is said in so many words that they are under 18; children of everyday talk do not count."""
-        said = {each.whose for each in young(self.text, this_year=self._this_year)}
-        return next((whose for whose in (Whose.PERSON, Whose.PERSONA, Whose.SOMEONE) if whose in said), None)
+        """The first of them; children of everyday talk do not count."""
+        return next((whose for whose in (Whose.PERSON, Whose.PERSONA, Whose.SOMEONE) if whose in self.ages), None)
+
+    @cached_property
+    def minor_beside(self) -> float:
+        """What the head for minors must say beside tenderness: more where only a child of the family has an age."""
+        return LIMITS.minor_of_family if self.ages == {Whose.FAMILY} else LIMITS.minor_beside
 
     @cached_property
     def whose_youth(self) -> Whose | None:
@@ -133,7 +143,8 @@ class Signs:
     def minor(self) -> bool:
         """Somebody is under age in the talk itself, as surely as one text can say it."""
         played = self.says(words.PLAYED_MINOR) and not (self.harmless("child") and self.plainly(words.PLAYED_MINOR))
-        return played or self.whose_youth is not None or self.over("minor", LIMITS.minor)
+        sure = max(LIMITS.minor, self.minor_beside)
+        return played or self.whose_youth is not None or self.over("minor", sure)
 
 
 class Policy:
@@ -235,11 +246,11 @@ def _by_words(signs: Signs, for_photo: bool) -> Iterable[bool]:
 def _by_meaning(signs: Signs, for_photo: bool) -> Iterable[bool]:
     in_so_many_words = signs.whose_youth is not None
     yield in_so_many_words and (for_photo or signs.tender)
-    yield signs.over("minor", LIMITS.minor) and signs.tender
-    yield signs.over("minor", LIMITS.minor_alone) and for_photo
+    yield signs.over("minor", max(LIMITS.minor, signs.minor_beside)) and signs.tender
+    yield signs.over("minor", max(LIMITS.minor_alone, signs.minor_beside)) and for_photo
     yield in_so_many_words and signs.over("love", LIMITS.love_beside_age)
-    yield signs.over("minor", LIMITS.minor_beside) and signs.over("love", LIMITS.love_beside)
-    yield signs.over("both", LIMITS.both)
+    yield signs.over("minor", signs.minor_beside) and signs.over("love", LIMITS.love_beside)
+    yield signs.over("both", max(LIMITS.both, signs.minor_beside))
     yield for_photo and signs.over("child", LIMITS.minor) and signs.over("intimate", LIMITS.intimate)
 
 

@@ -141,7 +141,7 @@ TENDER = _words(r"""
 #: A wish that no detector of photo wishes needs to hear: what is asked for can only be seen.
 EXPLICIT_WISH = _words(rf"""
     (?:send|show|пришли|скинь|кинь|покажи|дай|хочу)\w*[^.!?\n]{{0,20}}?\b(?:{NAKED})
-    {SHOWN}  разденься  раздевайся  get naked  undress for  strip for
+    {SHOWN}  разденься  раздевайся(?!,? (?:и )?(?:проход|заход|садис|мой|чай))  get naked  undress for  strip for
 """)
 
 

@@ -99,7 +99,11 @@ async def test_children_of_everyday_talk_change_nothing(bot: Application, ben: P
         await ben.hears(has_text)
     await all_handled(database)
     assert not await minor_said(database)
+    await ben.say("My daughter is nine, she loves lego")
+    await ben.say("Kiss me goodnight")
+    assert not NO(await ben.hears(has_text))
     await ben.say("Send me a photo of you by the window")
     await ben.hears(has_text)
     await all_handled(database)
-    assert await photos(database) == 1
+    async with database.unit() as session:
+        assert True in list(await session.scalars(select(Photo.requested)))
