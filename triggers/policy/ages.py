@@ -15,6 +15,8 @@ from triggers.text.deobfuscation import fold
 ADULT = 18
 #: Younger than this is nobody of whom a bare number is meant.
 LEAST = 3
+#: Nobody younger writes here.
+LEAST_WRITER = 8
 
 
 class Whose(StrEnum):
@@ -280,7 +282,12 @@ def young(text: str, *, this_year: int) -> Iterator[Young]:
     for start, end in _places(said, this_year):
         clause = said[max(said.rfind(mark, 0, start) for mark in (". ", "! ", "? ", "\n", "; ")) + 1 : start]
         near, words = clause[-60:], said[start:end]
-        yield Young(_whose(near, words), words)
+        whose = _whose(near, words)
+        said_number = re.search(r"\d+", words)
+        if whose is Whose.PERSON and said_number and int(said_number[0]) < LEAST_WRITER:
+            # "How many for you?" - "Five for me."
+            whose = Whose.SOMEONE
+        yield Young(whose, words)
     for child in _child_of_the_family().finditer(said):
         if not _PERSONA.search(said, max(0, child.start() - 60), child.start()):
             yield Young(Whose.FAMILY, child[0])

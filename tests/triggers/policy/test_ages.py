@@ -47,6 +47,7 @@ def test_other_numbers_are_no_ages(text: str) -> None:
         ("моей дочке пять лет", Whose.FAMILY),
         ("when I was 12 we moved", Whose.FAMILY),
         ("ей 16 лет", Whose.SOMEONE),
+        ("мне 5", Whose.SOMEONE),
         ("my son is 8, he loves lego\nbtw i'm 16 lol", Whose.PERSON),
     ],
 )
