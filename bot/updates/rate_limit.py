@@ -109,6 +109,7 @@ class _Buckets:
         self._people: OrderedDict[int, _Bucket] = OrderedDict()
 
     def ask(self, person_id: int, taken: int) -> Verdict:
+        """As `RateLimit.take` with 1, as `has_left` with 0."""
         now = self._clock()
         bucket = self._people.setdefault(person_id, _Bucket(self._burst, now))
         self._people.move_to_end(person_id)

@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from triggers.policy import words
-from triggers.policy.ages import Whose, young
+from triggers.policy.ages import Whose, Young, in_digits, young
 from triggers.policy.concerns import Concerns
 from triggers.policy.names import names_real_person
 from triggers.policy.words import found, pattern
@@ -40,6 +40,7 @@ class Limits:
     minor: float = 0.85
     minor_beside: float = 0.2
     minor_of_family: float = 0.96
+    child_beside: float = 0.15
     love_beside: float = 0.3
     love_beside_age: float = 0.15
     both: float = 0.2
@@ -75,9 +76,21 @@ class Signs:
         return self._read(self.text) if self._read else None
 
     @cached_property
+    def _young(self) -> tuple[Young, ...]:
+        return tuple(young(self.text, this_year=self._this_year))
+
+    @cached_property
     def ages(self) -> frozenset[Whose]:
         """Of whom it is said in so many words that they are under 18."""
-        return frozenset(each.whose for each in young(self.text, this_year=self._this_year))
+        return frozenset(each.whose for each in self._young)
+
+    @cached_property
+    def without_ages(self) -> "Signs":
+        """The text without the words that say an age, beside which the heads hear tenderness less well."""
+        rest = in_digits(self.text)
+        for each in self._young:
+            rest = rest.replace(each.words, " ")
+        return Signs(rest, self._read, self._this_year)
 
     @cached_property
     def young(self) -> Whose | None:
@@ -91,9 +104,10 @@ class Signs:
 
     @cached_property
     def whose_youth(self) -> Whose | None:
-        """The same where the heads, if there are any, do not think it a mistake: grade 8 is a bolt as well."""
+        """The same; where nobody can tell of whom, the heads may think it a mistake: grade 8 is a bolt as well."""
         # In this order: the heads cost a hundred times as much.
-        if self.young is None or self.concerns is None or self.over("child", LIMITS.child_of_age):
+        sure = self.young is not Whose.SOMEONE or self.concerns is None
+        if sure or self.over("child", LIMITS.child_of_age):
             return self.young
         return None
 
@@ -248,9 +262,12 @@ def _by_meaning(signs: Signs, for_photo: bool) -> Iterable[bool]:
     yield in_so_many_words and (for_photo or signs.tender)
     yield signs.over("minor", max(LIMITS.minor, signs.minor_beside)) and signs.tender
     yield signs.over("minor", max(LIMITS.minor_alone, signs.minor_beside)) and for_photo
-    yield in_so_many_words and signs.over("love", LIMITS.love_beside_age)
-    yield signs.over("minor", signs.minor_beside) and signs.over("love", LIMITS.love_beside)
-    yield signs.over("both", max(LIMITS.both, signs.minor_beside))
+    yield signs.young is not None and (signs.tender or signs.over("love", LIMITS.love_beside_age))
+    yield signs.young is not None and signs.without_ages.tender
+    # "My girl" is said to wives: the head for children must see one too.
+    child = signs.over("child", LIMITS.child_beside)
+    yield child and signs.over("minor", signs.minor_beside) and signs.over("love", LIMITS.love_beside)
+    yield child and signs.over("both", max(LIMITS.both, signs.minor_beside))
     yield for_photo and signs.over("child", LIMITS.minor) and signs.over("intimate", LIMITS.intimate)
 
 

@@ -135,6 +135,8 @@ TENDER = _words(r"""
     сексуальн  соблазн  поцелу  целу[йею]  целова  в постел  в кроват  в душе\b  в ванн  купальник  бикини  чулк  мини-?юбк
     на колен[икя]  флирт  влюбл  прижм  обним  свидани  заигрыва  горяч\w+ фот
     sexy\b  seduc  kiss  in (?:my |your |the )?bed\b  cuddl  in the (?:shower|bath|tub)\b  bikini  swimsuit  stockings
+    besa(?:me|rte|nos)  beso(?:s)?\b  abraz[ao]\w*  acariciame  kuss\w*  kusch\w*  umarm\w*  embrass\w*  baise\w*  calin  baci(?:ami|o|arti)\w*  abbracci\w*
+    beij[ao]\w*  abrac[ao]\w*  pocaluj\w*  caluj\w*  przytul\w*  op beni  saril\w*  поцiлу\w*  цiлу[йює]\w*  обiйм\w*  obnimi  poceluy\w*
     my lap\b  flirt  girlfriend\b  boyfriend\b  date\b  lover  hot (?:pic|photo|selfie)  in love\b  mak(?:e|ing) out\b
 """)
 

@@ -40,6 +40,7 @@ async def test_a_flood_gets_one_calm_answer_and_others_are_answered_meanwhile(
             assert (await session.scalar(from_person) or 0) < 12
 
 
+@pytest.mark.timeout(300)  # 2,560 messages on a busy machine
 async def test_ten_megabytes_of_text_are_a_flood_like_any_other(
     settings: ProductSettings, bucket: object, ben: Player, database: Database
 ) -> None:
