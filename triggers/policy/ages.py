@@ -98,7 +98,7 @@ _TENS = re.compile(
 #: A number and its years in one word, as in "пятнадцатилетняя" and "fünfzehnjährig": beginnings for 3 to 17, and ends.
 _ONE_WORD = """
 трех четырех пяти шести семи восьми девяти десяти одиннадцати двенадцати тринадцати четырнадцати пятнадцати шестнадцати семнадцати
-трирi чотири п'яти шести семи восьми дев'яти десяти одинадцяти дванадцяти тринадцяти чотирнадцяти п'ятнадцяти шiстнадцяти сiмнадцяти
+трьох чотири п'яти шести семи восьми дев'яти десяти одинадцяти дванадцяти тринадцяти чотирнадцяти п'ятнадцяти шiстнадцяти сiмнадцяти
 drei vier funf sechs sieben acht neun zehn elf zwolf dreizehn vierzehn funfzehn sechzehn siebzehn
 trzy cztero piecio szescio siedmio osmio dziewiecio dziesiecio jedenasto dwunasto trzynasto czternasto pietnasto szesnasto siedemnasto
 tri quattr cinqu sei sett ott nov dec undic dodic tredic quattordic quindic sedic diciassett
@@ -165,7 +165,7 @@ _AGES = (
     rf"garot[ao]|dziewczyn\w*|chlopak\w*|kiz\w*|oglan\w*|девочк\w*|мальчик\w*|девчонк\w*|пацан\w*|дiвчинк\w*|хлопчик\w*) "
     rf"(?:of |de |von |di |в |лет |aged |w wieku )?{_N}\b{_NO_AGE}",
     rf"\b(?:age[ds]?|ages?|возраст\w*|вiк\w*|edad|alter|eta|idade|wiek\w*|yas[iu]?|years?|лет|годков|let)\b\s?[:=\-–—]?\s?(?:is |of |de |di |von |- )?{_SOON}{_N}\b{_NO_AGE}",
-    rf"\b(?:мне|тебе|ей|ему|менi|тобi|iй|йому|mne|tebe|ey|emu|исполнилось|исполняется|исполнится|стукнуло|виповнилося|viповнилось)"
+    rf"\b(?:мне|тебе|ей|ему|менi|тобi|iй|йому|mne|tebe|ey|emu|исполнилось|исполняется|исполнится|стукнуло|виповнилося|виповнилось)"
     rf"(?: [^\W\d]\w*){{0,2}} {_SOON}{_N}(?: ?{_YEARS}{_OF_THINGS}|{_END})",
     rf"\b(?:i|you|u|she|he|they|who|im|ur|youre|shes|hes){_IS} (?:not even |actually |really |in fact ){{0,2}}{_SOON}{_N}\b{_NO_AGE}(?! ?years (?!old))(?! \w+ (?:high|tall|long|away|ago|left|short))",
     rf"\b(?:tengo|tienes|tiene|tenes|cumpli|cumplo|cumples|cumple|cumpliste|tenho|tens|tem|fiz|faco|ho|hai|ha|compio|compie|mam|masz|ma|"
@@ -188,11 +188,11 @@ _ORDINAL_EN = (
     r"(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|\d{1,2}(?:st|nd|rd|th))"
 )
 _CLASSES = (
-    rf"(?<!замещала ){_ORDINAL_RU}\w{{0,3}}[ -]?(?:класс(?!н)|клас(?!сик|ний))\w*(?! опасн| в самол| точност)",
+    rf"{_ORDINAL_RU}\w{{0,3}}[ -]?(?:класс(?!н)|клас(?!сик|ний))\w*(?! опасн| в самол| точност)",
     r"\b(?:[1-9]|1[01])[ -]?(?:й|го|м|ом|ый|ого|а|б|в|г)?[ -]?[\"«]?[абвг]?[\"»]? ?(?:класс(?!н|ик)|клас(?!сик))\w*",
     r"\b(?:[1-9]|1[01]) ?[\"«]?[абв][\"»]? класс\w*",
     rf"\b{_ORDINAL_EN}[ -]?grade(?:r|rs)?\b",
-    r"\bgrade (?:[1-9]|1[0-2])\b(?! (?:steak|beef|egg|level|bolt|steel|or grade|hold))(?<!, not grade 5)",
+    r"\bgrade (?:[1-9]|1[0-2])\b(?! (?:steak|beef|egg|level|bolt|steel|or grade|hold))",
     r"\b(?:[1-9]|1[0-3])\.? ?klasse\b|\bklasse (?:[1-9]|1[0-3])\b|\b(?:sieb|acht|neun|zehn|funf|sechs|dritt|viert)\w* klasse\b",
     r"\b(?:[1-9]|1[0-2])\.? ?sinif\w*",
     r"\b(?:[1-8])\.? ?klas(?:a|ie|y)\b|\bklas(?:a|ie) (?:[1-8]|pierwsz|drug|trzeci|czwart|piat|szost|siodm|osm)\w*",
@@ -217,9 +217,6 @@ _NOT_YET = (
     r"не достиг\w* (?:возраст|совершеннолет)\w*|minderjahrig\w*|noch nicht volljahrig|nicht volljahrig|menor(?:es)? de edad|menor de idade|mineure?s?\b|"
     r"minorenn[ei]|nieletni\w*|niepelnoletni\w*|resit degil\w*|resit olma\w*|малолет\w*|малолiт\w*)",
     r"\b(?:не|ще не) (?:совсем |еще )?(?:взросл(?:ая|ый)|доросл(?:а|ий))\b(?=[^.!?]{0,20}(?:школ|урок|мам))",
-)
-_TURNED_18 = re.compile(
-    r"\b(?:is|are|am|i'm|уже|давно|over|older|больше|старше|есть|mehr als|mas de|plus de|more than)\b[^.!?]{0,8}18\b"
 )
 #: Born in a year, with it in `y`.
 _BORN = re.compile(
@@ -260,16 +257,13 @@ _PAST = re.compile(
     r"was|were|used to|since i was|back (?:then|when)|als ich|war ich|ich war|damals|mit \d+ (?:jahren )?(?:habe|bin|war)|cuando (?:yo )?tenia|tenia|cuando era|"
     r"quand j'avais|j'avais|quando avevo|avevo|quando eu tinha|tinha|kiedy mial\w*|mial\w* wtedy|mialam|mialem|gdy mial\w*|коли менi|менi було|yasindayken|iken)\b"
 )
-_YOUNGER = re.compile(
-    r"\b(?:младше|моложе|молодше|younger than|junger als|mas joven|plus jeune|piu giovane|mais nov[oa]|mlodsz\w+)\b"
-)
 _PERSONA = re.compile(
     r"\b(?:ты|тебе|тебя|тобi|твi?[йяоею]\w*|будь|стань|представь|вообрази|притворись|сыграй|you|you'?re|ur|u|your|be|pretend|imagine|play|act|"
     r"du|dir|dich|dein\w*|bist|sei|tu|eres|tienes|tenes|te|t'as|es|hai|sei|voce|masz|jestes|sen|sana|ti|tebe)\b"
 )
 _PLAYS = re.compile(
-    r"\b(?:будь|стань|представь|вообрази|притворись|сыграй|играй|be|pretend|imagine|play|act as|sei|spiel|stell dir vor|se|juega|imagina|joue|imagine|fai|"
-    r"immagina|seja|finge|badz|udawaj|ol|будь|уяви|зiграй)\b(?! (?:careful|nice|there|quiet|patient))"
+    r"\b(?:будь|стань|представь|вообрази|притворись|сыграй|играй|be|pretend|imagine|play|act as|sei|spiel|stell dir vor|se|juega|imagina|joue|fai|"
+    r"immagina|seja|finge|badz|udawaj|ol|уяви|зiграй)\b(?! (?:careful|nice|there|quiet|patient))"
 )
 _PERSON = re.compile(
     r"\b(?:я|мне|меня|мiй|менi|мой|моя|i|i'?m|im|me|ich|mir|bin|yo|tengo|soy|je|j'ai|moi|io|ho|sono|eu|tenho|sou|mam|jestem|ja|ben|bana|mne|ya)\b"

@@ -211,7 +211,7 @@ class Policy:
         """`check` for what an image model is given: there nobody is young, and no child is near tenderness."""
         signs = self.signs(prompt)
         young = signs.minor or signs.says(f"{words.AGE}|{words.CHILDLIKE}")
-        if young or (signs.says(f"{words.CHILD}") and signs.says(f"{words.TENDER}")):
+        if young or (signs.says(words.CHILD) and signs.says(words.TENDER)):
             return Refusal.MINORS
         refused = self.check(signs, for_photo=True, explicit_allowed=explicit_allowed)
         # A prompt speaks of clothes and bodies in any case.
