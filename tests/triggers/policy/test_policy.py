@@ -90,7 +90,8 @@ def test_a_child_and_tenderness_are_refused_in_languages_and_words_that_no_list_
 @pytest.mark.parametrize(
     "text",
     ["naked cake with berries, recipe?", "grade 8 bolts hold better, show me", "раздевайся, проходи, чай готов",
-     "покажи попугая", "butterfly on your hand, photo?", "сними показания счётчика и пришли фото"],
+     "пришли фото у окна\nраздевайся, проходи, чай вскипел", "покажи попугая",
+     "butterfly on your hand, photo?", "сними показания счётчика и пришли фото"],
 )  # fmt: skip
 def test_what_only_sounds_like_it_is_let_through(text: str) -> None:
     assert check(text, for_photo=True) is None
