@@ -11,9 +11,9 @@ from bot.llm import attachment_reader
 from bot.llm.attachment_reader import Sound, TooLong, Unreadable
 from bot.llm.client import LanguageModelUnavailable
 from bot.llm.metered import MeteredModel, OverBudget
-from bot.llm.processes import Processes, ProcessLost
 from bot.settings import Settings
 from bot.telegram.messages import MAX_TEXT
+from generation.runtime.processes import Processes, ProcessLost
 
 log = structlog.get_logger(__name__)
 

@@ -12,8 +12,8 @@ import structlog
 
 from bot import metrics
 from bot.llm import text_reader
-from bot.llm.processes import Processes, ProcessLost
 from bot.llm.text_reader import AnswerAnalysis, PersonAnalysis, TextReader
+from generation.runtime.processes import Processes, ProcessLost
 from triggers.detection.detectors import Detectors
 from triggers.model.heads import FeatureReader, no_meaning
 from triggers.policy.policy import Policy, Refusal

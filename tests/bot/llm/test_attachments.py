@@ -15,7 +15,7 @@ from PIL.TiffImagePlugin import IFDRational
 
 from bot.llm import attachment_reader
 from bot.llm.attachment_reader import LONGEST_SIDE, TooLong, Unreadable, picture, sound
-from bot.llm.processes import Processes, ProcessLost
+from generation.runtime.processes import Processes, ProcessLost
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><script>alert(1)</script></svg>'
 
