@@ -14,7 +14,10 @@ GenerationError
 │   ├── ComfyUISick          given up by the watchdog; the photo goes back and no attempt is counted
 │   └── PromptLost           ComfyUI forgot it (restarted); the photo goes back and no attempt is counted
 ├── BadImage             what came back is no picture a person should see
-│   └── BrokenImage          the bytes are no whole file
+│   ├── BrokenImage          the bytes are no whole file
+│   ├── ShowsTooMuch         nakedness that is not wanted; the next attempt's prompt is stricter
+│   └── NoFace               a portrait without a face
+├── NotLookedAt          the classifier of pictures could not look
 ├── ObjectGone           S3 has no such original any more
 ├── StorageUnavailable   S3 does not answer; the photo goes back and no attempt is counted
 └── WorkerStopped        this worker shuts down; the photo goes back and no attempt is counted
@@ -120,6 +123,18 @@ class BadImage(GenerationError):
 
 class BrokenImage(BadImage):
     """The bytes are no whole image file."""
+
+
+class ShowsTooMuch(BadImage):
+    """It shows nakedness, and explicit content is off for this person."""
+
+
+class NoFace(BadImage):
+    """A face was due and there is none."""
+
+
+class NotLookedAt(GenerationError):
+    """Nobody could look at the picture before it would have been sent, so it is not."""
 
 
 class ObjectGone(GenerationError):

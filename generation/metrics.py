@@ -14,6 +14,9 @@ STAGE_SECONDS = Histogram(
     buckets=BUCKETS,
     registry=REGISTRY,
 )
+PICTURES_REFUSED = Counter(
+    "vitte_pictures_refused", "Finished pictures that nobody was shown.", ["why"], registry=REGISTRY
+)
 RENDER_SECONDS = Histogram(
     "vitte_render_seconds",
     "GPU seconds of a graph, by ComfyUI's clock.",

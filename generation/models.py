@@ -112,6 +112,10 @@ class Photo(Base):
     seed: Mapped[int] = mapped_column(BigInteger)
     # Further named inputs of the workflow: a LoRA, a reference image.
     inputs: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    # Nakedness may be seen; a face must be; and the prompt says once more what must not, after it was seen.
+    explicit: Mapped[bool] = mapped_column(server_default=text("false"))
+    face_due: Mapped[bool] = mapped_column(server_default=text("false"))
+    stricter: Mapped[bool] = mapped_column(server_default=text("false"))
     # What the logs of all processes call everything that came of one update.
     trace_id: Mapped[str | None] = mapped_column(Text)
 

@@ -72,6 +72,12 @@ class RenderSettings(Group):
     photo_retry_pause: Annotated[float, Field(gt=0)] = 2
 
 
+class PictureSettings(Group):
+    """What looks at finished pictures."""
+
+    picture_classifier: Annotated[str, Field(min_length=1)] = "open_nsfw"
+
+
 class Settings(
     DatabaseSettings,
     RedisSettings,
@@ -81,6 +87,7 @@ class Settings(
     WorkflowSettings,
     ComfyUISettings,
     RenderSettings,
+    PictureSettings,
     ProcessSettings,
 ):
     """All of a worker."""

@@ -10,6 +10,7 @@ from arq import Worker
 
 from bot.app import Application, running
 from bot.llm.text_analysis import TextAnalyzer
+from generation.delivery.picture_check import PictureCheck
 from generation.worker.arq_settings import worker_options
 from generation.worker.timings import Timings
 from sandbox.cluster import Servers
@@ -44,7 +45,9 @@ def product_settings(
 async def worker_running(settings: ProductSettings, **timings: float) -> AsyncIterator[Worker]:
     """An arq worker with the product's own wiring, in this process; pauses are short unless `timings` say more."""
     quick: dict[str, Any] = {"poll_delay": 0.01, "sweep_every": 1} | timings
-    worker = Worker(**worker_options(settings, timings=Timings(**quick)), handle_signals=False)
+    check = shared_picture_check(settings.picture_classifier)
+    options = worker_options(settings, timings=Timings(**quick), picture_check=check)
+    worker = Worker(**options, handle_signals=False)
     task = asyncio.create_task(worker.async_run())
     try:
         yield worker
@@ -57,6 +60,12 @@ async def worker_running(settings: ProductSettings, **timings: float) -> AsyncIt
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await worker.close()
+
+
+@cache
+def shared_picture_check(classifier: str) -> PictureCheck:
+    """One for all workers of this process, so that one more starts in no time; it ends with the process."""
+    return PictureCheck(classifier)
 
 
 @cache

@@ -25,6 +25,12 @@ _WORDS = (
 _UPRIGHT = re.compile(
     r"\b(?:selfie|mirror|full[- ]?(?:body|length)|vertical|portrait orientation)\b", re.IGNORECASE
 )
+_FACE = re.compile(r"\b(?:selfie|headshot|face|portrait(?! orientation)|into the (?:lens|camera))\b", re.IGNORECASE)
+_NO_FACE = re.compile(
+    r"\b(?:behind|back (?:view|of|to)|turned away|away from the camera|profile|silhouette|hands?|feet|legs?"
+    r"|wide|afar|distant|covering|hidden)\b",
+    re.IGNORECASE,
+)
 
 
 def framing(camera: str) -> Framing:
@@ -33,6 +39,11 @@ def framing(camera: str) -> Framing:
         if re.search(words, camera, re.IGNORECASE):
             return kind
     return Framing.HALF
+
+
+def shows_face(camera: str) -> bool:
+    """Whether a picture without a face is not what these words say."""
+    return bool(_FACE.search(camera)) and not _NO_FACE.search(camera)
 
 
 def orientation(camera: str) -> Orientation:

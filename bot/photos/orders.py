@@ -77,6 +77,8 @@ async def place(session: AsyncSession, wish: Wish, *, say: Say, settings: Settin
         negative_prompt=description.negative_prompt,
         seed=wish.persona.seed(rng),
         inputs=description.inputs,
+        explicit=allowed,
+        face_due=camera.shows_face(wish.scene.camera),
         expires_in=settings.requested_photo_expires if awaited else settings.automatic_photo_expires,
         words=_words(wish, say, rng, owed=awaited),
     )
@@ -144,6 +146,7 @@ def _words(wish: Wish, say: Say, rng: random.Random, *, owed: bool) -> PhotoWord
         send_again=say("photo-send-again"),
         send_again_data=callbacks.SendAgain.__prefix__,
         too_late=say("photo-too-late"),
+        unfit=say("photo-unfit"),
         owed=owed,
         buttons=photo_buttons(say),
         spoiler=wish.person.blur_photos,

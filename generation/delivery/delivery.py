@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from generation import metrics
 from generation.delivery import messages
+from generation.errors import ShowsTooMuch
 from generation.figures import STAGES
 from generation.models import DROPPED_BY_OPERATOR, TOO_LATE, Photo, PhotoStatus
 from generation.orders import lifecycle
@@ -102,6 +103,8 @@ class Delivery:
         text, button = words.failed, None
         if photo.error in {TOO_LATE, DROPPED_BY_OPERATOR} and words.too_late:
             text = words.too_late
+        if lifecycle.reason_of(photo.error or "") == ShowsTooMuch.__name__ and words.unfit:
+            text = words.unfit
         if photo.status is PhotoStatus.UNCONFIRMED:
             text, button = words.unconfirmed, (words.send_again, words.send_again_data)
         if not await self._reserve(photo):

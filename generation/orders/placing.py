@@ -39,6 +39,8 @@ class PhotoWords:
     caption: str = ""
     #: Said instead of `failed` when the photo was asked for and came too late.
     too_late: str = ""
+    #: Said instead of `failed` when every picture showed what nobody should see.
+    unfit: str = ""
     #: It was promised, so its end is said even though nobody asked for it.
     owed: bool = False
     #: Rows of buttons under the photo: text, and callback data that the photo's id follows.
@@ -82,6 +84,9 @@ class PhotoOrder:
     seed: int
     words: PhotoWords
     inputs: Mapping[str, str | float] = field(default_factory=dict)
+    #: Nakedness may be seen; a face must be.
+    explicit: bool = False
+    face_due: bool = False
     expires_in: float | None = None
     #: What the logs call everything that came of the same update.
     trace_id: str | None = None

@@ -19,6 +19,7 @@ from generation.backends.base import Backend
 from generation.backends.comfyui import ComfyUI
 from generation.backends.runpod import RunPod
 from generation.backends.watchdog import Watchdog
+from generation.delivery.picture_check import PictureCheck
 from generation.orders import erasure
 from generation.runtime import background, operator_switches, telegram
 from generation.runtime.background import kept_up, periodically
@@ -93,8 +94,10 @@ class GpuWorker:
 
 
 @asynccontextmanager
-async def running(settings: Settings, redis: ArqRedis, timings: Timings) -> AsyncIterator[GpuWorker]:
-    """Build a worker, keep it up while the block runs, and end it in order.
+async def running(
+    settings: Settings, redis: ArqRedis, timings: Timings, *, picture_check: PictureCheck | None = None
+) -> AsyncIterator[GpuWorker]:
+    """Build a worker, keep it up while the block runs, and end it in order; a `picture_check` given is left open.
 
     It takes no work by itself: whoever calls `renderer.serve` and `recovery.sweep` (arq's jobs) must have stopped
     doing so when the block is left.
@@ -107,7 +110,11 @@ async def running(settings: Settings, redis: ArqRedis, timings: Timings) -> Asyn
         stack.push_async_callback(bot.session.close)
         await _check_token(bot)
         opened = await stack.enter_async_context(storage.opened(settings))
-        worker, warm_up = _built(settings, timings, database, redis, backend, opened, bot)
+        if picture_check is None:
+            picture_check = PictureCheck(settings.picture_classifier)
+            stack.push_async_callback(picture_check.close)
+        await picture_check.open()
+        worker, warm_up = _built(settings, timings, database, redis, backend, opened, bot, picture_check)
         # Before the heartbeat: a port that is taken ends a worker that nobody has heard of.
         worker.endpoint_port = await stack.enter_async_context(
             http_server.serving(
@@ -144,6 +151,7 @@ def _built(
     backend: Backend,
     opened: storage.Storage,
     bot: Bot,
+    picture_check: PictureCheck,
 ) -> tuple[GpuWorker, WarmUp]:
     name = worker_registry.name_of(f"{socket.gethostname()}/{urlsplit(settings.comfyui_url).netloc}")
     state = WorkerState()
@@ -165,6 +173,7 @@ def _built(
         backend=backend,
         storage=opened,
         bot=bot,
+        picture_check=picture_check,
         watchdog=watchdog,
     )
     renderer = Renderer(

@@ -15,6 +15,7 @@ from arq import ArqRedis, Worker, cron
 from arq.connections import RedisSettings
 from redis.exceptions import RedisError
 
+from generation.delivery.picture_check import PictureCheck
 from generation.orders import jobs
 from generation.runtime import background, logs
 from generation.runtime.background import kept_up, periodically
@@ -38,7 +39,10 @@ class ArqLife:
     are, and skips the shut-down hook when that is inside its bookkeeping or Redis does not answer.
     """
 
-    def __init__(self, settings: Settings, timings: Timings, *, signals: bool) -> None:
+    def __init__(
+        self, settings: Settings, timings: Timings, *, signals: bool, picture_check: PictureCheck | None
+    ) -> None:
+        self._picture_check = picture_check
         self._settings = settings
         self._timings = timings
         self._signals = signals
@@ -52,7 +56,9 @@ class ArqLife:
         """Build everything and put what jobs need into arq's context."""
         redis: ArqRedis = ctx["redis"]
         logs.quiet_libraries()
-        worker = await self._stack.enter_async_context(app.running(self._settings, redis, self._timings))
+        worker = await self._stack.enter_async_context(
+            app.running(self._settings, redis, self._timings, picture_check=self._picture_check)
+        )
         self._worker = ctx["worker"] = worker
         await self._stack.enter_async_context(
             background.running(
@@ -132,10 +138,16 @@ class ArqLife:
         self._serving = asyncio.create_task(worker.renderer.serve())
 
 
-def worker_options(settings: Settings, *, timings: Timings | None = None, signals: bool = False) -> dict[str, Any]:
-    """Arguments of arq's Worker for these settings."""
+def worker_options(
+    settings: Settings,
+    *,
+    timings: Timings | None = None,
+    signals: bool = False,
+    picture_check: PictureCheck | None = None,
+) -> dict[str, Any]:
+    """Arguments of arq's Worker for these settings; it opens a check of its own unless it is given one."""
     timings = timings or Timings()
-    life = ArqLife(settings, timings, signals=signals)
+    life = ArqLife(settings, timings, signals=signals, picture_check=picture_check)
     # Overflow workers have a queue of their own: a job that one of them took would be missed by an idle GPU.
     queue = f"{settings.arq_queue}:overflow" if settings.render_backend == "runpod" else settings.arq_queue
     return {

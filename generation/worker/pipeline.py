@@ -27,6 +27,7 @@ from generation.backends.comfyui_history import ImageFile
 from generation.backends.watchdog import Watchdog
 from generation.delivery.delivery import Delivery
 from generation.delivery.image import Picture, develop, jpeg_of
+from generation.delivery.picture_check import PictureCheck
 from generation.errors import (
     BadImage,
     BrokenImage,
@@ -35,6 +36,7 @@ from generation.errors import (
     GraphRejected,
     ObjectGone,
     RenderInterrupted,
+    ShowsTooMuch,
     StorageUnavailable,
     WorkerStopped,
 )
@@ -70,6 +72,7 @@ class Pipeline:
         backend: Backend,
         storage: Storage,
         bot: Bot,
+        picture_check: PictureCheck,
         watchdog: Watchdog,
     ) -> None:
         self._settings = settings
@@ -80,6 +83,7 @@ class Pipeline:
         self._backend = backend
         self._storage = storage
         self._bot = bot
+        self._picture_check = picture_check
         self._watchdog = watchdog
         self._delivery = Delivery(database, bot, lease=settings.lease)
         #: Attempts in hand by photo id: what this worker renews the leases of.
@@ -145,6 +149,7 @@ class Pipeline:
                 await self._give_back(photo, error, in_batch=in_batch)
                 return
             picture = await self._fetch(image)
+            await self._picture_check.check(photo, picture.jpeg)
             if await self._store(photo, picture, graph.stamps(photo)):
                 await self._delivery.deliver(photo, picture.jpeg)
         except GenerationError as error:
@@ -212,9 +217,9 @@ class Pipeline:
         if isinstance(decided, retry.GiveUp):
             await self._delivery.give_up(photo, decided.error, failures=decided.failures)
         else:
-            await self._put_back(photo, decided)
+            await self._put_back(photo, decided, stricter=photo.stricter or isinstance(error, ShowsTooMuch))
 
-    async def _put_back(self, photo: Photo, decided: retry.PutBack) -> None:
+    async def _put_back(self, photo: Photo, decided: retry.PutBack, *, stricter: bool) -> None:
         values: dict[str, Any] = {"error": decided.error} if decided.error else {}
         moved = await lifecycle.move_with_retry(
             self._database,
@@ -223,6 +228,7 @@ class Pipeline:
             failures=decided.failures,
             not_before=in_seconds(decided.pause),
             alone=decided.alone,
+            stricter=stricter,
             **values,
         )
         if moved:

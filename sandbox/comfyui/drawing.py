@@ -54,6 +54,11 @@ def filled(width: int, height: int, colour: int) -> Image.Image:
     return Image.new("RGB", (width, height), ((colour >> 16) & 255, (colour >> 8) & 255, colour & 255))
 
 
+def reddened(image: Image.Image) -> Image.Image:
+    """The same picture in deep red: what the tests' classifier takes for nakedness."""
+    return Image.blend(image, filled(image.width, image.height, 0xFF0000), 0.85)
+
+
 def blots(seed: int, width: int, height: int, size: int = 8) -> Image.Image:
     """Coloured noise in blots of `size` pixels: what a VAE makes of latents that are not numbers any more."""
     small = (width // size, height // size)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sandbox.comfyui.drawing import blots, draw, filled, to_png
+from sandbox.comfyui.drawing import blots, draw, filled, reddened, to_png
 from sandbox.comfyui.nodes import LOADERS
 from sandbox.faults import Faults
 
@@ -251,7 +251,7 @@ class Executor:
         for index, source in enumerate(_pictures(graph, node)):
             # Counted by listing the folder, like the original.
             name = f"{prefix.name}_{len(list(folder.glob(f'{prefix.name}_*'))) + 1:05}_.png"
-            fault = self._faults.take("render", "black", "noise")
+            fault = self._faults.take("render", "black", "noise", "red")
             kept = None if graph[node]["class_type"] == "VitteSaveImage" else graph
             content = await asyncio.to_thread(_render, source, index, kept, flaw=fault.kind if fault else "")
             (folder / name).write_bytes(content)
@@ -380,6 +380,8 @@ def _render(source: _Source, index: int, graph: Graph | None, *, flaw: str) -> b
         # Like ComfyUI, one seed makes the noise of the whole batch: item k differs by its place.
         seed = source.seed + (0 if source.own_noise else index * 1_000_003)
         image = draw(source.prompt, seed, source.width, source.height)
+    if flaw == "red":
+        image = reddened(image)
     return to_png(image, graph)
 
 

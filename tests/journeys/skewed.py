@@ -7,10 +7,12 @@ cannot be moved from inside, and nothing of ours reads it.
 import sys
 import time
 
-skew = int(sys.argv.pop(1))
-right = time.time
-time.time = lambda: right() + skew
+# The worker's own child processes import this file again.
+if __name__ == "__main__":
+    skew = int(sys.argv.pop(1))
+    right = time.time
+    time.time = lambda: right() + skew
 
-from arq.cli import cli  # noqa: E402 - only now, so that it sees the wrong clock
+    from arq.cli import cli  # only now, so that it sees the wrong clock
 
-cli()
+    cli()

@@ -31,6 +31,9 @@ LOOK_AGAIN = 0.1
 LOOK_AGAIN_ELSEWHERE = 1.0
 #: Shortest pause, in seconds, of a card that is too hot.
 COOL_DOWN = 2.0
+#: What leads the prompt, and the negative prompt, after a picture of this photo showed too much.
+STRICTER = "modest everyday clothes that cover the whole body"
+STRICTLY_NOT = "nudity, bare chest, underwear, swimwear, cleavage, see-through clothes"
 
 
 class Renderer:
@@ -254,9 +257,10 @@ def _filling(photo: Photo) -> Filling:
     Each attempt has its own seed and file: ComfyUI would answer the same graph from its cache, with the very
     picture that was bad.
     """
+    stricter, never = (f"{STRICTER}, ", f"{STRICTLY_NOT}, ") if photo.stricter else ("", "")
     return Filling(
-        prompt=photo.prompt,
-        negative_prompt=photo.negative_prompt,
+        prompt=stricter + photo.prompt,
+        negative_prompt=never + photo.negative_prompt,
         seed=photo.seed + photo.attempt - 1,
         inputs=photo.inputs,
         orientation=photo.orientation,

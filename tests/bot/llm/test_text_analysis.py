@@ -10,9 +10,10 @@ from functools import partial
 import pytest
 
 from bot import metrics
+from bot.llm import text_reader
 from bot.llm.text_analysis import TextAnalyzer
 from bot.llm.text_reader import TextReader
-from generation.runtime import processes, text_reader
+from generation.runtime import processes
 from triggers.policy.policy import Refusal
 
 showable = TextReader.showable

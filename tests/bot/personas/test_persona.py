@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.personas import persona
+from bot.personas import camera, persona
 from bot.personas.persona import WrongPersona
 from bot.personas.scene import Scene
 from bot.photos.prompt import DECENT, describe
@@ -31,6 +31,22 @@ def test_every_photo_prompt_says_adult_and_carries_looks_outfit_and_place(name: 
         assert "child" in description.negative_prompt
         assert description.workflow in WORKFLOWS
         assert len(description.prompt) < 2000
+
+
+@pytest.mark.parametrize(
+    ("words", "due"),
+    [
+        ("close-up portrait, 85mm lens", True),
+        ("mirror selfie", True),
+        ("half-body, looking straight into the lens", True),
+        ("portrait orientation, wide shot", False),
+        ("close-up of her hands", False),
+        ("full body, seen from behind", False),
+        ("", False),
+    ],
+)
+def test_a_face_is_due_where_the_camera_says_so(words: str, due: bool) -> None:
+    assert camera.shows_face(words) is due
 
 
 def test_the_workflow_follows_persona_and_atmosphere_and_the_shape_follows_the_camera() -> None:
