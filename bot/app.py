@@ -35,6 +35,7 @@ from bot.handlers.account.payment import answer_checkout
 from bot.handlers.personas.persona_picker import PersonaPicker
 from bot.llm.attachments import Attachments
 from bot.llm.client import LanguageModel
+from bot.llm.guard import Guard
 from bot.llm.metered import MeteredModel
 from bot.llm.text_analysis import TextAnalyzer
 from bot.monitoring import figures
@@ -197,6 +198,9 @@ async def _shared(settings: Settings, stack: AsyncExitStack, text_analyzer: Text
         text_analyzer = TextAnalyzer()
         stack.push_async_callback(text_analyzer.close)
     await text_analyzer.open()
+    guard = Guard(settings)
+    stack.push_async_callback(guard.close)
+    text_analyzer = text_analyzer.guarded(guard, waits=settings.guard_away)
     return _Shared(
         settings=settings,
         database=database,

@@ -14,6 +14,10 @@ OWN_SECONDS = Histogram(
 MODEL_SECONDS = Histogram(
     "vitte_language_model_call_seconds", "One call of the language model.", buckets=BUCKETS, registry=REGISTRY
 )
+GUARD_SECONDS = Histogram(
+    "vitte_guard_call_seconds", "One call of the guard model.", buckets=BUCKETS, registry=REGISTRY
+)
+GUARD_CALLS = Counter("vitte_guard_calls", "Calls of the guard model.", ["verdict"], registry=REGISTRY)
 TEXTS_WITHOUT_MODEL = Counter(
     "vitte_texts_without_model",
     "Texts that ended their process or took too long, and were read by letters and patterns alone.",

@@ -1,6 +1,6 @@
 """Settings of the bot by component, and all of its process'."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
@@ -64,6 +64,17 @@ class LlmSettings(Group):
     llm_price_prompt: Annotated[float, Field(ge=0)] = 0
     llm_price_completion: Annotated[float, Field(ge=0)] = 0
     llm_price_voice: Annotated[float, Field(ge=0)] = 0
+
+
+class GuardSettings(Group):
+    """A guard model, which judges texts beside our own policy; none without an address."""
+
+    guard_base_url: HttpAddress | None = None
+    guard_api_key: SecretStr = SecretStr("")
+    guard_model: str = ""
+    guard_format: Literal["auto", "moderation", "llama_guard", "qwen3guard", "shieldgemma"] = "auto"
+    guard_timeout: Annotated[float, Field(gt=0, le=60)] = 5
+    guard_away: Literal["explicit_waits", "photos_wait", "nothing_waits"] = "explicit_waits"
 
 
 class WebhookSettings(Group):
@@ -137,6 +148,7 @@ class Settings(
     WorkflowSettings,
     ProcessSettings,
     LlmSettings,
+    GuardSettings,
     WebhookSettings,
     PlanSettings,
     ConversationSettings,

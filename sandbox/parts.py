@@ -113,6 +113,9 @@ class Parts:
         )
         await self._stack.enter_async_context(server)
         self.environment |= {"LLM_BASE_URL": server.url, "LLM_API_KEY": API_KEY, "LLM_MODEL": MODEL}
+        if "GUARD_MODEL" in self._given and "GUARD_BASE_URL" not in self._given:
+            # It plays the guards of sandbox.llm.guard as well.
+            self.environment |= {"GUARD_BASE_URL": server.url, "GUARD_API_KEY": API_KEY}
         return Part("language model", f"plays from a script, {server.url}", stand_in=True)
 
     async def _telegram(self) -> Part:

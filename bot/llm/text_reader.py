@@ -42,6 +42,8 @@ class PersonAnalysis:
     refusal: Refusal | None
     #: Of whom it is said that they are under 18; None when of nobody.
     minor: Whose | None = None
+    #: It may speak of a child.
+    child: bool = False
     #: What the words themselves would like to see; counts when a photo is asked for.
     wish: Visuals = NOTHING
 
@@ -60,6 +62,8 @@ class AnswerAnalysis:
     #: What the turn, the person's words included, speaks of.
     subjects: Subjects
     refusal: Refusal | None
+    #: It may speak of a child.
+    child: bool = False
 
 
 class TextReader:
@@ -87,11 +91,13 @@ class TextReader:
         refusal = self._policy.check(
             signs, for_photo=asks, explicit_allowed=explicit_allowed, before=before, minor_said=minor_said
         )
-        return PersonAnalysis(asks, refusal, signs.whose_youth, see(text) if asks else NOTHING)
+        wish = see(text) if asks else NOTHING
+        return PersonAnalysis(asks, refusal, signs.whose_youth, child=signs.child, wish=wish)
 
     def answer(self, text: str, person_text: str) -> AnswerAnalysis:
         """What an answer shows and promises; `person_text` is what it answers."""
         visual, promise = self._detectors.reads(text) if _WORDS.search(text) else (0.0, False)
+        signs = self._policy.signs(text)
         return AnswerAnalysis(
             visual=visual > SURE,
             nearly_visual=visual > NEARLY,
@@ -99,7 +105,8 @@ class TextReader:
             without_promise=self._without_promise(text) if promise else text,
             visuals=see(text),
             subjects=subjects((person_text, text)),
-            refusal=self._policy.check_answer(text),
+            refusal=self._policy.check_answer(signs),
+            child=signs.child,
         )
 
     def showable(self, text: str) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.accounts.photo_quota import PhotoQuota, pack_balance, photo_quota
 from bot.accounts.plans import plan_of
+from bot.llm.guard import GuardAway
 from bot.llm.text_analysis import TextAnalyzer
 from bot.models import Person
 from bot.personas.persona import Persona
@@ -83,7 +84,11 @@ class PhotoService:
         """Why this scene is not drawn, in words; empty when it may be. Never within a unit of work: it waits."""
         allowed = orders.explicit_allowed(person, self.settings)
         prompt = describe(persona, story, scene, explicit_allowed=allowed).prompt
-        refused = await self.text_analyzer.refusal_of_prompt(prompt, explicit_allowed=allowed)
+        try:
+            refused = await self.text_analyzer.refusal_of_prompt(prompt, explicit_allowed=allowed)
+        except GuardAway:
+            log.warning("photo.waits_for_guard")
+            return say("photo-guard-away")
         if refused:
             log.warning("scene.refused_by_policy", why=refused)
         # The person may have asked for something harmless: it is the scene that does not fit.

@@ -18,6 +18,7 @@ photo-sending-again = Sending it again
 photo-queue-full = The wait for photos is about { $wait } just now, and no more fit into the queue. Please ask again a little later.
 photo-queue-full-unknown = Photos aren't working just now. Please ask again a little later.
 photo-delayed = The photo will be a little late: I'll send it as soon as I can.
+photo-guard-away = I can't take photos for a few minutes, sorry. Ask me again a little later?
 photo-unfit = Every picture came out more revealing than I may show, sorry. Shall we try another moment?
 photo-too-late = The photo didn't make it in time, sorry: too many people were waiting. Shall we try again?
 wait-seconds = { $seconds } { $seconds ->

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from sandbox.faults import Faults
 from sandbox.http import HttpServer
+from sandbox.llm import guard
 from sandbox.llm.script import Messages, Script
 
 MODEL = "stand-in"
@@ -22,7 +23,8 @@ class LanguageModelServer:
 
     Faults beside those of `sandbox.faults`, with path "completion": `no_scene` (a model that does not obey),
     `broken_scene` (cut off in the middle), `empty`, `break_stream` (in the middle of a streamed answer),
-    and `say` (answers with `text`, word for word).
+    and `say` (answers with `text`, word for word). Under the names of `sandbox.llm.guard` it answers as a guard
+    model, and at `/moderations`; faults with path "guard": `say`.
     """
 
     def __init__(
@@ -33,10 +35,12 @@ class LanguageModelServer:
         self._seconds = seconds
         self._word_seconds = word_seconds
         self._script = script or Script()
+        self.guard = guard.GuardScript()
         application = web.Application(client_max_size=32 * 1024 * 1024)
         application.router.add_get("/v1/models", self._models)
         application.router.add_post("/v1/chat/completions", self._completions)
         application.router.add_post("/v1/audio/transcriptions", self._transcriptions)
+        application.router.add_post("/v1/moderations", self._moderations)
         self.faults.install(application)
         self._server = HttpServer(application, port=port)
 
@@ -62,11 +66,11 @@ class LanguageModelServer:
         if request.headers.get("Authorization") != f"Bearer {API_KEY}":
             return _error(401, "invalid_api_key", "Incorrect API key provided.")
         body = await request.json()
-        if body.get("model") != MODEL:
-            return _error(404, "model_not_found", f"The model `{body.get('model')}` does not exist.")
         messages = body.get("messages")
         if not isinstance(messages, list) or not messages:
             return _error(400, "invalid_request_error", "'messages' must be a non-empty list.")
+        if body.get("model") != MODEL:
+            return self._of_another_model(body)
         self.requests.append(body)
         await asyncio.sleep(self._seconds)
         text = self._answer(messages)
@@ -82,6 +86,33 @@ class LanguageModelServer:
             )
             | {"usage": _usage(messages, text)}
         )
+
+    def _of_another_model(self, body: dict[str, Any]) -> web.Response:
+        """A guard model's verdict, as a chat answer."""
+        if body.get("model") not in guard.CHATS:
+            return _error(404, "model_not_found", f"The model `{body.get('model')}` does not exist.")
+        fault = self.faults.take("guard", "say")
+        try:
+            text = fault.text if fault else self.guard.chat(body["model"], body["messages"])
+        except guard.RefusedConversation as error:
+            return _error(400, "invalid_request_error", str(error))
+        return web.json_response(
+            _envelope(
+                "chat.completion", {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+            )
+        )
+
+    async def _moderations(self, request: web.Request) -> web.Response:
+        if request.headers.get("Authorization") != f"Bearer {API_KEY}":
+            return _error(401, "invalid_api_key", "Incorrect API key provided.")
+        body = await request.json()
+        if body.get("model", guard.MODERATION) != guard.MODERATION:
+            return _error(404, "model_not_found", f"The model `{body.get('model')}` does not exist.")
+        given = body["input"] if isinstance(body.get("input"), list) else [body.get("input")]
+        if not all(isinstance(text, str) and text for text in given):
+            return _error(400, "invalid_request_error", "'input' must be a string or a list of strings.")
+        results = [self.guard.moderation(text) for text in given]
+        return web.json_response({"id": "modr-1", "model": guard.MODERATION, "results": results})
 
     async def _transcriptions(self, request: web.Request) -> web.Response:
         """Whatever is said, the stand-in hears the same; fault `say` makes it hear something else."""

@@ -154,6 +154,11 @@ class Signs:
         return self.explicit or self.says(words.TENDER) or self.over("love", LIMITS.love_beside)
 
     @cached_property
+    def child(self) -> bool:
+        """It may speak of a child, as everyday talk does too: enough where something else says what is wrong."""
+        return self.minor or self.says(words.CHILD) or self.over("child", LIMITS.child_beside)
+
+    @cached_property
     def minor(self) -> bool:
         """Somebody is under age in the talk itself, as surely as one text can say it."""
         played = self.says(words.PLAYED_MINOR) and not (self.harmless("child") and self.plainly(words.PLAYED_MINOR))
@@ -200,9 +205,9 @@ class Policy:
             return Refusal.VIOLENCE
         return Refusal.EXPLICIT if signs.explicit and not explicit_allowed else None
 
-    def check_answer(self, answer: str) -> Refusal | None:
+    def check_answer(self, answer: str | Signs) -> Refusal | None:
         """`check` for what the persona says: neither she nor the person is under age, however harmless."""
-        signs = self.signs(answer)
+        signs = self.signs(answer) if isinstance(answer, str) else answer
         if signs.whose_youth in {Whose.PERSON, Whose.PERSONA}:
             return Refusal.MINORS
         return self.check(signs, for_photo=False)
