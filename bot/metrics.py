@@ -1,6 +1,6 @@
 """What a bot process counts by itself, for Prometheus (`generation.runtime.monitoring.metrics`)."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from generation.runtime.monitoring.metrics import BUCKETS, REGISTRY
 
@@ -13,6 +13,12 @@ OWN_SECONDS = Histogram(
 )
 MODEL_SECONDS = Histogram(
     "vitte_language_model_call_seconds", "One call of the language model.", buckets=BUCKETS, registry=REGISTRY
+)
+SCENE_LINE_TRUST = Gauge(
+    "vitte_scene_line_trust",
+    "How often the language model was right where a detector was sure.",
+    ["question", "answer"],
+    registry=REGISTRY,
 )
 GUARD_SECONDS = Histogram(
     "vitte_guard_call_seconds", "One call of the guard model.", buckets=BUCKETS, registry=REGISTRY

@@ -3,6 +3,7 @@
 from triggers.decision.moment import Decision, Kind, Moment
 from triggers.decision.pace import FREE_GAP, PREMIUM_GAP, Frequency, Gap, draw_gap
 from triggers.decision.rules import PROMISE, decide
+from triggers.decision.witness import Witness
 
 __all__ = [
     "FREE_GAP",
@@ -13,6 +14,7 @@ __all__ = [
     "Gap",
     "Kind",
     "Moment",
+    "Witness",
     "decide",
     "draw_gap",
 ]

@@ -32,6 +32,7 @@ from bot.updates.follow_ups import FollowUps
 from generation.runtime.database import Database
 from generation.runtime.telegram import showing
 from triggers import decide
+from triggers.text.visuals import NOTHING
 
 log = structlog.get_logger(__name__)
 
@@ -130,12 +131,10 @@ class AnswerWriter:
         text, spoken, analysis, replaced = await self._read(turn, raw)
         # A chat's updates are handled one by one: nobody else changes its scene meanwhile.
         before = Scene.model_validate(turn.dialogue.scene)
-        scene = scene_continuity.after_answer(before, spoken, analysis, turn.persona, turn.heard.wish)
-        refused = (
-            turn.say("policy-minors")
-            if turn.dialogue.minor_said_at
-            else await self.photos.refusal(turn.person, turn.persona, turn.dialogue.story, scene, turn.say)
-        )
+        judged = self.decision.judge(turn.heard, analysis, spoken)
+        wish = turn.heard.wish if judged.asked or turn.incoming.wants_photo else NOTHING
+        scene = scene_continuity.after_answer(before, spoken, analysis, turn.persona, wish)
+        refused = await self._why_not_drawn(turn, scene, asked=judged.asked)
         async with self.database.unit() as session:
             dialogue = await session.get_one(Dialogue, turn.dialogue.id, with_for_update=True)
             moment, quota = await self.decision.moment(
@@ -143,7 +142,7 @@ class AnswerWriter:
                 turn,
                 dialogue,
                 analysis,
-                scene_visual=spoken.visual if spoken else None,
+                judged=judged,
                 atmosphere_changed=scene.atmosphere != before.atmosphere,
             )
             decision = decide(moment)
@@ -157,7 +156,7 @@ class AnswerWriter:
             comes = (outcome.photo is not None and outcome.photo.status not in NOTHING_CAME) or (
                 not outcome.words and not refused and quota.waiting_here > 0
             )
-            text = honest(turn.say, text, analysis, outcome.words, photo_comes=comes)
+            text = honest(turn.say, text, analysis, outcome.words, promised=judged.promised, photo_comes=comes)
             message = await self._row(session, turn)
             message.text = text or "…"
             message.afterword = "" if text == outcome.words else outcome.words
@@ -175,6 +174,15 @@ class AnswerWriter:
             answer=moment.answer_number,
         )
         return Answer(message=message, photo=outcome.photo, afterword_buttons=outcome.buttons)
+
+    async def _why_not_drawn(self, turn: Turn, scene: Scene, *, asked: bool) -> str:
+        """Why this turn's photo may not be made, in words; empty when it may."""
+        if turn.dialogue.minor_said_at:
+            return turn.say("policy-minors")
+        if asked and turn.heard.refusal_of_wish:
+            # The detector had not heard a wish, and the model did.
+            return turn.say(f"policy-{turn.heard.refusal_of_wish}")
+        return await self.photos.refusal(turn.person, turn.persona, turn.dialogue.story, scene, turn.say)
 
     async def _read(self, turn: Turn, raw: str) -> tuple[str, Scene | None, AnswerAnalysis, bool]:
         """The words, the scene line, what they say; and whether a harmless sentence replaced them all."""

@@ -139,6 +139,7 @@ class Conversation:
             explicit_allowed=orders.explicit_allowed(person, self.settings),
             before=recent.said,
             minor_said=recent.minor_said,
+            after_photo=recent.after_photo,
         )
 
     async def _refuse(self, person: Person, chat_id: int, say: Say, heard: PersonAnalysis) -> None:

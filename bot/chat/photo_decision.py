@@ -5,16 +5,17 @@ kept or taken back: an answer that speaks of a photo goes out as it is only when
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from aiogram.types import InlineKeyboardMarkup
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot import metrics
 from bot.accounts.photo_quota import PhotoQuota, pack_balance, photo_quota
 from bot.accounts.plans import plan_of
 from bot.chat.turn import Turn
-from bot.llm.text_reader import AnswerAnalysis
+from bot.llm.text_reader import AnswerAnalysis, PersonAnalysis
 from bot.models import Dialogue
 from bot.personas.scene import Scene
 from bot.photos.buttons import waiting_buttons
@@ -23,7 +24,7 @@ from bot.photos.service import PhotoService
 from bot.settings import Settings
 from bot.texts import Say
 from generation.models import Photo
-from triggers import PROMISE, Decision, Kind, Moment, draw_gap
+from triggers import PROMISE, Decision, Kind, Moment, Witness, draw_gap
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +40,19 @@ class Outcome:
     gap: int | None = None
 
 
+#: What the scene line says of a turn, by its own names (`Scene`).
+QUESTIONS = ("asked", "promised", "visual")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judged:
+    """What a turn is taken to be."""
+
+    asked: bool
+    promised: bool
+    shows: bool
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PhotoDecision:
     """One per process, built by `bot.app`."""
@@ -46,6 +60,21 @@ class PhotoDecision:
     settings: Settings
     photos: PhotoService
     rng: random.Random
+    #: How far the language model is believed on each question.
+    witnesses: dict[str, Witness] = field(default_factory=lambda: {name: Witness() for name in QUESTIONS})
+
+    def judge(self, heard: PersonAnalysis, analysis: AnswerAnalysis, spoken: Scene | None) -> Judged:
+        """What detectors and scene line (`spoken`) say together. Once a turn: the model's word is marked by it."""
+        line = spoken or Scene()
+        chances = (heard.asks_chance, analysis.promise_chance, analysis.visual_chance)
+        asked, promised, shows = (
+            self.witnesses[name].weigh(getattr(line, name), chance)
+            for name, chance in zip(QUESTIONS, chances, strict=True)
+        )
+        for name, witness in self.witnesses.items():
+            for answer, trust in zip(("yes", "no"), witness.trust, strict=True):
+                metrics.SCENE_LINE_TRUST.labels(name, answer).set(trust)
+        return Judged(asked=asked, promised=promised, shows=shows)
 
     async def moment(
         self,
@@ -54,13 +83,13 @@ class PhotoDecision:
         dialogue: Dialogue,
         analysis: AnswerAnalysis,
         *,
-        scene_visual: bool | None,
+        judged: Judged,
         atmosphere_changed: bool,
     ) -> tuple[Moment, PhotoQuota]:
-        """What the rules look at. `scene_visual` is what the model's scene line says of itself, if it says it."""
+        """What the rules look at."""
         quota = await photo_quota(session, turn.person.id, dialogue_id=dialogue.id)
         allowed = plan_of(turn.person, quota.now, self.settings)
-        wished = turn.incoming.wants_photo or turn.heard.asks
+        wished = turn.incoming.wants_photo or judged.asked
         # Packs are for what the person asks for: automatic photos never use them up.
         beyond = await pack_balance(session, turn.person.id) if wished and quota.today >= allowed.daily_limit else 0
         moment = Moment(
@@ -77,11 +106,10 @@ class PhotoDecision:
             frequency=turn.person.photo_frequency,
             unwelcome=quota.unwelcome,
             asked_by_command=turn.incoming.wants_photo,
-            asked=turn.heard.asks,
-            promised=analysis.promise,
-            shows=analysis.visual,
+            asked=judged.asked,
+            promised=judged.promised,
+            shows=judged.shows,
             nearly_shows=analysis.nearly_visual,
-            scene_visual=scene_visual,
             story_changed=dialogue.story_changed,
             atmosphere_changed=atmosphere_changed or dialogue.atmosphere_changed,
         )
@@ -145,9 +173,11 @@ class PhotoDecision:
         )
 
 
-def honest(say: Say, text: str, analysis: AnswerAnalysis, afterword: str, *, photo_comes: bool) -> str:
+def honest(
+    say: Say, text: str, analysis: AnswerAnalysis, afterword: str, *, promised: bool, photo_comes: bool
+) -> str:
     """The answer without a promise that nobody keeps; when nothing is left of it, a true sentence instead."""
-    if photo_comes or not analysis.promise:
+    if photo_comes or not (promised and analysis.promise):
         return text
     log.info("answer.promise_taken_back")
     return analysis.without_promise or afterword or say("photo-promise-taken-back")

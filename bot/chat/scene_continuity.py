@@ -11,7 +11,7 @@ from dataclasses import fields
 
 from bot.llm.text_reader import AnswerAnalysis
 from bot.personas.persona import Persona
-from bot.personas.scene import MAX_FIELD, Scene
+from bot.personas.scene import MAX_FIELD, OF_THE_TURN, Scene
 from triggers.text.visuals import NOTHING, Subject, Visuals
 
 #: Letters that no English word has: the image model understands English only.
@@ -77,7 +77,7 @@ def _in_english(scene: Scene, seen: Visuals) -> Scene:
         "mood": seen.mood,
     }
     foreign = [
-        name for name in Scene.model_fields if name != "visual" and _NOT_ENGLISH.search(getattr(scene, name))
+        name for name in Scene.model_fields if name not in OF_THE_TURN and _NOT_ENGLISH.search(getattr(scene, name))
     ]
     return scene.model_copy(update={name: instead.get(name, "") for name in foreign})
 

@@ -127,12 +127,14 @@ class Recent:
     said: Sequence[str] = ()
     #: Somebody in this dialogue was said to be under age.
     minor_said: bool = False
+    #: The last answer came with a photo.
+    after_photo: bool = False
 
 
 async def recent(session: AsyncSession, person_id: int, *, update_id: int) -> Recent:
     """What is known of the dialogue before this update."""
     newest = await session.execute(
-        select(Message.role, Message.text, Message.answered_with_next, Dialogue.minor_said_at)
+        select(Message.role, Message.text, Message.answered_with_next, Message.photo_id, Dialogue.minor_said_at)
         .join(Dialogue, Dialogue.id == Message.dialogue_id)
         .where(
             Dialogue.person_id == person_id,
@@ -149,6 +151,7 @@ async def recent(session: AsyncSession, person_id: int, *, update_id: int) -> Re
         together=[row.text for row in together][::-1],
         said=[row.text for row in rows[:JUDGED_TOGETHER]][::-1],
         minor_said=any(row.minor_said_at for row in rows),
+        after_photo=next((row.photo_id is not None for row in rows if row.role is Role.PERSONA), False),
     )
 
 

@@ -64,20 +64,25 @@ class TextAnalyzer:
         explicit_allowed: bool,
         before: Sequence[str] = (),
         minor_said: bool = False,
+        after_photo: bool = False,
     ) -> PersonAnalysis:
-        """`by_command`: it came with /photo, so it asks. `before` and `minor_said`: as of `Policy.check`."""
+        """`by_command`: it came with /photo, so it asks. `before` and `minor_said`: as of `Policy.check`.
+
+        `after_photo`: the last answer came with one.
+        """
         window = "\n".join((*before, text)) if before else ""
         heard, harm, harm_together = await asyncio.gather(
-            self._read(TextReader.person, text, by_command, explicit_allowed, tuple(before), minor_said),
+            self._read(
+                TextReader.person, text, by_command, explicit_allowed, tuple(before), minor_said, after_photo
+            ),
             self._harm(text),
             self._harm(window),
         )
         child = heard.child or minor_said
         if _minors(harm, child=child) or Harm.MINORS in harm_together:
             return replace(heard, refusal=Refusal.MINORS)
-        if heard.asks and heard.refusal is None:
-            return replace(heard, refusal=_of_photo(harm, explicit_allowed=explicit_allowed))
-        return heard
+        of_wish = heard.refusal_of_wish or _of_photo(harm, explicit_allowed=explicit_allowed)
+        return replace(heard, refusal=of_wish if heard.asks else heard.refusal, refusal_of_wish=of_wish)
 
     async def answer(self, text: str, *, person_text: str) -> AnswerAnalysis:
         """What an answer shows and promises, and whether it is refused; `person_text` is what it answers."""

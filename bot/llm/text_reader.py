@@ -40,6 +40,9 @@ class PersonAnalysis:
 
     asks: bool
     refusal: Refusal | None
+    #: How likely they ask for a photo, from 0 to 1, and why they would be refused if they did.
+    asks_chance: float = 0.0
+    refusal_of_wish: Refusal | None = None
     #: Of whom it is said that they are under 18; None when of nobody.
     minor: Whose | None = None
     #: It may speak of a child.
@@ -56,6 +59,9 @@ class AnswerAnalysis:
     #: It may show something: enough for a photo that is due anyway.
     nearly_visual: bool
     promise: bool
+    #: How likely it shows something and promises a photo, from 0 to 1.
+    visual_chance: float
+    promise_chance: float
     #: The answer without what promises a photo; empty when nothing else is left, or when nobody can tell.
     without_promise: str
     visuals: Visuals
@@ -77,31 +83,55 @@ class TextReader:
 
     def warm_up(self) -> None:
         """The first use of each pattern and table takes tens of milliseconds."""
-        self.person("Пришли фото. Send a photo.", True, False, (), False)
+        self.person("Пришли фото. Send a photo.", True, False, (), False, False)
         self.answer("Сижу у окна. I am here, here you go.", "")
         self.showable("Сижу у окна. I am here.")
         self.refusal_of_prompt("a woman by the window", False)
 
     def person(
-        self, text: str, by_command: bool, explicit_allowed: bool, before: Sequence[str], minor_said: bool
+        self,
+        text: str,
+        by_command: bool,
+        explicit_allowed: bool,
+        before: Sequence[str],
+        minor_said: bool,
+        after_photo: bool,
     ) -> PersonAnalysis:
-        """`by_command`: it came with /photo, so it asks. `before` and `minor_said`: as of `Policy.check`."""
+        """`by_command`: it came with /photo, so it asks. `before` and `minor_said`: as of `Policy.check`.
+
+        `after_photo`: the last answer came with one.
+        """
         signs = self._policy.signs(text)
-        asks = by_command or self._detectors.is_request(text) or signs.wishes_a_picture
-        refusal = self._policy.check(
-            signs, for_photo=asks, explicit_allowed=explicit_allowed, before=before, minor_said=minor_said
+        sure = by_command or signs.wishes_a_picture
+        chance = 1.0 if sure else self._detectors.request(text, after_photo=after_photo)
+        refusal, refusal_of_wish = (
+            self._policy.check(
+                signs, for_photo=wish, explicit_allowed=explicit_allowed, before=before, minor_said=minor_said
+            )
+            for wish in (False, True)
         )
-        wish = see(text) if asks else NOTHING
-        return PersonAnalysis(asks, refusal, signs.whose_youth, child=signs.child, wish=wish)
+        asks = chance > SURE
+        return PersonAnalysis(
+            asks,
+            refusal_of_wish if asks else refusal,
+            asks_chance=chance,
+            refusal_of_wish=refusal_of_wish,
+            minor=signs.whose_youth,
+            child=signs.child,
+            wish=see(text),
+        )
 
     def answer(self, text: str, person_text: str) -> AnswerAnalysis:
         """What an answer shows and promises; `person_text` is what it answers."""
-        visual, promise = self._detectors.reads(text) if _WORDS.search(text) else (0.0, False)
+        visual, promised = self._detectors.reads(text) if _WORDS.search(text) else (0.0, 0.0)
+        promise = promised > SURE
         signs = self._policy.signs(text)
         return AnswerAnalysis(
             visual=visual > SURE,
             nearly_visual=visual > NEARLY,
             promise=promise,
+            visual_chance=visual,
+            promise_chance=promised,
             without_promise=self._without_promise(text) if promise else text,
             visuals=see(text),
             subjects=subjects((person_text, text)),

@@ -1,7 +1,7 @@
 """The scene line: the one machine-readable line that the language model ends an answer with.
 
     [scene] {"place": "...", "outfit": "...", "light": "...", "atmosphere": "...",
-             "action": "...", "camera": "...", "mood": "...", "visual": true}
+             "action": "...", "camera": "...", "mood": "...", "visual": true, "asked": false, "promised": false}
 
 (in one line). The person never sees it, whatever shape the model gave it. A model that gives none still works:
 the lasting scene goes on, and what the text itself shows takes its place (`bot.chat.scene_continuity`).
@@ -19,8 +19,10 @@ MARKER = "[scene]"
 MAX_FIELD = 160
 LASTING = ("place", "outfit", "light", "atmosphere")
 _TEXTS = (*LASTING, "action", "camera", "mood")
-_FIELDS = (*_TEXTS, "visual")
-_VISUAL = {"true": True, "yes": True, "false": False, "no": False}
+#: What the model says of its turn, and never of a moment that lasts.
+OF_THE_TURN = ("visual", "asked", "promised")
+_FIELDS = (*_TEXTS, *OF_THE_TURN)
+_FLAG = {"true": True, "yes": True, "false": False, "no": False}
 
 #: An answer is cut here before anything looks at it; Telegram would need five messages for more.
 MAX_ANSWER = 20_000
@@ -53,7 +55,10 @@ class Scene(BaseModel):
     action: Words = ""
     camera: Words = ""
     mood: Words = ""
+    #: Whether the answer shows something; whether the person asked for a photo; whether the answer promises one.
     visual: bool | None = None
+    asked: bool | None = None
+    promised: bool | None = None
 
     def lasting(self) -> dict[str, str]:
         """What stays until the talk changes it."""
@@ -80,9 +85,9 @@ def _parse(source: str) -> Scene | None:
     if not isinstance(values, dict):
         return None
     words = {name: " ".join(plain_text(values[name]).split()) for name in _TEXTS if _is_text(values.get(name))}
-    visual = _VISUAL.get(str(values.get("visual")).lower())
+    flags = {name: _FLAG.get(str(values.get(name)).lower()) for name in OF_THE_TURN}
     # A part that is no text (null, a list) costs that part and not the rest.
-    return Scene(**words, visual=visual) if words or visual is not None else None
+    return Scene(**words, **flags) if words or flags["visual"] is not None else None
 
 
 def _is_text(value: Any) -> bool:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.models import Person, PhotoMoment
 from bot.personas import camera
 from bot.personas.persona import Persona
-from bot.personas.scene import Scene
+from bot.personas.scene import OF_THE_TURN, Scene
 from bot.photos.buttons import photo_buttons
 from bot.photos.prompt import describe
 from bot.settings import Settings
@@ -93,7 +93,7 @@ async def place(session: AsyncSession, wish: Wish, *, say: Say, settings: Settin
     if photo.status is not PhotoStatus.DROPPED and await session.get(PhotoMoment, photo.id) is None:
         moment = PhotoMoment(photo_id=photo.id, dialogue_id=wish.dialogue_id, story=wish.story, take=wish.take)
         moment.from_pack = wish.from_pack
-        moment.scene = wish.scene.model_dump(exclude={"visual"})
+        moment.scene = wish.scene.model_dump(exclude=set(OF_THE_TURN))
         session.add(moment)
     return photo
 

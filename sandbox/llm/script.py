@@ -78,6 +78,8 @@ def _scene_line(line: dict[str, Any], system: str) -> str:
     scene["action"] = line.get("action", "listening with a smile")
     scene["camera"] = line.get("camera", "medium shot, eye level")
     scene["visual"] = line["visual"]
+    scene["asked"] = line.get("asked", False)
+    scene["promised"] = line.get("promised", False)
     return f"{marker.group(1)} {json.dumps(scene, ensure_ascii=False)}"
 
 

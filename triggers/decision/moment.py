@@ -36,15 +36,13 @@ class Moment:
     asked_by_command: bool
     """The person used /photo, so there is nothing to guess."""
     asked: bool
-    """The person's words ask for a picture (`Detectors.is_request`)."""
+    """The person's words ask for a picture."""
     promised: bool
-    """The persona's answer says that she is sending one (`Detectors.reads`)."""
+    """The persona's answer says that she is sending one."""
     shows: bool
-    """The persona's answer shows something (`Detectors.reads`); counts where there is no scene line."""
+    """The persona's answer shows something. All three as detectors and scene line say together (`Witness`)."""
     nearly_shows: bool
     """It may show something, as the detector sees it: enough for a photo that is due."""
-    scene_visual: bool | None
-    """What the language model's scene line says; None when it gave none."""
     story_changed: bool
     atmosphere_changed: bool
 

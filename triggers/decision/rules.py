@@ -101,9 +101,7 @@ def atmosphere_change(moment: Moment) -> Decision | None:
 
 
 def visual_scene(moment: Moment) -> Decision | None:
-    """The answer shows something; the language model's own word comes first, the text where there is none."""
-    if moment.scene_visual is not None:
-        return _automatic("visual_scene", "the scene line says so") if moment.scene_visual else None
+    """The answer shows something."""
     if moment.shows:
         return _automatic("visual_scene", "the answer describes what can be seen")
     return None

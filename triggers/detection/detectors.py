@@ -9,7 +9,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
-from triggers.detection.patterns import promises_plainly, wishes_for_none
+from triggers.detection.patterns import follows_up, promises_plainly, wishes_for_none
 from triggers.model import heads
 from triggers.model.embedding import Embedder
 from triggers.model.features import windows
@@ -20,6 +20,8 @@ WEIGHTS = Path(__file__).parent / "weights.npz"
 SURE = 0.5
 #: What may show something: enough for a photo that is due anyway.
 NEARLY = 0.2
+#: How likely "one more" means a photo, where one came just before; and nothing of the kind, where none did.
+FOLLOW_UP = 0.9
 
 
 class Task(StrEnum):
@@ -50,18 +52,21 @@ class Detectors:
         """Of a long text, the piece that says it most clearly."""
         return max(judge(self._heads[task], task, piece, self.features(piece)) for piece in windows(text))
 
-    def is_request(self, text: str) -> bool:
-        """Whether a person's text asks for a photo."""
-        return self.probability(Task.REQUEST, text) > SURE
+    def request(self, text: str, *, after_photo: bool = False) -> float:
+        """How likely a person's text asks for a photo; `after_photo`: one came just before."""
+        chance = self.probability(Task.REQUEST, text)
+        if follows_up(text):
+            return max(chance, FOLLOW_UP) if after_photo else min(chance, 1 - FOLLOW_UP)
+        return chance
 
-    def reads(self, text: str) -> tuple[float, bool]:
-        """Of a persona's answer: how likely it shows something, and whether it promises a photo."""
+    def reads(self, text: str) -> tuple[float, float]:
+        """Of a persona's answer: how likely it shows something, and how likely it promises a photo."""
         pieces = [(piece, self.features(piece)) for piece in windows(text)]
         visual, promise = (
             max(judge(self._heads[task], task, piece, features) for piece, features in pieces)
             for task in (Task.VISUAL, Task.PROMISE)
         )
-        return visual, promise > SURE
+        return visual, promise
 
 
 def judge(head: Head, task: Task, text: str, features: Features) -> float:

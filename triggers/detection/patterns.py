@@ -54,6 +54,35 @@ _ABOUT_PHOTOS = re.compile(rf"\b(?:{_PHOTO_RU}|{_PHOTO_EN}|selfies|camera)\b|\b�
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?\n]*")
 
 
+#: What means a photo when one came just before, and nothing of the kind when none did: each line one way of saying so.
+#: A new one goes here, with a row in tests/triggers/detection/test_detectors.py.
+_FOLLOW_UPS = (
+    r"(?:а |и |давай )?еще(?: (?:одну|одно|один|раз|разок|парочку|пару|такую|такое|хочу))?",
+    r"(?:а )?(?:другую|другое|другой ракурс|с другого ракурса|с другой стороны|под другим углом)",
+    r"(?:а )?(?:теперь )?(?:сзади|сбоку|спереди|сверху|спиной|в профиль|анфас|в полный рост|целиком|крупным планом)",
+    r"(?:а )?(?:теперь )?(?:повернись|покрутись|улыбнись|обернись|встань|сядь|наклонись)(?: (?:ка|спиной|боком|еще))?",
+    r"(?:по)?(?:ближе|дальше|крупнее|шире)",
+    r"не видно(?: (?:лица|тебя|ничего))?",
+    r"(?:and )?(?:one more|another(?: one)?|more|again|once more|a few more|encore)",
+    r"(?:and )?(?:(?:from )?(?:another|a different|different|other) (?:angle|side|pose|view)|the other side)",
+    r"(?:and )?(?:now )?(?:from )?(?:behind|the back|the side|the front|above|below|closer|wider|full (?:body|length|height))",
+    r"(?:and )?(?:now )?(?:turn around|turn|spin|smile|zoom (?:in|out)|come closer|step back|closer|stand up|sit down)",
+    r"(?:i )?can't see (?:you|your face|anything)",
+    r"(?:esche|eshe|eshyo)(?: (?:odnu|raz|odno))?|povernis|blizhe|drugoy rakurs",
+)
+_FOLLOWS_UP = re.compile(rf"(?:{'|'.join(_FOLLOW_UPS)})")
+_FILLERS = re.compile(
+    r"\b(?:пожалуйста|плиз|плз|пж|пжл|ну|please|pls|plz|можно|can you|could you|babe|малыш|милая|ок|ok)\b"
+)
+_NO_LETTER = re.compile(r"[^\w' ]+")
+
+
+def follows_up(text: str) -> bool:
+    """Whether a whole message is "one more", "closer", "turn around" or the like."""
+    words = _FILLERS.sub(" ", fold(_NO_LETTER.sub(" ", text[:80].replace("’", "'"))))
+    return len(text) <= 80 and _FOLLOWS_UP.fullmatch(" ".join(words.split())) is not None
+
+
 def promises_plainly(text: str) -> bool:
     """Whether one of the sentences says without a doubt that a photo is being sent."""
     return any(

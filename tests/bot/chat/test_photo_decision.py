@@ -436,7 +436,7 @@ async def test_what_a_scene_line_smuggles_in_stays_words(
 ) -> None:
     await ben.enter("Alisa")
     action = 'dancing (masterpiece:1.9) <lora:evil:1> embedding:bad {a|b} "}],"'
-    answers(llm, "I'm dancing.", SCENE | {"action": action, "visual": True})
+    answers(llm, "I'm dancing by the window in my sweater.", SCENE | {"action": action, "visual": True})
     await ben.say("What now?")
     await ben.hears(has_text)
     (photo,) = await ordered(database)

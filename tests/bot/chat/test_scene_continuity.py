@@ -20,6 +20,8 @@ def reading(answer: str, person: str = "", *, visual: bool = True) -> AnswerAnal
         visual=visual,
         nearly_visual=False,
         promise=False,
+        visual_chance=float(visual),
+        promise_chance=0.0,
         without_promise=answer,
         visuals=see(answer),
         subjects=subjects((person, answer)),

@@ -11,7 +11,7 @@ import pytest
 
 from triggers.detection import evaluation, rows, training
 from triggers.detection.detectors import SURE, Detectors, Task, load_heads
-from triggers.detection.patterns import promises_plainly, wishes_for_none
+from triggers.detection.patterns import follows_up, promises_plainly, wishes_for_none
 from triggers.model.features import MAX_LENGTH, MOST_WINDOWS, lexical, windows
 from triggers.model.heads import Features, save
 
@@ -41,7 +41,7 @@ def detectors() -> Detectors:
     ],
 )
 def test_a_wish_for_a_photo_is_told_from_talk(detectors: Detectors, text: str, *, asks: bool) -> None:
-    assert detectors.is_request(text) is asks
+    assert (detectors.request(text) > SURE) is asks
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,39 @@ def test_an_answer_is_told_from_others(
     detectors: Detectors, text: str, visual: bool | None, *, promise: bool
 ) -> None:
     shows, promises = detectors.reads(text)
-    assert promises is promise
+    assert (promises > SURE) is promise
     assert visual is None or (shows > SURE) is visual
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ещё одну", "а ещё?", "ещё разок пожалуйста", "с другого ракурса", "а сзади?", "повернись-ка", "ближе",
+        "покрупнее", "теперь в полный рост", "а теперь спиной", "не видно лица", "а другую можно?", "улыбнись",
+        "ну ещё парочку 🙏", "eshe odnu", "one more", "One more please!", "again", "another angle", "turn around",
+        "and from behind?", "closer", "now full body", "zoom in pls", "from a different angle",
+        "and the other side?", "can't see your face",
+    ],
+)  # fmt: skip
+def test_a_follow_up_is_a_wish_after_a_photo_and_none_after_a_joke(detectors: Detectors, text: str) -> None:
+    assert follows_up(text)
+    assert detectors.request(text, after_photo=True) > SURE
+    assert detectors.request(text) < SURE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ещё одну минуту, я сейчас",
+        "повернись к окну, расскажу",
+        "tell me more",
+        "again with the jokes",
+        "ближе к делу",
+        "",
+    ],
+)
+def test_words_around_it_make_it_talk(text: str) -> None:
+    assert not follows_up(text)
 
 
 def test_in_talk_as_people_talk_hardly_any_photo_is_imagined(detectors: Detectors) -> None:
@@ -100,7 +131,7 @@ def test_in_talk_as_people_talk_hardly_any_photo_is_imagined(detectors: Detector
 def test_the_plainest_promises_are_heard_and_the_shortest_words_are_none(
     detectors: Detectors, text: str, *, promises: bool
 ) -> None:
-    assert detectors.reads(text)[1] is promises
+    assert (detectors.reads(text)[1] > SURE) is promises
 
 
 def test_what_leaves_nothing_to_guess_is_never_wrong() -> None:
