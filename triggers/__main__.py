@@ -8,7 +8,7 @@ from pathlib import Path
 from triggers.detection import evaluation, rows
 from triggers.detection.detectors import WEIGHTS, Detectors, Task
 from triggers.model import heads
-from triggers.model.embedding import POLICY_LAYERS, Embedder
+from triggers.model.embedding import Embedder
 from triggers.model.features import MAX_LENGTH
 from triggers.model.heads import FeatureReader
 from triggers.policy import concerns
@@ -120,7 +120,7 @@ def _policy(file: Path | None, *, cross_validate: bool, as_json: bool) -> int:
         return 2
     else:
         expected = policy_rows.read_expectations(file)
-        policy = Policy(ConcernReader(FeatureReader(Embedder(POLICY_LAYERS))))
+        policy = Policy(ConcernReader(FeatureReader(Embedder().late)))
         report = policy_evaluation.evaluate(expected, policy)
     print(report.as_json() if as_json else report.as_text())
     return 0
@@ -138,7 +138,7 @@ def _train_policy() -> int:
     from triggers.policy import training  # noqa: PLC0415
 
     every, everyday = policy_rows.read_all(), _everyday()
-    known = read_texts((row.text for row in (*every, *training.joined(every), *everyday)), POLICY_LAYERS)
+    known = read_texts(row.text for row in (*every, *training.joined(every), *everyday))
     heads.save(concerns.WEIGHTS, training.train(every, lambda text: known[text[:MAX_LENGTH]], everyday))
     print(f"{len(every)} rows; {concerns.WEIGHTS} written, {concerns.WEIGHTS.stat().st_size / 1024:.0f} KiB")
     return 0

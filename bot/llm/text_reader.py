@@ -14,7 +14,7 @@ from bot.llm.prompts import gives_away
 from bot.personas.scene import split_answer
 from triggers.detection.detectors import NEARLY, SURE, Detectors, Task
 from triggers.detection.patterns import promises_plainly
-from triggers.model.embedding import POLICY_LAYERS, Embedder
+from triggers.model.embedding import Embedder
 from triggers.model.heads import FeatureReader
 from triggers.policy.ages import Whose
 from triggers.policy.concerns import ConcernReader
@@ -190,8 +190,9 @@ _reader: TextReader | None = None
 def load() -> None:
     """Begin the process: the models, which take a second or two."""
     global _reader  # noqa: PLW0603 - one reader is what this process is for
-    policy = Policy(ConcernReader(FeatureReader(Embedder(POLICY_LAYERS))))
-    _reader = TextReader(Detectors(), policy)
+    embedder = Embedder()
+    policy = Policy(ConcernReader(FeatureReader(embedder.late)))
+    _reader = TextReader(Detectors(features=FeatureReader(embedder.early)), policy)
     _reader.warm_up()
 
 

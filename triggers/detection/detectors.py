@@ -46,7 +46,7 @@ class Detectors:
     ) -> None:
         """`features`: shared with others, or of `no_meaning`, which judges by letters, lemmas and grammar alone."""
         self._heads = trained if trained is not None else load_heads()
-        self.features = features or FeatureReader(Embedder())
+        self.features = features or FeatureReader(Embedder().early)
 
     def probability(self, task: Task, text: str) -> float:
         """Of a long text, the piece that says it most clearly."""

@@ -42,6 +42,7 @@ def windows(text: str) -> list[str]:
     return pieces if len(pieces) <= MOST_WINDOWS else pieces[:half] + pieces[-half:]
 
 
+@lru_cache(maxsize=64)
 def lexical(text: str) -> Sparse:
     """Places (int32) and weights (float32) of the two feature groups, each of length 1."""
     plain = prepared(text)

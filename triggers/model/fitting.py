@@ -15,18 +15,21 @@ from triggers.model.features import MAX_LENGTH, PLACES
 from triggers.model.heads import Bend, FeatureReader, Features, Head
 
 
-def read_texts(texts: Iterable[str], layers: int) -> dict[str, Features]:
-    """Features of each text by the first `MAX_LENGTH` characters, read by as many processes as there are cores."""
+def read_texts(texts: Iterable[str]) -> dict[str, Features]:
+    """Features of each text by the first `MAX_LENGTH` characters, read by as many processes as there are cores.
+
+    The embedding is the late one.
+    """
     bounded = list(dict.fromkeys(text[:MAX_LENGTH] for text in texts))
-    with ProcessPoolExecutor(initializer=_open, initargs=(layers,)) as pool:
+    with ProcessPoolExecutor(initializer=_open) as pool:
         return dict(zip(bounded, pool.map(_read, bounded, chunksize=64), strict=True))
 
 
 _readers: list[FeatureReader] = []
 
 
-def _open(layers: int) -> None:
-    _readers.append(FeatureReader(Embedder(layers)))
+def _open() -> None:
+    _readers.append(FeatureReader(Embedder().late))
 
 
 def _read(text: str) -> Features:

@@ -138,7 +138,7 @@ _N = r"(?P<n>1[0-7]|[3-9])"
 _NOT_N = r"(?<![\d.,:/$€£%#№])"
 #: Units of what is no age, or of an age long ago.
 _NO_AGE = (
-    r"(?! ?(?:in the (?:morning|evening|afternoon)|утра|вечера|ночи|ранку|%|°|€|\$|:\d|минут|час|секунд|дн|недел|месяц|км|кг|см|руб|тыс|штук|раз\b|этаж|назад|тому|опыт|стаж|подряд|"
+    r"(?! ?(?:/ ?\d|in the (?:morning|evening|afternoon)|утра|вечера|ночи|ранку|%|°|€|\$|:\d|минут|час|секунд|дн|недел|месяц|км|кг|см|руб|тыс|штук|раз\b|этаж|назад|тому|опыт|стаж|подряд|"
     r"спустя|вместе|хвилин|годин(?!к)|днiв|тижн|тому|min|hour|sec|day|week|month|km|miles?|kg|cm|feet|foot|ft|percent|"
     r"o'clock|am\b|pm\b|times|floors?|people|of us|out of|dollars|euros?|bucks|degrees|st(?:unden|ock)|minuten|tage|wochen|uhr|"
     r"horas?|minutos?|dias?|semanas?|meses|veces|pisos?|heures?|minutes?|jours?|semaines?|mois|fois|ore\b|minuti|giorni|"

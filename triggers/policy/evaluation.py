@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from triggers.model.embedding import POLICY_LAYERS
 from triggers.model.features import MAX_LENGTH
 from triggers.model.heads import Features
 from triggers.policy.concerns import Concern, ConcernReader
@@ -130,7 +129,7 @@ def cross_validate(rows: Sequence[Row], everyday: Sequence[Row]) -> Report:
     texts = [row.text for row in (*rows, *joined(rows), *everyday)] + [
         row.text for each in of_writer.values() for row in each
     ]
-    known = read_texts(texts, POLICY_LAYERS)
+    known = read_texts(texts)
 
     def features(text: str) -> Features:
         return known[text[:MAX_LENGTH]]

@@ -48,7 +48,7 @@ _YOUNG_EN = r"(?:nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|sevent
 _OF_THINGS = r"(?:опыт|стаж|работ|брак|юбиле|выдерж|виски|коньяк|вин[оа]|дружб|истори|отношен|кот|кошк|пес|соба|щен|дуб|дом|машин)"
 _NO_AGE_RU = rf"(?!\s*(?:назад|вместе|подряд|спустя|прошл|было|{_OF_THINGS}))"
 _NO_AGE_EN = (
-    r"(?! ?(?:minutes?|mins?|hours?|km|miles?|percent|%|floors?|weeks?|days?|months?|years|o'clock|pm|am|th|kg|cm|"
+    r"(?! ?(?:/ ?\d|minutes?|mins?|hours?|km|miles?|percent|%|floors?|weeks?|days?|months?|years|o'clock|pm|am|th|kg|cm|"
     r"feet|foot|times|out of|when|sketches|\w+ (?:high|tall|long|away|ago)))"
 )
 _WHOSE_RU = r"(?:мне|ей|ему|тебе|ты|она|он|будто|словно|как|лет|на вид|выгляд\w+|возраст\w*)"

