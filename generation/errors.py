@@ -4,9 +4,12 @@ GenerationError
 ├── QueueFull            the order was not accepted: too many wait
 ├── OneAtATime           the order was not accepted: an automatic photo of this person is on its way
 ├── WorkflowError        a workflow file or what is put into it is wrong
+│   └── NobodyCanRender      no living worker has what the workflow needs
 ├── ComfyUIError
 │   ├── ComfyUIUnreachable   it does not answer; the photo goes back and no attempt is counted
 │   ├── GraphRejected        it refused the graph; trying again cannot help
+│   │   ├── LacksWorkflow        a node or a file of the workflow is missing there; the photo goes back uncounted
+│   │   └── LacksFile            a file that this photo brings is missing there; another worker may have it
 │   ├── RenderFailed         a node raised (out of memory, for one)
 │   ├── RenderInterrupted    somebody stopped it
 │   ├── RenderTimeout        no result within the time limit
@@ -38,6 +41,8 @@ class GenerationError(Exception):
     retryable = True
     #: Whether the attempt counts against the photo (an outage of a service does not).
     counts = True
+    #: Whether a service was away, which no number of attempts can be blamed on the photo for.
+    outage = False
 
 
 class QueueFull(GenerationError):
@@ -60,6 +65,10 @@ class WorkflowError(GenerationError):
     retryable = False
 
 
+class NobodyCanRender(WorkflowError):
+    """No living worker has shown that it can render the workflow; the words say what is missing here."""
+
+
 class ComfyUIError(GenerationError):
     """Something between us and a finished graph."""
 
@@ -68,6 +77,7 @@ class ComfyUIUnreachable(ComfyUIError):
     """ComfyUI refuses connections, breaks them off or answers nothing in time."""
 
     counts = False
+    outage = True
 
     def __init__(self, message: str, *, refused: bool = False) -> None:
         super().__init__(message)
@@ -79,6 +89,7 @@ class ComfyUISick(ComfyUIError):
     """The watchdog found that this ComfyUI cannot work; another one makes the photo."""
 
     counts = False
+    outage = True
 
 
 class GraphRejected(ComfyUIError):
@@ -89,6 +100,25 @@ class GraphRejected(ComfyUIError):
     def __init__(self, message: str, node_errors: dict[str, Any]) -> None:
         super().__init__(message)
         self.node_errors = node_errors
+
+    def told(self) -> str:
+        """The message, and what ComfyUI says of the first node: which file is missing, for one."""
+        problems = (problem for report in self.node_errors.values() for problem in report.get("errors", []))
+        details = next((str(problem.get("details", "")) for problem in problems), "")
+        return plain_text(f"{self} ({details})" if details else str(self))
+
+
+class LacksWorkflow(GraphRejected):
+    """A node class or a file of the workflow is not there: this worker's fault, and another one may have it."""
+
+    retryable = True
+    counts = False
+
+
+class LacksFile(GraphRejected):
+    """A file that the photo itself names (a LoRA, a reference) is not there."""
+
+    retryable = True
 
 
 class RenderFailed(ComfyUIError):
@@ -147,9 +177,11 @@ class StorageUnavailable(GenerationError):
     """S3 does not take or give the object."""
 
     counts = False
+    outage = True
 
 
 class WorkerStopped(GenerationError):
     """The worker is shutting down; another one makes the photo."""
 
     counts = False
+    outage = True

@@ -172,6 +172,12 @@ class RenderWorker(Base):
     # GPU seconds for one photo, as measured lately, and photos between claim and chat.
     photo_seconds: Mapped[float | None] = mapped_column(Float)
     in_hand: Mapped[int] = mapped_column(Integer, server_default="0")
+    # Names of the workflows that it has shown to render (none before it has), and why not the others.
+    workflows: Mapped[list[str] | None] = mapped_column(JSONB)
+    lacks: Mapped[dict[str, str]] = mapped_column(JSONB, server_default=text("'{}'"))
+    # Graphs in its ComfyUI that are not of this worker; and what an operator should know though all works.
+    foreign_graphs: Mapped[int] = mapped_column(Integer, server_default="0")
+    warning: Mapped[str | None] = mapped_column(Text)
     # Photos in its last graph.
     batch_size: Mapped[int | None] = mapped_column(SmallInteger)
 

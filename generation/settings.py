@@ -28,7 +28,7 @@ class QueueSettings(Group):
     requested_photo_expires: Annotated[float, Field(gt=0)] = 1800
     automatic_photo_expires: Annotated[float, Field(gt=0)] = 180
     overflow_depth: Annotated[int, Field(ge=0)] = 0
-    lease: Annotated[float, Field(gt=0)] = 8
+    lease: Annotated[float, Field(gt=0)] = 7
 
 
 class WorkflowSettings(Group):
@@ -70,6 +70,7 @@ class RenderSettings(Group):
     batch_window: Annotated[float, Field(ge=0, le=60)] = 0
     photo_attempts: Annotated[int, Field(gt=0)] = 3
     photo_retry_pause: Annotated[float, Field(gt=0)] = 2
+    probe_workflows: bool = True
 
 
 class PictureSettings(Group):

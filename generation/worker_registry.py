@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -35,8 +35,12 @@ def place_of(name: str) -> str:
     return name.rsplit(":", 2)[0]
 
 
-async def heartbeat(session: AsyncSession, name: str, *, lease: float, backend: str, **state: Any) -> str | None:
-    """Write down that this worker lives and how it is (columns of `RenderWorker`); what an operator wants of it.
+async def heartbeat(
+    session: AsyncSession, name: str, *, lease: float, backend: str, **state: Any
+) -> tuple[str | None, datetime]:
+    """Write down that this worker lives and how it is (columns of `RenderWorker`).
+
+    What an operator wants of it, and PostgreSQL's time.
 
     One that was killed at the same place is replaced by it.
     """
@@ -48,9 +52,10 @@ async def heartbeat(session: AsyncSession, name: str, *, lease: float, backend: 
         insert(RenderWorker)
         .values(name=name, backend=backend, **values)
         .on_conflict_do_update(index_elements=[RenderWorker.name], set_=values)
-        .returning(RenderWorker.command)
+        .returning(RenderWorker.command, RenderWorker.seen_at)
     )
-    return said.scalar_one()
+    command, now = said.one()
+    return command, now
 
 
 async def remembered(session: AsyncSession, *, lease: float) -> list[tuple[RenderWorker, bool]]:

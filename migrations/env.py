@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import bot.models
 import generation.models
-from generation.runtime.database import Base
+from generation.runtime.database import Base, Lock
 from generation.runtime.settings import DatabaseSettings, load
 
 # Importing the two model modules is what fills the metadata.
@@ -30,7 +30,7 @@ def _take_turn(connection: Connection) -> None:
     that is built CONCURRENTLY.
     """
     until = time.monotonic() + TURN
-    while not connection.exec_driver_sql("SELECT pg_try_advisory_lock(7041971)").scalar():
+    while not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({Lock.MIGRATIONS:d})").scalar():
         connection.rollback()
         if time.monotonic() > until:
             raise SystemExit(f"Another migration has been running for {TURN // 60} minutes.")

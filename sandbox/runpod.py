@@ -15,6 +15,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from sandbox.comfyui.execution import Cost, Executor, Prompt
+from sandbox.comfyui.nodes import NODES
 from sandbox.comfyui.validation import Invalid, validate
 from sandbox.faults import Faults
 from sandbox.http import HttpServer
@@ -118,7 +119,7 @@ class RunPodServer:
         if not isinstance(graph, dict):
             return "Missing 'workflow' parameter", []
         try:
-            outputs, _ = validate(graph)
+            outputs, _ = validate(graph, NODES)
         except Invalid as invalid:
             return f"Workflow validation failed: {invalid}", []
         executor = min(self._executors, key=Executor.remaining)

@@ -22,7 +22,7 @@ from bot.telegram import flood_control
 from bot.telegram.callbacks import AdminAct
 from bot.telegram.messages import keyboard
 from bot.texts import DEFAULT, Texts
-from generation.runtime.database import Database, in_seconds
+from generation.runtime.database import Database, Lock, in_seconds
 from generation.runtime.telegram import NotTaken, Refused, meaning
 
 log = structlog.get_logger(__name__)
@@ -31,8 +31,6 @@ log = structlog.get_logger(__name__)
 PER_SECOND = 20
 #: Seconds between two looks for a broadcast, and for which a replica that is silent keeps one.
 EVERY, LEASE = 1.0, 15.0
-#: An advisory lock's number that nothing else of this database uses.
-LOCK = 7_041_973
 #: Seconds between two updates of the progress bar.
 TELL_EVERY = 3.0
 #: Steps of the progress bar.
@@ -103,7 +101,7 @@ class BroadcastSender:
             .scalar_subquery()
         )
         async with self._database.unit() as session:
-            await session.execute(select(func.pg_advisory_xact_lock(LOCK)))
+            await session.execute(select(func.pg_advisory_xact_lock(Lock.BROADCASTS)))
             return await session.scalar(
                 update(Broadcast)
                 .where(Broadcast.id == oldest)

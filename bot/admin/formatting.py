@@ -1,6 +1,6 @@
 """What operators read and press: figures, photos, workers. Every number comes from a snapshot or a row."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from aiogram.types import InlineKeyboardMarkup
 
@@ -67,9 +67,12 @@ def usage_words(say: Say, used: Used, settings: Settings, allowed: Plan | None =
     )
 
 
-def state_words(say: Say, texts: Texts, switches: OperatorSwitches, firing: Sequence[Alert]) -> str:
-    """Alerts that fire and switches that are not in their usual position; one sentence when there are none."""
+def state_words(say: Say, texts: Texts, switches: OperatorSwitches, firing: Sequence[Alert], now: Snapshot) -> str:
+    """Alerts that fire, switches out of their usual position, workers that are all sick; one sentence for none."""
     switched = [f"🔥 {name}" for name in dict.fromkeys(alert_name(say, texts, alert.rule) for alert in firing)]
+    if not now.of("workers", "well"):
+        # The alert waits until it lasts; whoever looks knows at once.
+        switched.append(say("admin-is-no-worker"))
     if switches.queue_paused:
         switched.append(say("admin-is-paused"))
     if switches.queue_draining:
@@ -97,9 +100,20 @@ def worker_words(say: Say, worker: RenderWorker, alive: bool) -> str:
         temperature=number(worker.gpu_temperature, digits=0),
         disk=percent(worker.disk_free),
         throttled="🌡" if worker.throttled else "",
+        renders=", ".join(worker.workflows or ()) or NOTHING,
+        notes="".join(f"\n⚠ {note}" for note in _notes(say, worker)),
         error=f"{worker.last_error} ({clock(worker.last_error_at)})" if worker.last_error else NOTHING,
         command=worker.command_result or worker.command or NOTHING,
     )
+
+
+def _notes(say: Say, worker: RenderWorker) -> Iterator[str]:
+    """What an operator should know of a worker that works."""
+    yield from worker.lacks.values()
+    if worker.foreign_graphs:
+        yield say("admin-worker-foreign", count=worker.foreign_graphs)
+    if worker.warning:
+        yield worker.warning
 
 
 def photo_words(say: Say, photo: Photo) -> str:

@@ -167,7 +167,7 @@ async def _now(tools: AdminTools, say: Say) -> tuple[Snapshot, operator_switches
         snapshot = await figures.read(session, tools.settings, window=tools.alerting.rules.window)
         switched = await operator_switches.read(session)
         firing = [alert for alert in await alerting.listed(session) if alert.ended_at is None]
-    return snapshot, switched, state_words(say, tools.texts, switched, firing)
+    return snapshot, switched, state_words(say, tools.texts, switched, firing, snapshot)
 
 
 async def admin_page(tools: AdminTools, say: Say) -> Page:

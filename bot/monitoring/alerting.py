@@ -19,7 +19,7 @@ from bot.telegram.messages import MAX_CAPTION, fitting
 from bot.texts import DEFAULT, Say, Texts
 from generation.figures import history
 from generation.runtime import operator_switches
-from generation.runtime.database import CONNECTION_ERRORS, Database, is_permanent
+from generation.runtime.database import CONNECTION_ERRORS, Database, Lock, is_permanent
 from generation.runtime.models import Alert
 from generation.runtime.monitoring import alert_rules, incidents
 from generation.runtime.monitoring.alert_rules import OK, Action, Rule, Rules, State
@@ -27,8 +27,6 @@ from generation.runtime.monitoring.figures import Snapshot
 
 log = structlog.get_logger(__name__)
 
-#: An advisory lock's number that nothing else of this database uses.
-LOCK = 7_041_972
 #: Seconds that SCALE_WEBHOOK_URL may take.
 WEBHOOK_SECONDS = 10
 #: Figures of each worker, and for how long a value may be missing while its alert fires.
@@ -86,7 +84,7 @@ class Alerting:
     async def _judge(self) -> tuple[list[Alert], Snapshot | None]:
         """Alerts that began or ended with this look; nothing where another replica is looking."""
         async with self._database.unit() as session:
-            if not await session.scalar(select(func.pg_try_advisory_xact_lock(LOCK))):
+            if not await session.scalar(select(func.pg_try_advisory_xact_lock(Lock.ALERTS))):
                 return [], None
             snapshot = await figures.read(session, self._settings, window=self.rules.window)
             admins = select(Person.id, Person.locale).where(Person.id.in_(self._settings.admin_ids))

@@ -41,6 +41,7 @@ admin-no-log = Nothing yet.
 admin-no-person = There is no such person. Write /user and a number.
 admin-stats-button = 📊 Chart
 admin-is-usual = all as usual
+admin-is-no-worker = 🔥 no worker is well, photos wait
 admin-is-paused = ⏸ the queue is paused
 admin-is-draining = ⏏ no new photos are taken
 admin-is-maintenance = 🔧 maintenance
@@ -91,9 +92,14 @@ admin-worker =
     { $state }
     { $gpu }: { $load }, { $temperature } °C, VRAM { $vram } GiB
     Model { $model }, batch { $batch }, { $seconds } s a photo, in hand { $hands }
+    Renders: { $renders }
     Disk free: { $disk }
     Error: { $error }
-    Command: { $command }
+    Command: { $command }{ $notes }
+admin-worker-foreign = { $count ->
+    [one] { $count } graph in its ComfyUI is not ours
+   *[other] { $count } graphs in its ComfyUI are not ours
+}
 admin-worker-silent = ✗ silent since { $seen }
 admin-photo =
     Photo { $id }: { $status } { $premium }

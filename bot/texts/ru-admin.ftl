@@ -41,6 +41,7 @@ admin-no-log = Пока ничего.
 admin-no-person = Такого человека нет. Напиши /user и номер.
 admin-stats-button = 📊 График
 admin-is-usual = всё как обычно
+admin-is-no-worker = 🔥 ни один воркер не здоров, фото ждут
 admin-is-paused = ⏸ очередь на паузе
 admin-is-draining = ⏏ новых фото не берём
 admin-is-maintenance = 🔧 технический перерыв
@@ -91,9 +92,15 @@ admin-worker =
     { $state }
     { $gpu }: { $load }, { $temperature } °C, VRAM { $vram } ГиБ
     Модель { $model }, пачка { $batch }, { $seconds } с на фото, в работе { $hands }
+    Рисует: { $renders }
     Диск свободен на { $disk }
     Ошибка: { $error }
-    Команда: { $command }
+    Команда: { $command }{ $notes }
+admin-worker-foreign = { $count ->
+    [one] { $count } чужой граф в его ComfyUI
+    [few] { $count } чужих графа в его ComfyUI
+   *[other] { $count } чужих графов в его ComfyUI
+}
 admin-worker-silent = ✗ молчит с { $seen }
 admin-photo =
     Фото { $id }: { $status } { $premium }

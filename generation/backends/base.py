@@ -1,6 +1,6 @@
 """What renders graphs: a ComfyUI of the worker's own, or RunPod's serverless one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from generation.backends.comfyui_history import ImageFile, Rendered
@@ -36,6 +36,9 @@ class Backend(Protocol):
 
     async def check(self) -> None:
         """Raise ComfyUIError while it cannot take graphs."""
+
+    async def object_info(self) -> Mapping[str, Any] | None:
+        """Every node class that it has, with its inputs; None where it does not tell. Raises ComfyUIError."""
 
     async def report(self) -> GpuReport:
         """What it tells of its card; never raises."""

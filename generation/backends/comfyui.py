@@ -6,10 +6,12 @@ never hears anything again (its server.py, `sockets.pop(sid)`), so every connect
 """
 
 import asyncio
+import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 import aiohttp
@@ -24,6 +26,7 @@ from generation.errors import (
     ComfyUISick,
     ComfyUIUnreachable,
     GraphRejected,
+    LacksWorkflow,
     PromptLost,
     RenderStalled,
     RenderTimeout,
@@ -36,7 +39,26 @@ log = structlog.get_logger(__name__)
 #: No picture of a sane size comes near it; a wrong server could send anything.
 MAX_IMAGE_BYTES = 64 * 1024 * 1024
 
+#: How long a graph may wait behind those of others, in time limits of its own.
+BEHIND_OTHERS = 10
+#: Looks for which a graph may be unknown, and its outputs missing: some histories are written seconds later
+#: (ComfyUI issue 11540).
+UNKNOWN_FOR = 6
+#: How the files of all workers' graphs begin.
+_OURS = '"vitte/'
+
 _ENDED = frozenset({"execution_error", "execution_interrupted"})
+
+
+class Place(Enum):
+    """Where a graph is."""
+
+    UNKNOWN = auto()
+    #: Behind others; and at the head while nothing runs.
+    WAITS = auto()
+    NEXT = auto()
+    RUNS = auto()
+    ENDED = auto()
 
 
 @dataclass(slots=True)
@@ -48,6 +70,15 @@ class _Watched:
     client_id: str | None
     heard_at: float
     stall: float
+    place: Place = Place.UNKNOWN
+    since: float = 0.0
+    was_lost: bool = False
+
+    def seconds_at(self, place: Place, now: float) -> float:
+        """How long it has been there, now that it was found there."""
+        if place is not self.place or not self.since:
+            self.place, self.since = place, now
+        return now - self.since
 
 
 class ComfyUI:
@@ -82,6 +113,11 @@ class ComfyUI:
         self._was_refused = False
         self._watched: dict[str, _Watched] = {}
         self._abandoned: set[str] = set()
+        #: Items of its queue that are not of this worker, at the last check.
+        self._foreign: list[Any] = []
+        #: How often a graph was unknown and known again.
+        self._flickers = 0
+        self._patience = UNKNOWN_FOR * poll
         self._stopping: set[asyncio.Task[None]] = set()
 
     # -- rendering -------------------------------------------------------------------------------------
@@ -97,25 +133,21 @@ class ComfyUI:
     ) -> Rendered:
         """Run a graph to its end and return the image files of each output node.
 
-        `timeout` is in seconds from the moment it runs; past it the graph is stopped. `stall`, instead of the
-        client's own, is for graphs that compile.
-        Raises GraphRejected, RenderFailed, RenderInterrupted, RenderTimeout, RenderStalled, PromptLost,
-        ComfyUIUnreachable.
+        `timeout` is in seconds from the moment it runs; past it the graph is stopped. What it waits behind graphs
+        of others is not charged, up to BEHIND_OTHERS of it. `stall`, instead of the client's own, is for graphs
+        that compile.
+        Raises GraphRejected, LacksWorkflow, ComfyUISick, RenderFailed, RenderInterrupted, RenderTimeout,
+        RenderStalled, PromptLost, ComfyUIUnreachable.
         """
         loop = asyncio.get_running_loop()
         watched = self._watched[prompt_id] = _Watched(
             asyncio.Event(), self._client_id, loop.time(), stall or self._stall
         )
         try:
-            # The graph in front of it may take its own time limit first.
-            async with asyncio.timeout(2 * timeout + 10):
-                await self.submit(graph, prompt_id=prompt_id)
-                submitted()
-                return rendered(await self._wait(prompt_id, watched, timeout))
-        except TimeoutError:
-            self._abandon(prompt_id)
-            raise RenderTimeout(f"no result within {timeout:g} s") from None
-        except (ComfyUIUnreachable, RenderTimeout, RenderStalled, asyncio.CancelledError):
+            await self.submit(graph, prompt_id=prompt_id)
+            submitted()
+            return rendered(await self._wait(prompt_id, watched, timeout))
+        except (ComfyUIUnreachable, ComfyUISick, RenderTimeout, RenderStalled, asyncio.CancelledError):
             # It may have taken the graph all the same, and would render for nobody.
             self._abandon(prompt_id)
             raise
@@ -129,27 +161,22 @@ class ComfyUI:
             body["client_id"] = self._client_id
         async with self._request("POST", "/prompt", json=body) as response:
             if response.status == 400:
-                answer = await response.json()
-                error = answer.get("error") or {}
-                message = f"{error.get('message', 'rejected')} {error.get('details', '')}".strip()
-                raise GraphRejected(message, answer.get("node_errors") or {})
+                raise refusal(await response.json())
             if response.status != 200:
                 raise ComfyUIUnreachable(f"/prompt answered {response.status}")
             # With several outputs ComfyUI drops a bad one and answers 200 all the same.
             if node_errors := (await response.json()).get("node_errors"):
-                raise GraphRejected("some outputs were dropped", node_errors)
+                raise refusal({"error": {"message": "some outputs were dropped"}, "node_errors": node_errors})
 
     async def _wait(self, prompt_id: str, watched: _Watched, timeout: float) -> dict[str, Any]:
-        loop = asyncio.get_running_loop()
         unreachable = 0
-        runs_since: float | None = None
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._poll):
                     await watched.ended.wait()
                 watched.ended.clear()
             try:
-                found = await self._look(prompt_id)
+                place, entry = await self._look(prompt_id)
                 unreachable = 0
             except ComfyUIUnreachable:
                 # A busy or restarting server may miss a request; one that stays away has lost the graph.
@@ -157,32 +184,45 @@ class ComfyUI:
                 if unreachable >= 5:
                     raise
                 continue
-            if isinstance(found, dict):
-                return found
-            if found:
-                runs_since = runs_since or loop.time()
-                self._check_time(watched, runs_since, timeout)
+            self._flickers += watched.was_lost and place is not Place.UNKNOWN
+            watched.was_lost = place is Place.UNKNOWN
+            seconds = watched.seconds_at(place, asyncio.get_running_loop().time())
+            if place is Place.ENDED and (_has_outputs(entry) or seconds > self._patience):
+                return entry
+            self._check_time(watched, place, seconds, timeout)
 
-    def _check_time(self, watched: _Watched, runs_since: float, timeout: float) -> None:
+    def _check_time(self, watched: _Watched, place: Place, seconds: float, timeout: float) -> None:
+        """Raise what has been so for too long."""
         now = asyncio.get_running_loop().time()
-        if now > runs_since + timeout:
-            raise RenderTimeout(f"no result within {timeout:g} s")
-        listening = watched.client_id is not None and watched.client_id == self._client_id
-        if listening and now > max(runs_since, watched.heard_at) + watched.stall:
-            raise RenderStalled(f"no progress for {watched.stall:g} s")
+        match place:
+            case Place.RUNS if seconds > timeout:
+                raise RenderTimeout(f"no result within {timeout:g} s")
+            case Place.RUNS:
+                listening = watched.client_id is not None and watched.client_id == self._client_id
+                if listening and now > max(now - seconds, watched.heard_at) + watched.stall:
+                    raise RenderStalled(f"no progress for {watched.stall:g} s")
+            case Place.NEXT if seconds > watched.stall:
+                raise ComfyUISick(f"it takes graphs and has begun none for {watched.stall:g} s")
+            case Place.WAITS if seconds > BEHIND_OTHERS * timeout:
+                raise ComfyUISick("its queue does not move")
+            case Place.UNKNOWN if seconds > self._patience:
+                raise PromptLost("neither in the queue nor in the history")
 
-    async def _look(self, prompt_id: str) -> dict[str, Any] | bool:
-        """The history entry of a graph that has ended, else whether it runs yet. Raises PromptLost."""
+    async def _look(self, prompt_id: str) -> tuple[Place, dict[str, Any]]:
+        """Where a graph is, with its history entry once it has ended."""
         if entry := await self.history(prompt_id):
-            return entry
+            return Place.ENDED, entry
         queue = await self._get("/queue")
-        for runs, items in ((True, queue["queue_running"]), (False, queue["queue_pending"])):
-            if any(item[1] == prompt_id for item in items):
-                return runs
+        if any(item[1] == prompt_id for item in queue["queue_running"]):
+            return Place.RUNS, {}
+        pending = sorted(queue["queue_pending"], key=lambda item: float(item[0]))
+        if any(item[1] == prompt_id for item in pending):
+            is_next = not queue["queue_running"] and pending[0][1] == prompt_id
+            return Place.NEXT if is_next else Place.WAITS, {}
         # It may have ended between the two questions.
         if entry := await self.history(prompt_id):
-            return entry
-        raise PromptLost("neither in the queue nor in the history")
+            return Place.ENDED, entry
+        return Place.UNKNOWN, {}
 
     def _abandon(self, prompt_id: str) -> None:
         """Take the graph out of ComfyUI's hands, while its photos go on to another worker: nobody waits for it."""
@@ -216,8 +256,16 @@ class ComfyUI:
 
     async def check(self) -> None:
         """Raise ComfyUIError unless it answers and is not stuck in a graph that it was told to stop."""
+        # What was true before an outage is not shown during it.
+        self._stats, self._foreign = {}, []
         self._stats = await self.system_stats()
-        running = {item[1] for item in (await self._get("/queue", timeout=5))["queue_running"]}
+        queue = await self._get("/queue", timeout=5)
+        running = {item[1] for item in queue["queue_running"]}
+        self._foreign = [
+            item
+            for item in (*queue["queue_running"], *queue["queue_pending"])
+            if item[1] not in self._watched and item[1] not in self._abandoned
+        ]
         # Once it is gone from the queue it cannot come back.
         self._abandoned &= running
         if self._abandoned:
@@ -231,10 +279,28 @@ class ComfyUI:
             total, free = device.get("vram_total"), device.get("vram_free")
             used = total - free if total and free is not None else None
             name = plain_text(str(device.get("name") or "")) or None
-            return GpuReport(name, used, total, node.get("load"), node.get("temperature"), node.get("models") or {})
+            return GpuReport(
+                name,
+                used,
+                total,
+                node.get("load"),
+                node.get("temperature"),
+                node.get("models") or {},
+                len(self._foreign),
+                tuple(self._warnings()),
+            )
         except (AttributeError, TypeError, IndexError) as error:
             log.warning("comfyui.unreadable_stats", error=repr(error))
             return GpuReport()
+
+    def _warnings(self) -> Iterator[str]:
+        if any(_OURS in json.dumps(item[2:3]) for item in self._foreign):
+            yield "another worker uses the same ComfyUI: give each its own"
+        if self._flickers:
+            yield "it forgets and remembers graphs: more than one ComfyUI seems to answer at this address"
+        argv = (self._stats.get("system") or {}).get("argv")
+        if isinstance(argv, list) and argv and "--disable-metadata" not in argv:
+            yield "it was started without --disable-metadata, so its files may hold prompts"
 
     async def _gpu_node(self) -> dict[str, Any]:
         if not self._has_gpu_node:
@@ -272,7 +338,12 @@ class ComfyUI:
 
     async def object_info(self) -> dict[str, Any]:
         """Every node class that this server has, with its inputs."""
-        return await self._get("/object_info", timeout=60)
+        async with self._request("GET", "/object_info", timeout=60) as response:
+            if response.status != 200:
+                raise ComfyUIUnreachable(f"/object_info answered {response.status}")
+            # Megabytes, with many nodes installed: parsing them would hold up the heartbeat.
+            known: dict[str, Any] = await asyncio.to_thread(json.loads, await response.text())
+            return known
 
     async def view(self, image: ImageFile) -> bytes:
         """The bytes of an image file. Raises ComfyUIError when it is gone or larger than MAX_IMAGE_BYTES."""
@@ -360,3 +431,21 @@ async def read_image(response: aiohttp.ClientResponse) -> bytes:
         if size > MAX_IMAGE_BYTES:
             raise ComfyUIError(f"more than {MAX_IMAGE_BYTES} bytes for one image")
     return b"".join(parts)
+
+
+def refusal(answer: Mapping[str, Any]) -> GraphRejected:
+    """What ComfyUI's answer to a graph that it does not take means, in the words of old and new versions."""
+    error = answer.get("error") or {}
+    node_errors = answer.get("node_errors") or {}
+    message = f"{error.get('message', 'rejected')} {error.get('details', '')}".strip()
+    kinds = {str(problem.get("type")) for report in node_errors.values() for problem in report.get("errors", [])}
+    no_node = error.get("type") == "missing_node_type" or "does not exist" in str(error.get("message", ""))
+    kind = LacksWorkflow if no_node or "value_not_in_list" in kinds else GraphRejected
+    return kind(message, node_errors)
+
+
+def _has_outputs(entry: Mapping[str, Any]) -> bool:
+    """Whether a history entry is complete: one of a graph that succeeded has outputs."""
+    return (entry.get("status") or {}).get("status_str") == "error" or any(
+        output.get("images") for output in (entry.get("outputs") or {}).values()
+    )

@@ -89,6 +89,9 @@ class RunPod:
             await asyncio.shield(self._cancel(job_id))
             raise
 
+    async def object_info(self) -> None:
+        """Its workers do not tell what they have."""
+
     async def report(self) -> GpuReport:
         """It tells nothing of its cards."""
         return GpuReport()

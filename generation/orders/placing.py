@@ -12,6 +12,7 @@ from generation.errors import GenerationError, OneAtATime, QueueFull
 from generation.models import DROPPED_BY_OPERATOR, Orientation, Photo, PhotoStatus
 from generation.orders import erasure, lifecycle, queue
 from generation.runtime import operator_switches
+from generation.runtime.database import Lock
 from generation.storage import object_key
 
 MAX_PROMPT = 2_000
@@ -109,7 +110,7 @@ async def place(
     The caller commits, then enqueues a job.
     """
     # Held until the commit, so that two orders cannot both take the last place.
-    await session.execute(select(func.pg_advisory_xact_lock(queue.ORDERS_LOCK)))
+    await session.execute(select(func.pg_advisory_xact_lock(Lock.ORDERS)))
     known = await session.scalar(select(Photo).where(Photo.dedup_key == order.dedup_key))
     if known is not None:
         return known

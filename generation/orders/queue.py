@@ -1,6 +1,7 @@
 """What waits for a GPU: read in order, claimed in batches, counted, and how long it will take."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -11,27 +12,39 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from generation.models import Photo, PhotoStatus, RenderWorker
 from generation.runtime import operator_switches
+from generation.runtime.database import Lock
 from generation.runtime.models import Alert
 from generation.workflows.workflow import UNMEASURED
 
 log = structlog.get_logger(__name__)
-
-#: Any two numbers that no other advisory lock of this database uses.
-ORDERS_LOCK = 7_041_970
-CLAIMS_LOCK = 7_041_971
 
 #: Milliseconds that a worker waits for its turn to choose; a choice takes a few.
 LONGEST_CHOICE = 1000
 #: Photos at the head of the queue among which a batch is chosen.
 CANDIDATES = 100
 
+#: For so long a photo that failed on one worker is left to the others.
+LEFT_TO_OTHERS = timedelta(seconds=20)
+
 # Spelled as text so that the planner sees the constants of the partial indexes.
 _IS_QUEUED = text(f"status = '{PhotoStatus.QUEUED.value}'")
 _IS_RENDERING = text(f"status = '{PhotoStatus.RENDERING.value}'")
 
 
-async def candidates(session: AsyncSession, *, free_only: bool = False) -> Sequence[Any]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chooser:
+    """The worker that chooses, and the workflows that it can render; None where it can render all."""
+
+    worker: str
+    workflows: Collection[str] | None
+    lease: float
+
+
+async def candidates(session: AsyncSession, chooser: Chooser, *, free_only: bool = False) -> Sequence[Any]:
     """The photos whose turn it could be, in order of rank and locked until the unit of work ends.
+
+    Of a workflow that this worker cannot render only those that no other living one may be able to: they are
+    claimed to be told so. A photo that failed here is left to the others for a while.
 
     Rows of id, workflow, orientation, inputs, premium, alone; rank, since (waiting for a GPU) and now in seconds.
 
@@ -53,7 +66,7 @@ async def candidates(session: AsyncSession, *, free_only: bool = False) -> Seque
             func.extract("epoch", func.greatest(Photo.queued_at, Photo.not_before)).label("since"),
             func.extract("epoch", func.clock_timestamp()).label("now"),
         )
-        .where(_IS_QUEUED, Photo.not_before <= func.clock_timestamp(), _is_fresh())
+        .where(_IS_QUEUED, Photo.not_before <= func.clock_timestamp(), _is_fresh(), *_can_have(chooser))
         .order_by(Photo.rank_at, Photo.id)
         .limit(CANDIDATES)
         .with_for_update(skip_locked=True)
@@ -64,12 +77,12 @@ async def candidates(session: AsyncSession, *, free_only: bool = False) -> Seque
 
 
 async def _turn_to_choose(session: AsyncSession) -> None:
-    if await session.scalar(select(func.pg_try_advisory_xact_lock(CLAIMS_LOCK))):
+    if await session.scalar(select(func.pg_try_advisory_xact_lock(Lock.CLAIMS))):
         return
     try:
         async with session.begin_nested():
             wait = func.set_config("lock_timeout", str(LONGEST_CHOICE), True)
-            await session.execute(select(wait, func.pg_advisory_xact_lock(CLAIMS_LOCK)))
+            await session.execute(select(wait, func.pg_advisory_xact_lock(Lock.CLAIMS)))
     except DBAPIError:
         log.warning("queue.claimed_out_of_turn")
 
@@ -120,14 +133,28 @@ async def expected_wait(session: AsyncSession, *, lease: float, before: datetime
     latest = select(Photo.render_seconds / Photo.batch_size).order_by(Photo.id.desc()).limit(50)
     lately = select(func.avg(latest.subquery().c[0])).scalar_subquery()
     seconds = func.coalesce(RenderWorker.photo_seconds, lately, UNMEASURED)
-    speeds = await session.execute(select(func.count(), func.sum(1 / seconds)).where(*_well(lease)))
-    workers, speed = speeds.one()
+    of_all = (func.count(), func.sum(1 / seconds), func.sum(RenderWorker.foreign_graphs))
+    workers, speed, foreign = (await session.execute(select(*of_all).where(*_well(lease)))).one()
     if not workers:
         return None
     rendering = await session.scalar(select(func.count()).select_from(Photo).where(_IS_RENDERING)) or 0
-    # Of what each GPU has in its hands, what renders is half done on average.
-    ahead = await waiting_count(session, before=before) + max(rendering - workers / 2, 0)
+    # Of what each GPU has in its hands, what renders is half done on average. Graphs of others are in its way too.
+    ahead = await waiting_count(session, before=before) + max(rendering - workers / 2, 0) + foreign
     return (ahead + workers) / float(speed)
+
+
+def _can_have(chooser: Chooser) -> Iterator[ColumnElement[bool]]:
+    """What keeps a photo from this worker, for the sake of the others."""
+    alive = RenderWorker.seen_at > func.clock_timestamp() - timedelta(seconds=chooser.lease)
+    # One that has not proven itself yet may be able to.
+    may_render = RenderWorker.workflows.is_(None) | RenderWorker.workflows.has_key(Photo.workflow)
+    other = exists().where(alive, may_render, RenderWorker.name != chooser.worker)
+    if chooser.workflows is not None:
+        yield Photo.workflow.in_(chooser.workflows) | ~other
+    well = other.where(RenderWorker.problem.is_(None), RenderWorker.backend == "comfyui")
+    just_failed_here = (Photo.failures > 0) & (Photo.worker == chooser.worker)
+    is_recent = Photo.not_before > func.clock_timestamp() - LEFT_TO_OTHERS
+    yield ~(just_failed_here & is_recent & well)
 
 
 def _well(lease: float) -> tuple[ColumnElement[bool], ...]:

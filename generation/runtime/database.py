@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from enum import IntEnum, unique
 from typing import Any, TypeVar
 
 import structlog
@@ -25,6 +26,17 @@ CONNECTION_ERRORS = (DBAPIError, PoolTimeout, OSError)
 def is_permanent(error: BaseException) -> bool:
     """A value that PostgreSQL cannot take stays one, however often it is tried."""
     return isinstance(error, DBAPIError) and isinstance(getattr(error.orig, "__cause__", None), DataError)
+
+
+@unique
+class Lock(IntEnum):
+    """Numbers of advisory locks: one for all of a database, so they are all here."""
+
+    ORDERS = 7_041_970
+    CLAIMS = 7_041_971
+    ALERTS = 7_041_972
+    BROADCASTS = 7_041_973
+    MIGRATIONS = 7_041_974
 
 
 class Base(DeclarativeBase):

@@ -28,10 +28,12 @@ from generation.runtime.monitoring import http_server
 from generation.runtime.monitoring.figures import Snapshot
 from generation.runtime.settings import WrongSettings
 from generation.settings import Settings
+from generation.worker.contact import Contact
 from generation.worker.heartbeat import Heartbeat
 from generation.worker.pipeline import Pipeline
 from generation.worker.recovery import Recovery
 from generation.worker.rendering.picking import BatchPicker
+from generation.worker.rendering.proving import LOOK_AGAIN_EVERY, Prover
 from generation.worker.rendering.renderer import Renderer
 from generation.worker.rendering.warm_up import WarmUp
 from generation.worker.state import WorkerState
@@ -114,7 +116,7 @@ async def running(
             picture_check = PictureCheck(settings.picture_classifier)
             stack.push_async_callback(picture_check.close)
         await picture_check.open()
-        worker, warm_up = _built(settings, timings, database, redis, backend, opened, bot, picture_check)
+        worker, warm_up, prover = _built(settings, timings, database, redis, backend, opened, bot, picture_check)
         # Before the heartbeat: a port that is taken ends a worker that nobody has heard of.
         worker.endpoint_port = await stack.enter_async_context(
             http_server.serving(
@@ -135,6 +137,7 @@ async def running(
                     timings.sweep_every, partial(erasure.sweep, database, opened), name="erasure", at_once=True
                 ),
                 kept_up(warm_up.keep, name="warm_up"),
+                periodically(LOOK_AGAIN_EVERY, prover.look_again, name="prover"),
             )
         )
         stack.push_async_callback(worker.finish_photos)
@@ -152,17 +155,21 @@ def _built(
     opened: storage.Storage,
     bot: Bot,
     picture_check: PictureCheck,
-) -> tuple[GpuWorker, WarmUp]:
+) -> tuple[GpuWorker, WarmUp, Prover]:
     name = worker_registry.name_of(f"{socket.gethostname()}/{urlsplit(settings.comfyui_url).netloc}")
     state = WorkerState()
     workflows = workflow.load_or_stop(settings.workflows_folder, own_nodes=settings.has_own_nodes)
-    picker = BatchPicker(settings=settings, worker=name, database=database, backend=backend, workflows=workflows)
+    picker = BatchPicker(
+        settings=settings, worker=name, database=database, backend=backend, workflows=workflows, state=state
+    )
+    prover = Prover(backend, lambda: picker.workflows, state, renders=settings.probe_workflows)
     watchdog = Watchdog(
         backend,
         opened,
         sick_after=timings.sick_after,
         restart_command=settings.comfyui_restart_command,
         on_sick=lambda why: renderer.take_back(why),  # noqa: PLW0108 - the renderer is built after it
+        prove=prover.prove,
     )
     pipeline = Pipeline(
         settings=settings,
@@ -185,6 +192,7 @@ def _built(
         watchdog=watchdog,
         pipeline=pipeline,
     )
+    contact = Contact(settings.lease)
     heartbeat = Heartbeat(
         settings=settings,
         worker=name,
@@ -194,10 +202,13 @@ def _built(
         watchdog=watchdog,
         pipeline=pipeline,
         picker=picker,
+        contact=contact,
     )
-    recovery = Recovery(settings, database, redis, bot, every=timings.sweep_every)
+    recovery = Recovery(
+        settings, database, redis, bot, every=timings.sweep_every, judges_until=contact.judges_until
+    )
     worker = GpuWorker(settings, name, database, backend, watchdog, pipeline, renderer, heartbeat, recovery, state)
-    return worker, WarmUp(backend, lambda: picker.workflows, settings.warm_up, watchdog, state)
+    return worker, WarmUp(backend, lambda: picker.workflows, settings.warm_up, watchdog, state), prover
 
 
 def _backend(settings: Settings, session: aiohttp.ClientSession) -> Backend:

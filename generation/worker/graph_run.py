@@ -53,6 +53,11 @@ class GraphRun:
         """Remember when a stage was reached."""
         self._stamps[name] = time.monotonic() - self._claimed
 
+    @property
+    def was_accepted(self) -> bool:
+        """Whether the back end took it."""
+        return "submitted_at" in self._stamps
+
     def lasted(self) -> float:
         """Seconds between its two stages, handed over and rendered."""
         return self._stamps["rendered_at"] - self._stamps.get("submitted_at", 0)

@@ -18,6 +18,7 @@ from generation.runtime import operator_switches
 from generation.runtime.database import CONNECTION_ERRORS, Database
 from generation.runtime.monitoring import alert_rules
 from generation.settings import Settings
+from generation.worker.contact import Contact
 from generation.worker.pipeline import Pipeline
 from generation.worker.rendering.picking import BatchPicker
 from generation.worker.state import WorkerState
@@ -43,7 +44,9 @@ class Heartbeat:
         watchdog: Watchdog,
         pipeline: Pipeline,
         picker: BatchPicker,
+        contact: Contact,
     ) -> None:
+        self._contact = contact
         self._settings = settings
         self._worker = worker
         self._state = state
@@ -73,10 +76,11 @@ class Heartbeat:
         # Asked before the row is read: a command that was done in between would be obeyed twice.
         is_free = self._obeying is None or self._obeying.done()
         async with self._database.unit() as session:
-            command = await worker_registry.heartbeat(
+            command, now = await worker_registry.heartbeat(
                 session, self._worker, lease=self._settings.lease, backend=self._backend.name, **row
             )
             wanted = await operator_switches.read(session)
+        self._contact.heard(now)
         self._read_files = self._read_again(wanted.reload)
         if command and is_free:
             # Beside the heartbeat: a ComfyUI that hangs takes its time to refuse.
@@ -104,6 +108,10 @@ class Heartbeat:
             "model": self._state.model,
             "photo_seconds": self._state.photo_seconds,
             "in_hand": len(self._pipeline.held),
+            "workflows": None if self._state.workflows is None else sorted(self._state.workflows),
+            "lacks": self._state.lacks,
+            "foreign_graphs": card.foreign_graphs,
+            "warning": "; ".join(card.warnings) or None,
             "batch_size": self._state.batch_size,
             "gpu_name": card.name,
             "vram_used": card.vram_used,
@@ -146,6 +154,7 @@ class Heartbeat:
             self._state.note_error(f"reload refused: {error}")
             return wanted
         self._picker.use(workflows)
+        self._watchdog.prove_again()
         self.rules, self._throttle = rules, alert_rules.Throttle(rules)
         log.info("worker.files_read_again", workflows=len(workflows), rules=len(rules.rules))
         return wanted

@@ -34,6 +34,7 @@ from generation.errors import (
     ComfyUISick,
     GenerationError,
     GraphRejected,
+    NoFace,
     ObjectGone,
     RenderInterrupted,
     ShowsTooMuch,
@@ -150,8 +151,13 @@ class Pipeline:
                 return
             picture = await self._fetch(image)
             await self._picture_check.check(photo, picture.jpeg)
+            self._watchdog.succeeded()
             if await self._store(photo, picture, graph.stamps(photo)):
                 await self._delivery.deliver(photo, picture.jpeg)
+        except BadImage as error:
+            if not isinstance(error, ShowsTooMuch | NoFace):
+                self._watchdog.failed([photo.id], str(error))
+            await self._give_back(photo, error)
         except GenerationError as error:
             await self._give_back(photo, error)
         except asyncio.CancelledError:
@@ -212,7 +218,7 @@ class Pipeline:
             first_pause=self._settings.photo_retry_pause,
         )
         _log_failure(error, decided)
-        if error.counts and decided.error:
+        if decided.error and not isinstance(error, WorkerStopped):
             self._state.note_error(decided.error)
         if isinstance(decided, retry.GiveUp):
             await self._delivery.give_up(photo, decided.error, failures=decided.failures)

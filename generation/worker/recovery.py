@@ -8,7 +8,7 @@ The statuses in its queries are spelled as text, so that the planner sees the co
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from aiogram import Bot
@@ -20,7 +20,7 @@ from generation import worker_registry
 from generation.delivery.delivery import Delivery
 from generation.models import Photo, PhotoStatus
 from generation.orders import jobs, lifecycle, queue
-from generation.runtime.database import Database
+from generation.runtime.database import Database, database_now
 from generation.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -37,8 +37,18 @@ TELL_AT_ONCE = 20
 class Recovery:
     """Built by the worker; any number may sweep at the same time."""
 
-    def __init__(self, settings: Settings, database: Database, redis: ArqRedis, bot: Bot, *, every: float) -> None:
-        """`every`: seconds between two sweeps."""
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        redis: ArqRedis,
+        bot: Bot,
+        *,
+        every: float,
+        judges_until: Callable[[datetime], datetime | None],
+    ) -> None:
+        """`every`: seconds between two sweeps; `judges_until`: as `Contact` has it."""
+        self._judges_until = judges_until
         self._settings = settings
         self._every = every
         self._database = database
@@ -72,13 +82,14 @@ class Recovery:
     async def _release_abandoned(self) -> list[Photo]:
         """Photos whose worker no longer says that it is alive; those that need a job again."""
         async with self._database.unit() as session:
+            until = self._judges_until(await database_now(session))
+            if until is None:
+                return []
             abandoned = (
                 await session.scalars(
                     select(Photo)
                     .where(text("status IN ('rendering', 'stored', 'sending')"))
-                    .where((Photo.lease_until < func.now()) | Photo.lease_until.is_(None))
-                    # While PostgreSQL was away nobody could renew a lease: living workers do so first.
-                    .where(func.now() - func.pg_postmaster_start_time() > timedelta(seconds=self._settings.lease))
+                    .where((Photo.lease_until < until) | Photo.lease_until.is_(None))
                     .limit(BATCH)
                     .with_for_update(skip_locked=True)
                 )

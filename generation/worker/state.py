@@ -18,9 +18,18 @@ class WorkerState:
     throttled: bool = False
     #: Written by the warm-up: while it is not set, no photo is claimed.
     warm: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Written by the prover and the renderer: what can be rendered here, None while nobody knows, and why not
+    #: the rest.
+    workflows: frozenset[str] | None = None
+    lacks: dict[str, str] = field(default_factory=dict)
     #: What last went wrong here, for operators; written by `note_error`.
     last_error: str | None = None
     last_error_at: datetime | None = None
+
+    def lack(self, workflow: str, why: str) -> None:
+        """From now on it cannot be rendered here."""
+        self.workflows = (self.workflows or frozenset()) - {workflow}
+        self.lacks = {**self.lacks, workflow: why}
 
     def note_error(self, why: str) -> None:
         """Remember what went wrong; the next heartbeat shows it. At most 500 characters are kept."""

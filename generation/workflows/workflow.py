@@ -119,6 +119,18 @@ class Workflow:
             return self._branches(fillings), [Place(_branch(self.output, n), 0) for n in range(len(fillings))]
         raise WorkflowError(f"{self.name} renders one photo at a time")
 
+    def probe(self, filling: Filling, *, side: int, steps: int) -> Graph:
+        """The graph of one photo, as small and as quick as it goes: `side` pixels square, so many steps."""
+        graph, _ = self.fill([filling])
+        for node in graph.values():
+            if isinstance(node["inputs"].get("steps"), int):
+                node["inputs"]["steps"] = steps
+        for name in ("width", "height"):
+            if self.takes(name):
+                node_id, _, field_name = self.address(name).partition(".")
+                graph[node_id]["inputs"][field_name] = side
+        return graph
+
     def _values(self, filling: Filling) -> dict[str, str | int | float]:
         width, height = self.sizes[filling.orientation]
         return {

@@ -83,7 +83,8 @@ async def _sweep(ours: Product) -> tuple[float, list[str]]:
     redis = jobs.connect(ours.settings.redis_url, queue=ours.settings.arq_queue, retries=1)
     bot = telegram.connect(ours.settings.bot_token.get_secret_value(), ours.settings.telegram_api_url)
     engine = ours.database._engine.sync_engine
-    recovery = Recovery(ours.settings, ours.database, redis, bot, every=Timings().sweep_every)
+    every = Timings().sweep_every
+    recovery = Recovery(ours.settings, ours.database, redis, bot, every=every, judges_until=lambda now: now)
     event.listen(engine, "before_cursor_execute", note)
     await recovery.sweep()
     event.remove(engine, "before_cursor_execute", note)
@@ -115,7 +116,7 @@ async def _claims(ours: Product) -> float:
         nonlocal claimed
         while True:
             async with ours.database.unit() as session:
-                rows = await queue.candidates(session)
+                rows = await queue.candidates(session, queue.Chooser(worker=name, workflows=None, lease=60))
                 taken = await lifecycle.claim(session, [row.id for row in rows[:1]], worker=name, lease=60)
             if not taken:
                 return

@@ -79,6 +79,9 @@ class Executor:
         self.record: dict[str, dict[str, Any]] = {}
         #: A prompt text that runs the card out of memory, in whatever company.
         self.poison: str | None = None
+        #: What each graph raises until a restart; and whether none begins until then.
+        self.broken = ""
+        self.asleep = False
         self._faults = faults
         self._send = send
         self._wake = asyncio.Event()
@@ -107,6 +110,7 @@ class Executor:
     def forget(self) -> None:
         """The process was started anew."""
         self.waiting, self.running, self.loaded_model = [], None, None
+        self.broken, self.asleep = "", False
         self.history.clear()
         self._cache = {}
 
@@ -121,7 +125,7 @@ class Executor:
     async def work(self) -> None:
         """Run prompts for ever, one at a time."""
         while True:
-            while not self.waiting:
+            while not self.waiting or self.asleep:
                 self._wake.clear()
                 await self._wake.wait()
             self.running = heapq.heappop(self.waiting)
@@ -211,6 +215,8 @@ class Executor:
     async def _sample(self, prompt: Prompt, node: str, client: str | None, states: dict[str, Any]) -> None:
         inputs = prompt.graph[node]["inputs"]
         size = prompt.graph[inputs["latent_image"][0]]["inputs"]["batch_size"]
+        if self.broken:
+            raise NodeError("RuntimeError", self.broken)
         poisoned = self.poison is not None and self.poison in json.dumps(prompt.graph)
         if poisoned or self._faults.take("render", "out_of_memory"):
             raise NodeError("torch.OutOfMemoryError", "Allocation on device 0 would exceed allowed memory.")
@@ -227,9 +233,11 @@ class Executor:
         for step in range(1, steps + 1):
             await self._pause(self.cost.of(size) / steps)
             self._progress(prompt, client, states, node, step, steps, "running")
-            self._hear(
-                client, "progress", {"value": step, "max": steps, "prompt_id": prompt.prompt_id, "node": node}
-            )
+            if step % 2 or step == steps:
+                # Today's ComfyUI leaves values out that follow quickly.
+                self._hear(
+                    client, "progress", {"value": step, "max": steps, "prompt_id": prompt.prompt_id, "node": node}
+                )
         self.renders.append(size)
         self.record[prompt.prompt_id]["photos"] += size
 

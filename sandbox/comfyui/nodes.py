@@ -1,5 +1,6 @@
 """The node classes that the stand-in knows, in the form of ComfyUI's `/object_info`."""
 
+from collections.abc import Collection
 from typing import Any
 
 SAMPLERS = [
@@ -114,3 +115,19 @@ NODES |= {
     ),
     "VitteSaveImage": _node([], output_node=True, **_SAVE),
 }
+
+
+def nodes_of(missing: Collection[str]) -> dict[str, dict[str, Any]]:
+    """What a ComfyUI without these files and node classes has."""
+    return {
+        kind: {**node, "input": {group: _having(inputs, missing) for group, inputs in node["input"].items()}}
+        for kind, node in NODES.items()
+        if kind not in missing
+    }
+
+
+def _having(inputs: dict[str, Any], missing: Collection[str]) -> dict[str, Any]:
+    return {
+        name: [[file for file in spec[0] if file not in missing], *spec[1:]] if isinstance(spec[0], list) else spec
+        for name, spec in inputs.items()
+    }

@@ -1,7 +1,8 @@
-"""ComfyUI's HTTP and WebSocket API over the stand-in's executor (server.py of ComfyUI 0.3.64)."""
+"""ComfyUI's HTTP and WebSocket API over the stand-in's executor (server.py, read at 0.3.64, run at 0.33.0)."""
 
 import asyncio
 import json
+import time
 import uuid
 from pathlib import Path
 from types import TracebackType
@@ -11,12 +12,12 @@ from aiohttp import WSMsgType, web
 
 from generation.comfyui_nodes import access
 from sandbox.comfyui.execution import Cost, Executor, Prompt
-from sandbox.comfyui.nodes import MODELS, NODES
+from sandbox.comfyui.nodes import MODELS, nodes_of
 from sandbox.comfyui.validation import Invalid, validate
 from sandbox.faults import Faults
 from sandbox.http import HttpServer
 
-VERSION = "0.3.64"
+VERSION = "0.33.0"
 VRAM = 24 * 1024**3
 MODEL_VRAM = 10 * 1024**3
 
@@ -26,7 +27,9 @@ class ComfyUIServer:
 
     `stop` and a new instance are a restart: queue and history are gone, as with the original.
     Faults beside those of `sandbox.faults`, with path "render": `out_of_memory`, `black`, `noise`, `stall`,
-    `stuck` (a stall that no interrupt ends), `no_events`; with path "/view": `truncated`.
+    `stuck` (a stall that no interrupt ends), `no_events`; with path "/view": `truncated`; with path "/history":
+    `empty` (no outputs yet). `executor.broken` raises in each graph until a restart, `executor.asleep` takes graphs
+    and begins none.
     """
 
     def __init__(self, folder: Path, *, cost: Cost | None = None, port: int = 0) -> None:
@@ -35,6 +38,12 @@ class ComfyUIServer:
         self._sockets: dict[str, web.WebSocketResponse] = {}
         self._outbox: asyncio.Queue[tuple[str, dict[str, Any], str | None]] = asyncio.Queue()
         self._number = 0
+        #: Model files and node classes that it lacks.
+        self.missing: set[str] = set()
+        #: What it was started with; docs/operations.md names a flag that belongs there.
+        self.argv = ["main.py", "--disable-metadata"]
+        #: Seconds after the end of a graph at which its history can be read.
+        self.history_late = 0.0
         #: Degrees Celsius that the node of comfyui_nodes tells; None while it is not installed.
         self.temperature: float | None = None
         #: Their VITTE_SECRET.
@@ -135,7 +144,7 @@ class ComfyUIServer:
             return web.json_response({"error": error | {"extra_info": {}}, "node_errors": {}}, status=400)
         prompt_id = str(body.get("prompt_id", uuid.uuid4()))
         try:
-            outputs, node_errors = validate(body["prompt"])
+            outputs, node_errors = validate(body["prompt"], nodes_of(self.missing))
         except Invalid as invalid:
             answer = {"error": invalid.error, "node_errors": invalid.node_errors}
             return web.json_response(answer, status=400)
@@ -182,6 +191,11 @@ class ComfyUIServer:
     async def _history(self, request: web.Request) -> web.Response:
         prompt_id = request.match_info["prompt_id"]
         entry = self.executor.history.get(prompt_id)
+        ended = self.executor.record.get(prompt_id, {}).get("ended", 0)
+        if time.time() < ended + self.history_late:
+            entry = None
+        elif entry and self.faults.take("/history", "empty"):
+            entry = {**entry, "outputs": {}}
         return web.json_response({prompt_id: entry} if entry else {})
 
     async def _view(self, request: web.Request) -> web.StreamResponse:
@@ -204,7 +218,7 @@ class ComfyUIServer:
         free = VRAM - (MODEL_VRAM if self.executor.loaded_model else 0)
         device = {"name": "stand-in", "type": "cuda", "index": 0, "vram_total": VRAM, "vram_free": free}
         device |= {"torch_vram_total": VRAM - free, "torch_vram_free": 0}
-        system = {"os": "posix", "comfyui_version": VERSION, "pytorch_version": "stand-in", "argv": ["stand-in"]}
+        system = {"os": "posix", "comfyui_version": VERSION, "pytorch_version": "stand-in", "argv": self.argv}
         return web.json_response({"system": system, "devices": [device]})
 
     async def _of_nodes(self, request: web.Request) -> web.Response:
@@ -226,9 +240,10 @@ class ComfyUIServer:
 
     async def _object_info(self, request: web.Request) -> web.Response:
         name = request.match_info.get("name")
+        nodes = nodes_of(self.missing)
         if name is None:
-            return web.json_response(NODES)
-        return web.json_response({name: NODES[name]} if name in NODES else {})
+            return web.json_response(nodes)
+        return web.json_response({name: nodes[name]} if name in nodes else {})
 
     async def _record(self, _request: web.Request) -> web.Response:
         """Not ComfyUI's: what a bench wants to know of each prompt."""

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from sandbox.comfyui.nodes import NODES
-
 Graph = dict[str, Any]
+Nodes = dict[str, dict[str, Any]]
 Problem = dict[str, Any]
 #: ComfyUI leaves longer lists of allowed values out of its answer.
 LONGEST_LIST = 20
@@ -19,19 +18,19 @@ class Invalid(Exception):
         self.node_errors = node_errors or {}
 
 
-def validate(graph: Graph) -> tuple[list[str], dict[str, Any]]:
+def validate(graph: Graph, nodes: Nodes) -> tuple[list[str], dict[str, Any]]:
     """Output nodes that can run, and the errors of the nodes that cannot. Raises Invalid when none can.
 
     Like ComfyUI, a graph with one good and one bad output passes, with the bad one's errors.
     """
-    outputs = _outputs(graph)
+    outputs = _outputs(graph, nodes)
     validated: dict[str, list[Problem]] = {}
     good: list[str] = []
     node_errors: dict[str, Any] = {}
     for output in outputs:
         before = set(validated)
         try:
-            right = _validate_node(graph, output, validated)
+            right = _validate_node(graph, nodes, output, validated)
         except (LookupError, TypeError, AttributeError) as error:
             # A link to a node or slot that does not exist, for one: the original reports what it raised.
             right = False
@@ -54,7 +53,7 @@ def validate(graph: Graph) -> tuple[list[str], dict[str, Any]]:
     return good, node_errors
 
 
-def _outputs(graph: Graph) -> list[str]:
+def _outputs(graph: Graph, nodes: Nodes) -> list[str]:
     for node_id, node in graph.items():
         details = f"Node ID '#{node_id}'"
         if "class_type" not in node:
@@ -65,19 +64,24 @@ def _outputs(graph: Graph) -> list[str]:
                     details,
                 )
             )
-        if node["class_type"] not in NODES:
-            message = f"Cannot execute because node {node['class_type']} does not exist."
-            raise Invalid(_problem("invalid_prompt", message, details))
-    outputs = [node_id for node_id, node in graph.items() if NODES[node["class_type"]]["output_node"]]
+        if node["class_type"] not in nodes:
+            # Since 0.3.68 or so; before that it was "invalid_prompt".
+            title = node.get("_meta", {}).get("title") or node["class_type"]
+            message = f"Node '{title}' not found. The custom node may not be installed."
+            extra = {"node_id": node_id, "class_type": node["class_type"], "node_title": title}
+            raise Invalid(
+                {"type": "missing_node_type", "message": message, "details": details, "extra_info": extra}
+            )
+    outputs = [node_id for node_id, node in graph.items() if nodes[node["class_type"]]["output_node"]]
     if not outputs:
         raise Invalid(_problem("prompt_no_outputs", "Prompt has no outputs", ""))
     return outputs
 
 
-def _validate_node(graph: Graph, node_id: str, validated: dict[str, list[Problem]]) -> bool:
+def _validate_node(graph: Graph, nodes: Nodes, node_id: str, validated: dict[str, list[Problem]]) -> bool:
     """Fill `validated` for the node and all it depends on; whether all of them are right."""
     node = graph[node_id]
-    description = NODES[node["class_type"]]["input"]
+    description = nodes[node["class_type"]]["input"]
     problems: list[Problem] = []
     right = True
     for required, group in ((True, "required"), (False, "optional")):
@@ -90,7 +94,7 @@ def _validate_node(graph: Graph, node_id: str, validated: dict[str, list[Problem
                 continue
             value = node["inputs"][name]
             if isinstance(value, list):
-                problem, linked = _check_link(graph, name, config, value, validated)
+                problem, linked = _check_link(graph, nodes, name, config, value, validated)
                 right = right and linked
             else:
                 problem = _check_value(node["inputs"], name, config)
@@ -101,14 +105,14 @@ def _validate_node(graph: Graph, node_id: str, validated: dict[str, list[Problem
 
 
 def _check_link(
-    graph: Graph, name: str, config: list[Any], link: list[Any], validated: dict[str, list[Problem]]
+    graph: Graph, nodes: Nodes, name: str, config: list[Any], link: list[Any], validated: dict[str, list[Problem]]
 ) -> tuple[Problem | None, bool]:
     extra = {"input_name": name, "input_config": config}
     if len(link) != 2:
         message = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
         return _problem("bad_linked_input", message, name, **extra, received_value=link), True
     source, slot = link
-    received = NODES[graph[source]["class_type"]]["output"][slot]
+    received = nodes[graph[source]["class_type"]]["output"][slot]
     if received != config[0]:
         details = f"{name}, received_type({received}) mismatch input_type({config[0]})"
         message = "Return type mismatch between linked nodes"
@@ -117,7 +121,7 @@ def _check_link(
         ), True
     if source in validated:
         return None, not validated[source]
-    return None, _validate_node(graph, source, validated)
+    return None, _validate_node(graph, nodes, source, validated)
 
 
 def _check_value(inputs: dict[str, Any], name: str, config: list[Any]) -> Problem | None:

@@ -13,6 +13,7 @@ from generation.scheduling import batching
 from generation.scheduling.batching import Batch, Limits, Loaded, Wait, Waiting
 from generation.scheduling.cost_model import CostModel
 from generation.settings import Settings
+from generation.worker.state import WorkerState
 from generation.workflows.workflow import Workflow
 
 
@@ -35,7 +36,9 @@ class BatchPicker:
         database: Database,
         backend: Backend,
         workflows: Mapping[str, Workflow],
+        state: WorkerState,
     ) -> None:
+        self._state = state
         self._settings = settings
         self._worker = worker
         self._database = database
@@ -62,7 +65,11 @@ class BatchPicker:
                 )
             if takes == "nothing":
                 return None
-            choice = self._choose(await queue.candidates(session, free_only=takes == "free"), loaded, idle=idle)
+            chooser = queue.Chooser(
+                worker=self._worker, workflows=self._state.workflows, lease=self._settings.lease
+            )
+            waiting = await queue.candidates(session, chooser, free_only=takes == "free")
+            choice = self._choose(waiting, loaded, idle=idle)
             if not isinstance(choice, Batch):
                 return choice
             photos = await lifecycle.claim(

@@ -11,7 +11,18 @@ from generation import metrics
 from generation.backends.base import Backend
 from generation.backends.comfyui_history import Rendered
 from generation.backends.watchdog import Watchdog
-from generation.errors import ComfyUISick, RenderFailed, WorkerStopped, WorkflowError
+from generation.errors import (
+    ComfyUISick,
+    ComfyUIUnreachable,
+    LacksFile,
+    LacksWorkflow,
+    NobodyCanRender,
+    RenderFailed,
+    RenderStalled,
+    RenderTimeout,
+    WorkerStopped,
+    WorkflowError,
+)
 from generation.models import Photo
 from generation.runtime.database import CONNECTION_ERRORS
 from generation.scheduling.batching import Loaded, Wait
@@ -21,7 +32,7 @@ from generation.worker.graph_run import GraphRun
 from generation.worker.pipeline import Pipeline
 from generation.worker.rendering.picking import BatchPicker, Claimed
 from generation.worker.state import WorkerState
-from generation.workflows.workflow import Filling
+from generation.workflows.workflow import Filling, Workflow
 
 log = structlog.get_logger(__name__)
 
@@ -210,6 +221,9 @@ class Renderer:
         try:
             if run.workflow not in self._picker.workflows:
                 raise WorkflowError(f"there is no workflow {run.workflow!r}")
+            if lacking := self._state.lacks.get(run.workflow):
+                # It is only claimed when nobody else can render it either.
+                raise NobodyCanRender(lacking)
             fillings = [_filling(photo) for photo in run.photos]
             filled, run.places = self._picker.workflows[run.workflow].fill(fillings)
             return await self._backend.render(
@@ -221,6 +235,10 @@ class Renderer:
             )
         except asyncio.CancelledError:
             raise run.taken_back or WorkerStopped("the worker was stopped") from None
+        except LacksWorkflow as error:
+            if _of_photo(error, self._picker.workflows[run.workflow]):
+                raise LacksFile(str(error), error.node_errors) from error
+            raise
         finally:
             run.stamp("rendered_at")
 
@@ -231,8 +249,8 @@ class Renderer:
         self._ended.set()
         error = task.exception()
         size = len(run.photos)
-        if isinstance(error, RenderFailed) and "OutOfMemory" in error.exception_type and size > 1:
-            self._picker.costs.out_of_memory(run.workflow, size)
+        if error:
+            self._learn_from(error, run)
         if error or run.workflow not in self._picker.workflows:
             return
         seconds = task.result().seconds or run.lasted()
@@ -243,6 +261,33 @@ class Renderer:
         known = self._state.photo_seconds or seconds / size
         self._state.photo_seconds = known + NEWEST * (seconds / size - known)
         log.info("graph.rendered", photos=size, seconds=round(seconds, 3), swap=run.swaps)
+
+    def _learn_from(self, error: BaseException, run: GraphRun) -> None:
+        """What a graph that came to nothing says of this worker."""
+        size = len(run.photos)
+        match error:
+            case RenderFailed() if "OutOfMemory" in error.exception_type and size > 1:
+                self._picker.costs.out_of_memory(run.workflow, size)
+            case RenderFailed() | RenderTimeout() | RenderStalled():
+                self._watchdog.failed([photo.id for photo in run.photos], str(error))
+            case LacksWorkflow():
+                self._state.lack(run.workflow, f"{run.workflow}: {error.told()}")
+                log.warning("worker.cannot_render", workflow=run.workflow, why=error.told())
+            case ComfyUISick() if run.taken_back is None:
+                self._watchdog.doubt(str(error), restart=True)
+            case ComfyUIUnreachable() if not run.was_accepted:
+                # It answers, and takes no graphs: the watchdog's own look would find it well.
+                self._watchdog.doubt(str(error))
+
+
+def _of_photo(error: LacksWorkflow, workflow: Workflow) -> bool:
+    """Whether what is missing is a file that the photo brought."""
+    named = (
+        f"{node.partition('_')[0]}.{(problem.get('extra_info') or {}).get('input_name')}"
+        for node, report in error.node_errors.items()
+        for problem in report.get("errors", [])
+    )
+    return any(map(workflow.is_filled, named))
 
 
 def _waited(photo: Photo) -> float:

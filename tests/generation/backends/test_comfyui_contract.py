@@ -172,8 +172,9 @@ async def test_the_same_graph_again_is_served_from_cache_and_names_the_old_file(
 async def test_an_unknown_node_class_is_refused_with_its_name(server: Server) -> None:
     status, answer = await server.post("/prompt", {"prompt": {"1": {"class_type": "NoNode", "inputs": {}}}})
     assert status == 400
-    assert answer["error"]["type"] == "invalid_prompt"
-    assert "NoNode does not exist" in answer["error"]["message"]
+    # "invalid_prompt" and "does not exist" until 0.3.68 or so.
+    assert answer["error"]["type"] in {"missing_node_type", "invalid_prompt"}
+    assert "NoNode" in answer["error"]["message"]
     assert answer["error"]["details"] == "Node ID '#1'"
     assert not answer["node_errors"]
 
@@ -246,9 +247,9 @@ async def test_an_unknown_prompt_has_an_empty_history(server: Server) -> None:
 
 async def test_progress_is_told_and_interrupting_ends_only_that_run(server: Server) -> None:
     prompt_id = await server.submit(await sampled(server, steps=400))
-    await server.until("progress", prompt_id, value=2)
+    await server.until("progress", prompt_id)
     assert (await server.post("/interrupt", {"prompt_id": str(uuid.uuid4())}))[0] == 200
-    await server.until("progress", prompt_id, value=4)
+    await server.until("progress", prompt_id)
     assert (await server.post("/interrupt", {"prompt_id": prompt_id}))[0] == 200
     events = await server.until("executing", prompt_id, node=None)
     assert kinds(events)[-2:] == ["execution_interrupted", "executing"]
@@ -262,7 +263,7 @@ async def test_progress_is_told_and_interrupting_ends_only_that_run(server: Serv
 
 async def test_deleting_reaches_waiting_graphs_only(server: Server) -> None:
     running = await server.submit(await sampled(server, steps=400))
-    await server.until("progress", running, value=2)
+    await server.until("progress", running)
     waiting = await server.submit(plain(new_colour()))
     queue = await server.get("/queue")
     assert [item[1] for item in queue["queue_running"]] == [running]
@@ -333,7 +334,7 @@ async def ended(server: Server, prompt_id: str) -> Json:
 async def test_a_lost_websocket_loses_events_and_no_graph(server: Server) -> None:
     async with listening(server.url) as lost:
         prompt_id = await lost.submit(await sampled(server, steps=30))
-        await lost.until("progress", prompt_id, value=2)
+        await lost.until("progress", prompt_id)
     assert (await ended(server, prompt_id))["status"]["completed"] is True
     assert not [event for event in server.events if event["data"].get("prompt_id") == prompt_id]
 
@@ -351,7 +352,7 @@ async def test_events_go_to_the_client_that_asked_and_the_queue_is_told_to_both(
 async def test_two_graphs_of_two_clients_run_one_after_the_other(server: Server) -> None:
     async with listening(server.url) as other:
         first = await server.submit(await sampled(server, steps=30))
-        await server.until("progress", first, value=2)
+        await server.until("progress", first)
         second = await other.submit(plain(new_colour()))
         assert [item[1] for item in (await server.get("/queue"))["queue_pending"]] == [second]
         await other.until("executing", second, node=None)
@@ -382,7 +383,7 @@ async def test_a_restart_forgets_the_graph_that_runs_and_the_history(server: Ser
     _, entry = await server.run(plain(new_colour()))
     known = entry["prompt"][1]
     running = await server.submit(await sampled(server, steps=400))
-    await server.until("progress", running, value=2)
+    await server.until("progress", running)
     await restarted(server)
     assert await server.get("/queue") == {"queue_running": [], "queue_pending": []}
     for prompt_id in (known, running):

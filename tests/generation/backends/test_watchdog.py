@@ -8,13 +8,20 @@ from generation.errors import ComfyUISick, ComfyUIUnreachable, GenerationError, 
 
 
 class Service:
-    """Answers or fails as it is told."""
+    """Answers or fails as it is told, and renders or fails as it is told."""
 
     name, at_once, one_after_another = "stand-in", 1, True
 
     def __init__(self) -> None:
         self.error: GenerationError | None = None
+        self.cannot_render: GenerationError | None = None
         self.checks = 0
+        self.proofs = 0
+
+    async def prove(self) -> None:
+        self.proofs += 1
+        if self.cannot_render:
+            raise self.cannot_render
 
     async def check(self) -> None:
         self.checks += 1
@@ -31,6 +38,7 @@ def watchdog(*, sick_after: float = 0, command: str = "") -> tuple[Watchdog, Ser
         sick_after=sick_after,
         restart_command=command,
         on_sick=sick.append,
+        prove=backend.prove,
     )
     return dog, backend, storage, sick
 

@@ -12,13 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from generation.models import Photo, PhotoStatus
 from generation.orders import lifecycle, queue
-from generation.runtime.database import Database
+from generation.runtime.database import Database, Lock
 from tests.generation.conftest import PlaceOrder
 
 
 async def claim(database: Database, worker: str = "w") -> Photo | None:
     async with database.unit() as session:
-        waiting = await queue.candidates(session)
+        waiting = await queue.candidates(session, queue.Chooser(worker=worker, workflows=None, lease=10))
         claimed = await lifecycle.claim(session, [row.id for row in waiting[:1]], worker=worker, lease=10)
     return claimed[0] if claimed else None
 
@@ -141,7 +141,7 @@ async def test_a_worker_that_froze_while_it_chose_keeps_nobody_from_choosing(
 ) -> None:
     held, free = await place(), await place()
     async with database.unit() as frozen:
-        await frozen.execute(select(func.pg_advisory_xact_lock(queue.CLAIMS_LOCK)))
+        await frozen.execute(select(func.pg_advisory_xact_lock(Lock.CLAIMS)))
         await frozen.execute(select(Photo).where(Photo.id == held.id).with_for_update())
         claimed = await asyncio.wait_for(claim(database), 10)
     assert claimed is not None

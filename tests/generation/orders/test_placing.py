@@ -107,7 +107,7 @@ async def test_the_expected_wait_is_the_work_ahead_over_the_speed_of_the_workers
         # Five ahead for two workers of 8 s a photo, and its own render.
         assert await queue.expected_wait(session, lease=10) == pytest.approx(5 * 8 / 2 + 8)
         assert await queue.expected_wait(session, lease=10, before=premium.rank_at) == pytest.approx(8)
-        waiting = await queue.candidates(session)
+        waiting = await queue.candidates(session, queue.Chooser(worker="one", workflows=None, lease=10))
         await lifecycle.claim(session, [row.id for row in waiting[:1]], worker="one", lease=10)
         # What renders is half done on average, and the other GPU is free already.
         assert await queue.expected_wait(session, lease=10) == pytest.approx(4 * 8 / 2 + 8)

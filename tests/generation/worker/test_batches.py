@@ -18,6 +18,7 @@ from generation.workflows import workflow
 from generation.workflows.definition import BatchWay
 from generation.workflows.workflow import Filling
 from sandbox.comfyui import ComfyUIServer, Cost
+from sandbox.comfyui.nodes import NODES
 from sandbox.comfyui.validation import validate
 from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
@@ -51,7 +52,7 @@ def fillings(count: int) -> list[Filling]:
 @pytest.mark.parametrize("name", ["branches", "one-pass", "one-pass-sdxl"])
 def test_a_graph_of_several_photos_is_valid_and_tells_where_each_comes_out(name: str) -> None:
     graph, places = WORKFLOWS[name].fill(fillings(3))
-    outputs, errors = validate(graph)
+    outputs, errors = validate(graph, NODES)
     assert errors == {}
     assert len(set(places)) == 3
     assert {place.node for place in places} == set(outputs)

@@ -176,14 +176,18 @@ async def test_a_stored_original_that_is_gone_ends_with_words(
     await anya.hears(says("It failed."))
 
 
-async def test_a_photo_that_takes_a_service_down_each_time_comes_to_an_end(
+async def test_a_photo_that_takes_comfyui_down_each_time_comes_to_an_end(
     worker: Worker, comfyui: ComfyUIServer, place: PlaceOrder, database: Database, anya: Player
 ) -> None:
     photo = await place()
+    comfyui.faults.add(path="render", kind="stall")
     async with database.unit() as session:
         await session.execute(update(Photo).values(attempt=MOST_CLAIMS - 1))
-    comfyui.faults.add(path="/prompt", kind="status", status=500)
+    while comfyui.executor.running is None:
+        await asyncio.sleep(0.01)
+    await comfyui.restart()
     row = await settled(database, photo.id, "failed")
+    assert row.error == "PromptLost: neither in the queue nor in the history"
     assert row.failures == 0
     await anya.hears(says("It failed."))
 

@@ -28,9 +28,7 @@ async def abandoned(database: Database, photo_id: int, **values: object) -> Phot
 
 
 async def swept(settings: ProductSettings, database: Database, redis: ArqRedis, photo_id: int) -> Photo:
-    # No grace after PostgreSQL's start, which may have been just now.
-    settings = settings.model_copy(update={"lease": 0.01})
-    await Recovery(settings, database, redis, AsyncMock(), every=1).sweep()
+    await Recovery(settings, database, redis, AsyncMock(), every=1, judges_until=lambda now: now).sweep()
     async with database.unit() as session:
         return await session.get_one(Photo, photo_id)
 

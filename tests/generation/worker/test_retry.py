@@ -5,15 +5,18 @@ import pytest
 from generation.errors import (
     BadImage,
     ComfyUISick,
+    ComfyUIUnreachable,
     GenerationError,
     GraphRejected,
+    LacksFile,
+    LacksWorkflow,
     PromptLost,
     RenderFailed,
     RenderTimeout,
     StorageUnavailable,
     WorkerStopped,
 )
-from generation.worker.retry import MOST_CLAIMS, OUTAGE_PAUSE, Attempt, GiveUp, PutBack, after
+from generation.worker.retry import LONGEST_PAUSE, MOST_CLAIMS, OUTAGE_PAUSE, Attempt, GiveUp, PutBack, after
 
 FIRST = Attempt(number=1, failures=0)
 SECOND = Attempt(number=2, failures=1)
@@ -30,8 +33,14 @@ FAILED = RenderFailed("RuntimeError", "no", "3")
         (BadImage("black"), FIRST, 1, 2, True),
         (RenderTimeout("180 s"), FIRST, 1, 2, True),
         # An outage does not count, and changes nothing else.
-        (PromptLost("gone"), SECOND, 1, OUTAGE_PAUSE, False),
-        (StorageUnavailable("away"), LAST, 2, OUTAGE_PAUSE, False),
+        (PromptLost("gone"), FIRST, 0, OUTAGE_PAUSE, False),
+        (StorageUnavailable("away"), FIRST, 0, OUTAGE_PAUSE, False),
+        # However long it lasts, with longer and longer pauses.
+        (StorageUnavailable("away"), LAST, 2, 4 * OUTAGE_PAUSE, False),
+        (ComfyUIUnreachable("500"), Attempt(number=MOST_CLAIMS + 9, failures=0), 0, LONGEST_PAUSE, False),
+        # Another worker may have what this one lacks.
+        (LacksWorkflow("no such file", {}), Attempt(number=MOST_CLAIMS, failures=0), 0, 0, False),
+        (LacksFile("no such LoRA", {}), FIRST, 1, 2, True),
         # Another worker can take it at once.
         (ComfyUISick("silent"), FIRST, 0, 0, False),
         (WorkerStopped("deploy"), LAST, 2, 0, False),
