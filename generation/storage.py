@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import cache
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import aioboto3
 from botocore.config import Config
@@ -13,6 +13,22 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from generation.errors import ObjectGone, StorageUnavailable
 from generation.runtime.settings import S3Settings
+
+#: What is stored to see whether anything can be.
+PROBE = b"vitte"
+#: What S3's codes mean to whoever has to mend it; those of MinIO and R2 among them.
+HINTS = {
+    "InvalidAccessKeyId": "S3_ACCESS_KEY is unknown there",
+    "SignatureDoesNotMatch": "S3_SECRET_KEY or S3_REGION is wrong",
+    "RequestTimeTooSkewed": "the clock of this machine or of the S3 server is wrong",
+    "NoSuchBucket": "there is no bucket {bucket!r}: create it, or set S3_BUCKET",
+    "404": "there is no bucket {bucket!r}: create it, or set S3_BUCKET",
+    "AccessDenied": "the key may not write and delete in {bucket!r}",
+    "403": "the key may not use {bucket!r}",
+    "XMinioStorageFull": "the S3 server is full",
+    "QuotaExceeded": "the bucket's quota is used up",
+    "507": "the S3 server is full",
+}
 
 
 def object_key(key: UUID, when: datetime) -> str:
@@ -29,12 +45,12 @@ class Storage:
 
     async def put(self, key: str, content: bytes) -> None:
         """Store a PNG. Storing the same key again replaces it, so this may run twice."""
-        async with _translated("put"):
+        async with self._translated("put"):
             await self._client.put_object(Bucket=self._bucket, Key=key, Body=content, ContentType="image/png")
 
     async def get(self, key: str) -> bytes:
         """The bytes of an original. Raises ObjectGone when there is none under this key."""
-        async with _translated("get"):
+        async with self._translated("get"):
             try:
                 answer = await self._client.get_object(Bucket=self._bucket, Key=key)
             except self._client.exceptions.NoSuchKey:
@@ -45,23 +61,43 @@ class Storage:
 
     async def delete(self, key: str) -> None:
         """Delete an original; one that is not there is fine."""
-        async with _translated("delete"):
+        async with self._translated("delete"):
             await self._client.delete_object(Bucket=self._bucket, Key=key)
 
     async def check(self) -> None:
-        """Raise StorageUnavailable unless the bucket answers."""
-        async with _translated("check"):
-            await self._client.head_bucket(Bucket=self._bucket)
+        """Raise StorageUnavailable unless an original could be stored and deleted.
+
+        Tried with a small object: a server that is full or read-only still answers for its bucket, and a token that
+        may store may not ask for it (Cloudflare's R2).
+        """
+        key = f"probes/{uuid4()}"
+        await self.put(key, PROBE)
+        await self.delete(key)
 
     async def create_bucket(self) -> None:
         """Make the bucket if it is not there; a bucket that exists is fine."""
-        async with _translated("create"):
+        async with self._translated("create"):
             try:
                 await self._client.head_bucket(Bucket=self._bucket)
             except ClientError as error:
                 if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
                     raise
                 await self._client.create_bucket(Bucket=self._bucket)
+
+    @asynccontextmanager
+    async def _translated(self, call: str) -> AsyncIterator[None]:
+        try:
+            yield
+        except ClientError as error:
+            raise StorageUnavailable(f"S3 {call}: {self._words(error)}") from error
+        except (BotoCoreError, OSError, TimeoutError) as error:
+            raise StorageUnavailable(f"S3 {call}: {error}") from error
+
+    def _words(self, error: ClientError) -> str:
+        """What the operator has to do, and S3's own words."""
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        hint = HINTS.get(code, "")
+        return f"{hint.format(bucket=self._bucket)} ({error})" if hint else str(error)
 
 
 @cache
@@ -91,11 +127,3 @@ async def opened(settings: S3Settings) -> AsyncIterator[Storage]:
         config=config,
     ) as client:
         yield Storage(client, settings.s3_bucket)
-
-
-@asynccontextmanager
-async def _translated(call: str) -> AsyncIterator[None]:
-    try:
-        yield
-    except (BotoCoreError, ClientError, OSError, TimeoutError) as error:
-        raise StorageUnavailable(f"S3 {call}: {error}") from error

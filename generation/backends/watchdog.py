@@ -73,8 +73,10 @@ class Watchdog:
         self._healthy.set()
 
     def doubt_storage(self) -> None:
-        """Storing has failed: no further photo is rendered before S3 answers again."""
+        """Storing has failed: no further photo is rendered before an object could be stored again."""
         self._storage_doubted = True
+        self.problem = self.problem or "S3 does not take originals"
+        self._healthy.clear()
 
     def doubt(self, why: str, *, restart: bool = False) -> None:
         """Fall sick at once, until ComfyUI has shown that it can render; `restart`: it will not by itself."""

@@ -224,7 +224,8 @@ def graph(prefix: str, steps: int) -> dict[str, Any]:
             "class_type": "KSampler",
             "inputs": {
                 "seed": 1, "steps": steps, "cfg": 1.0, "sampler_name": "euler", "scheduler": "simple",
-                "denoise": 1.0, "model": ["1", 0], "positive": ["2", 0], "negative": ["2", 0], "latent_image": ["3", 0],
+                "denoise": 1.0, "model": ["1", 0], "positive": ["2", 0], "negative": ["2", 0],
+                "latent_image": ["3", 0],
             },
         },
         "5": {"class_type": "VAEDecode", "inputs": {"samples": ["4", 0], "vae": ["1", 2]}},
