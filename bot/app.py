@@ -177,10 +177,11 @@ async def running(
 
 
 async def _shared(settings: Settings, stack: AsyncExitStack, text_analyzer: TextAnalyzer | None) -> _Shared:
-    database = Database(settings.database_url)
+    database = Database(settings.database, pool_size=settings.database_connections)
     stack.push_async_callback(database.close)
-    redis = jobs.connect(settings.redis_url, queue=settings.arq_queue, retries=1)
+    redis = jobs.connect(settings.redis, queue=settings.arq_queue, retries=1)
     stack.push_async_callback(redis.aclose)
+    await jobs.refuse_cluster(redis)
     token = settings.bot_token.get_secret_value()
     bot = telegram.connect(token, settings.telegram_api_url, RetryAfterMiddleware())
     stack.push_async_callback(bot.session.close)

@@ -9,9 +9,13 @@ from generation.runtime.settings import (
     DatabaseSettings,
     Group,
     HttpAddress,
+    HttpUrlToCall,
+    Name,
     ProcessSettings,
     RedisSettings,
     S3Settings,
+    Seconds,
+    SecondsOrNone,
     TelegramSettings,
 )
 from generation.settings import QueueSettings, WorkflowSettings
@@ -55,15 +59,15 @@ class LlmSettings(Group):
 
     llm_base_url: HttpAddress
     llm_api_key: SecretStr
-    llm_model: str
-    llm_timeout: Annotated[float, Field(gt=0)] = 60
+    llm_model: Name
+    llm_timeout: Seconds = 60
     llm_max_tokens: Annotated[int, Field(gt=0)] = 700
     llm_transcription_model: str = ""
     llm_sees_pictures: bool = False
     voice_longest: Annotated[int, Field(gt=0, le=900)] = 300
-    llm_price_prompt: Annotated[float, Field(ge=0)] = 0
-    llm_price_completion: Annotated[float, Field(ge=0)] = 0
-    llm_price_voice: Annotated[float, Field(ge=0)] = 0
+    llm_price_prompt: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+    llm_price_completion: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+    llm_price_voice: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
 
 
 class GuardSettings(Group):
@@ -98,8 +102,8 @@ class PlanSettings(Group):
     premium_ids: Ids = frozenset()
     free_photo_gap: PhotoGap = FREE_GAP
     premium_photo_gap: PhotoGap = PREMIUM_GAP
-    free_photo_cooldown: Annotated[float, Field(ge=0)] = 60
-    premium_photo_cooldown: Annotated[float, Field(ge=0)] = 60
+    free_photo_cooldown: SecondsOrNone = 60
+    premium_photo_cooldown: SecondsOrNone = 60
     free_photos_a_day: Annotated[int, Field(ge=0)] = 30
     premium_photos_a_day: Annotated[int, Field(ge=0)] = 150
     free_memory_tokens: Annotated[int, Field(ge=200)] = 3000
@@ -136,7 +140,7 @@ class OperatorSettings(Group):
     """Who the operators are, and what is called when more GPUs are wanted."""
 
     admin_ids: Ids = frozenset()
-    scale_webhook_url: HttpAddress | None = None
+    scale_webhook_url: HttpUrlToCall | None = None
 
 
 class Settings(

@@ -12,6 +12,8 @@ from generation.runtime.settings import (
     ProcessSettings,
     RedisSettings,
     S3Settings,
+    Seconds,
+    SecondsOrNone,
     TelegramSettings,
 )
 
@@ -25,10 +27,10 @@ class QueueSettings(Group):
 
     queue_limit: Annotated[int, Field(gt=0)] = 100
     premium_head_start: Annotated[float, Field(ge=0, le=72_000)] = 3600
-    requested_photo_expires: Annotated[float, Field(gt=0)] = 1800
-    automatic_photo_expires: Annotated[float, Field(gt=0)] = 180
+    requested_photo_expires: Seconds = 1800
+    automatic_photo_expires: Seconds = 180
     overflow_depth: Annotated[int, Field(ge=0)] = 0
-    lease: Annotated[float, Field(gt=0)] = 7
+    lease: Seconds = 7
 
 
 class WorkflowSettings(Group):
@@ -44,8 +46,8 @@ class ComfyUISettings(Group):
     comfyui_secret: Annotated[SecretStr, Field(min_length=1)] | None = None
     comfyui_restart_command: str = ""
     warm_up: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = ()
-    render_timeout: Annotated[float, Field(gt=0)] = 180
-    stall_timeout: Annotated[float, Field(gt=0)] = 120
+    render_timeout: Seconds = 180
+    stall_timeout: Seconds = 120
     gpu_index: Annotated[int, Field(ge=0)] | None = None
     render_backend: Literal["comfyui", "runpod"] = "comfyui"
     runpod_url: HttpAddress | None = None
@@ -66,10 +68,10 @@ class ComfyUISettings(Group):
 class RenderSettings(Group):
     """Which photos share a graph, and how often a photo is tried."""
 
-    model_slice: Annotated[float, Field(ge=0)] = 60
+    model_slice: SecondsOrNone = 60
     batch_window: Annotated[float, Field(ge=0, le=60)] = 0
     photo_attempts: Annotated[int, Field(gt=0)] = 3
-    photo_retry_pause: Annotated[float, Field(gt=0)] = 2
+    photo_retry_pause: Seconds = 2
     probe_workflows: bool = True
 
 

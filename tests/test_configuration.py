@@ -119,6 +119,26 @@ def test_the_bot_needs_no_comfyui(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         ("QUEUE_LIMIT", "hunter2"),
         ("ADMIN_IDS", "1, hunter2"),
         ("BOT_TOKEN", "hunter2"),
+        ("DATABASE_URL", "postgresql://u:p@h/d?sslmode=hunter"),
+        ("REDIS_URL", "unix:///run/hunter2.sock"),
+        ("REDIS_URL", "redis+sentinel://u:hunter2@h/0"),
+        ("REDIS_URL", "redis://:hunter2#x@h:6379/0"),
+        ("REDIS_URL", "redis://h:6379/hunter2"),
+        ("COMFYUI_URL", "http://h:8188/?token=hunter2"),
+        ("S3_ENDPOINT_URL", "http://h/#hunter2"),
+        ("RENDER_TIMEOUT", "inf"),
+        ("RENDER_TIMEOUT", "nan"),
+        ("RENDER_TIMEOUT", "1e9"),
+        ("STALL_TIMEOUT", "0"),
+        ("LLM_TIMEOUT", "-1"),
+        ("LEASE", "inf"),
+        ("FREE_PHOTO_COOLDOWN", "1e30"),
+        ("PHOTO_RETRY_PAUSE", "inf"),
+        ("S3_BUCKET", "  "),
+        ("ARQ_QUEUE", " "),
+        ("LLM_MODEL", "   "),
+        ("LLM_PRICE_PROMPT", "inf"),
+        ("SHUTDOWN_WAIT", "100000"),
     ],
 )
 def test_a_wrong_variable_is_named_and_its_value_is_not_shown(
@@ -149,7 +169,7 @@ def test_secrets_do_not_show_when_settings_are_printed() -> None:
     secrets = [name for name, field in ProductSettings.model_fields.items() if "SecretStr" in str(field.annotation)]
     assert set(secrets) == {
         "s3_access_key", "s3_secret_key", "bot_token", "llm_api_key", "webhook_secret", "runpod_api_key",
-        "comfyui_secret", "sentry_dsn", "guard_api_key",
+        "comfyui_secret", "sentry_dsn", "guard_api_key", "database_password", "redis_password",
     }  # fmt: skip
     assert "top-secret" not in repr(SecretStr("top-secret"))
 

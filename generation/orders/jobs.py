@@ -23,6 +23,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from generation.models import Photo
+from generation.runtime.settings import WrongSettings
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +66,18 @@ class _PatientRedis(ArqRedis):
         with suppress(RedisError, OSError):
             async with asyncio.timeout(TIMEOUT):
                 return await super().delete(*names)
+
+
+async def refuse_cluster(redis: ArqRedis) -> None:
+    """Raise WrongSettings for a Redis in cluster mode, where every job would fail; one that is away is let be."""
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            server = await redis.info("server")
+    except (RedisError, OSError):
+        return
+    # Redis' word and Valkey's.
+    if "cluster" in {server.get("redis_mode"), server.get("server_mode")}:
+        raise WrongSettings("REDIS_URL is a Redis in cluster mode, which arq cannot use: take a single one.")
 
 
 def connect(url: str, *, queue: str, retries: int) -> ArqRedis:

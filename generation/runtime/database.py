@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 from sqlalchemy.orm import DeclarativeBase
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_before_delay, wait_exponential
 
+from generation.runtime.database_url import Address, parse, without_state
+
 log = structlog.get_logger(__name__)
 
 Result = TypeVar("Result")
@@ -59,9 +61,21 @@ class Database:
     A connection attempt may take 5 s and a statement 15 s; both then raise.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 20) -> None:
+    def __init__(self, address: Address | str, *, pool_size: int = 20) -> None:
+        if isinstance(address, str):
+            address = parse(address)
+        connect_args = {
+            "timeout": 5,
+            "command_timeout": 15,
+            **address.connect_args,
+            "server_settings": {
+                # A process that froze in the middle of a claim lets go of the queue after so many milliseconds.
+                "idle_in_transaction_session_timeout": "5000",
+                **address.connect_args.get("server_settings", {}),
+            },
+        }
         self._engine = create_async_engine(
-            url,
+            address.url,
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=10,
@@ -69,12 +83,7 @@ class Database:
             pool_pre_ping=True,
             # Errors would repeat chat text and prompts in the log.
             hide_parameters=True,
-            connect_args={
-                "timeout": 5,
-                "command_timeout": 15,
-                # A process that froze in the middle of a claim lets go of the queue after so many milliseconds.
-                "server_settings": {"idle_in_transaction_session_timeout": "5000"},
-            },
+            connect_args=without_state(connect_args) if address.pooled else connect_args,
         )
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
 

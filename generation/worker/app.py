@@ -20,7 +20,7 @@ from generation.backends.comfyui import ComfyUI
 from generation.backends.runpod import RunPod
 from generation.backends.watchdog import Watchdog
 from generation.delivery.picture_check import PictureCheck
-from generation.orders import erasure
+from generation.orders import erasure, jobs
 from generation.runtime import background, operator_switches, telegram
 from generation.runtime.background import kept_up, periodically
 from generation.runtime.database import CONNECTION_ERRORS, Database
@@ -105,12 +105,13 @@ async def running(
     doing so when the block is left.
     """
     async with AsyncExitStack() as stack:
-        database = Database(settings.database_url)
+        database = Database(settings.database, pool_size=settings.database_connections)
         stack.push_async_callback(database.close)
         backend = _backend(settings, await stack.enter_async_context(aiohttp.ClientSession()))
         bot = telegram.connect(settings.bot_token.get_secret_value(), settings.telegram_api_url)
         stack.push_async_callback(bot.session.close)
         await _check_token(bot)
+        await jobs.refuse_cluster(redis)
         opened = await stack.enter_async_context(storage.opened(settings))
         if picture_check is None:
             picture_check = PictureCheck(settings.picture_classifier)

@@ -108,7 +108,7 @@ class ArqLife:
     async def _chores(self, worker: GpuWorker) -> None:
         """arq's cron and deliveries on a queue of their own: on the photos' they would wait for an idle GPU."""
         queue = jobs.chores(self._settings.arq_queue)
-        redis = jobs.connect(self._settings.redis_url, queue=queue, retries=3)
+        redis = jobs.connect(self._settings.redis, queue=queue, retries=3)
         seconds = set(range(0, 60, self._timings.sweep_every))
         chores = Worker(
             functions=[deliver_photo],
@@ -154,7 +154,7 @@ def worker_options(
         "functions": [render_photo],
         "queue_name": queue,
         # Survives a Redis that is away for as long as it likes.
-        "redis_pool": jobs.connect(settings.redis_url, queue=settings.arq_queue, retries=-1),
+        "redis_pool": jobs.connect(settings.redis, queue=settings.arq_queue, retries=-1),
         "on_startup": life.start,
         "on_shutdown": life.stop,
         # A job keeps the GPU busy by itself; a second one would only hide its job from an idle worker.
@@ -166,7 +166,7 @@ def worker_options(
         "keep_result": 0,
         "max_tries": NO_LIMIT,
         # What `arq --check` reads; a key for each machine, since arq's own is one for all workers of a queue.
-        "redis_settings": RedisSettings.from_dsn(settings.redis_url),
+        "redis_settings": RedisSettings.from_dsn(settings.redis),
         "health_check_key": f"{settings.arq_queue}:health:{socket.gethostname()}",
         "health_check_interval": 10,
         "job_serializer": jobs.serialize,
