@@ -79,8 +79,10 @@ class ComfyUIUnreachable(ComfyUIError):
     counts = False
     outage = True
 
-    def __init__(self, message: str, *, refused: bool = False) -> None:
+    def __init__(self, message: str, *, refused: bool = False, pause: float = 0.0) -> None:
         super().__init__(message)
+        #: Seconds for which it does not want to be asked.
+        self.pause = pause
         #: Nobody listens at its address: the process is gone.
         self.refused = refused
 

@@ -6,6 +6,7 @@ Jobs run on stand-in GPUs of the same kind as `sandbox.comfyui`; the answers hav
 
 import asyncio
 import base64
+import json
 import time
 import uuid
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from sandbox.comfyui.execution import Cost, Executor, Prompt
-from sandbox.comfyui.nodes import NODES
+from sandbox.comfyui.nodes import nodes_of
 from sandbox.comfyui.validation import Invalid, validate
 from sandbox.faults import Faults
 from sandbox.http import HttpServer
@@ -32,6 +33,10 @@ class RunPodServer:
         self.faults = Faults()
         self.jobs: dict[str, dict[str, Any]] = {}
         self.cold_start = cold_start
+        #: Files and node classes that its workers lack; whether their ComfyUI is away, or results are too large.
+        self.missing: set[str] = set()
+        self.unreachable = False
+        self.too_large = False
         self._executors = [
             Executor(folder / str(number), cost or Cost(), self.faults, lambda *_: None) for number in range(gpus)
         ]
@@ -106,22 +111,27 @@ class RunPodServer:
             return
         job["status"] = "IN_PROGRESS"
         began = time.monotonic()
-        error, images = await self._render(job["id"], graph)
+        error, details, images = await self._render(job["id"], graph)
         if job["status"] == "CANCELLED":
             return
         job["executionTime"] = round((time.monotonic() - began) * 1000)
         if error:
-            job |= {"status": "FAILED", "error": error}
+            # RunPod's SDK takes the error out of what the handler returns and leaves the rest as the output.
+            job |= {"status": "FAILED", "error": error} | ({"output": {"details": details}} if details else {})
+        elif self.too_large:
+            job |= {"status": "COMPLETED"}
         else:
             job |= {"status": "COMPLETED", "output": {"images": images}}
 
-    async def _render(self, job_id: str, graph: Any) -> tuple[str, list[dict[str, str]]]:
+    async def _render(self, job_id: str, graph: Any) -> tuple[str, list[str], list[dict[str, str]]]:
         if not isinstance(graph, dict):
-            return "Missing 'workflow' parameter", []
+            return "Missing 'workflow' parameter", [], []
+        if self.unreachable:
+            return "ComfyUI server (127.0.0.1:8188) not reachable after multiple retries.", [], []
         try:
-            outputs, _ = validate(graph, NODES)
+            outputs, _ = validate(graph, nodes_of(self.missing))
         except Invalid as invalid:
-            return f"Workflow validation failed: {invalid}", []
+            return _refusal(invalid), [], []
         executor = min(self._executors, key=Executor.remaining)
         executor.put(Prompt(0, job_id, graph, {}, outputs))
         while job_id not in executor.history and self.jobs[job_id]["status"] != "CANCELLED":
@@ -129,18 +139,36 @@ class RunPodServer:
         entry = executor.history.get(job_id, {"status": {"messages": []}, "outputs": {}})
         for name, details in entry["status"]["messages"]:
             if name == "execution_error":
-                return f"Workflow execution error: Message: {details['exception_message']}", []
+                said = f"Node Type: {details['node_type']}, Node ID: {details['node_id']}, Message: "
+                said += details["exception_message"]
+                return "Job processing failed", [f"Workflow execution error: {said}"], []
         files = [file for output in entry["outputs"].values() for file in output["images"]]
-        return "", [
-            {
-                "filename": file["filename"],
-                "type": "base64",
-                "data": base64.b64encode(
-                    (executor.folder / file["subfolder"] / file["filename"]).read_bytes()
-                ).decode(),
-            }
-            for file in files
-        ]
+        return (
+            "",
+            [],
+            [
+                {
+                    "filename": file["filename"],
+                    "type": "base64",
+                    "data": base64.b64encode(
+                        (executor.folder / file["subfolder"] / file["filename"]).read_bytes()
+                    ).decode(),
+                }
+                for file in files
+            ],
+        )
+
+
+def _refusal(invalid: Invalid) -> str:
+    """The sentences that handler.py makes of ComfyUI's answer."""
+    if not invalid.node_errors:
+        return f"{invalid.error['message']}. Raw response: {json.dumps(invalid.error)}"
+    lines = [
+        f"• Node {node} ({kind}): {told}"
+        for node, report in invalid.node_errors.items()
+        for kind, told in report.items()
+    ]
+    return "\n".join(["Workflow validation failed:", *lines])
 
 
 @web.middleware

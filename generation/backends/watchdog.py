@@ -53,6 +53,7 @@ class Watchdog:
         self._prove_again_at = 0.0
         self._failed_proofs = 0
         self._failed_photos: list[frozenset[int]] = []
+        self._doubts = 0
         # Sick until proven healthy: before the first answer nothing is taken.
         self.problem: str | None = "not yet looked at"
         self._healthy = asyncio.Event()
@@ -78,9 +79,15 @@ class Watchdog:
         self.problem = self.problem or "S3 does not take originals"
         self._healthy.clear()
 
-    def doubt(self, why: str, *, restart: bool = False) -> None:
-        """Fall sick at once, until ComfyUI has shown that it can render; `restart`: it will not by itself."""
+    def doubt(self, why: str, *, restart: bool = False, pause: float = 0.0) -> None:
+        """Fall sick at once, until ComfyUI has shown that it can render, and for `pause` seconds at least.
+
+        `restart`: it will not by itself. Doubts in a row, with no picture between them, last longer and longer.
+        """
         self._doubted = True
+        self._doubts += 1
+        rest = max(pause, FIRST_PAUSE * 2 ** (self._doubts - 2)) if self._doubts > 1 or pause else 0.0
+        self._prove_again_at = asyncio.get_running_loop().time() + min(LONGEST_PAUSE, rest)
         self._failed_photos.clear()
         log.warning("worker.doubted", why=why)
         self._fall_sick(why)
@@ -100,6 +107,7 @@ class Watchdog:
     def succeeded(self) -> None:
         """A render came to a picture."""
         self._failed_photos.clear()
+        self._doubts = 0
 
     async def look(self) -> None:
         """Ask ComfyUI, and S3 while it is doubted, once; fall sick or become healthy by the answer."""

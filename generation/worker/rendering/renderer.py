@@ -277,7 +277,7 @@ class Renderer:
                 self._watchdog.doubt(str(error), restart=True)
             case ComfyUIUnreachable() if not run.was_accepted:
                 # It answers, and takes no graphs: the watchdog's own look would find it well.
-                self._watchdog.doubt(str(error))
+                self._watchdog.doubt(str(error), pause=error.pause)
 
 
 def _of_photo(error: LacksWorkflow, workflow: Workflow) -> bool:

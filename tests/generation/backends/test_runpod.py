@@ -17,8 +17,9 @@ from generation import worker_registry
 from generation.backends.runpod import RunPod
 from generation.errors import (
     BadImage,
+    ComfyUISick,
     ComfyUIUnreachable,
-    GraphRejected,
+    LacksWorkflow,
     RenderFailed,
     RenderInterrupted,
     RenderTimeout,
@@ -85,7 +86,7 @@ async def test_a_graph_that_fails_or_is_refused_is_told_apart(runpod: RunPod, en
         await render(runpod)
     wrong = graph()
     wrong["8"]["inputs"]["sampler_name"] = "no-such-sampler"
-    with pytest.raises(GraphRejected, match="validation failed"):
+    with pytest.raises(LacksWorkflow, match="validation failed"):
         await render(runpod, wrong)
 
 
@@ -116,9 +117,9 @@ async def test_a_cancelled_render_is_cancelled_there_too(runpod: RunPod, endpoin
 async def test_what_runpod_says_of_a_job_has_its_meaning(runpod: RunPod) -> None:
     for status, error in (("CANCELLED", RenderInterrupted), ("TIMED_OUT", RenderTimeout), ("FAILED", RenderFailed)):
         with pytest.raises(error):
-            runpod._rendered("10", "p", {"status": status})
+            runpod._rendered({"10": "p"}, {"status": status})
     rendered = runpod._rendered(
-        "10", "p", {"status": "COMPLETED", "output": {"images": [{"type": "base64", "data": "no base64!"}]}}
+        {"10": "p"}, {"status": "COMPLETED", "output": {"images": [{"type": "base64", "data": "no base64!"}]}}
     )
     with pytest.raises(BadImage):
         await runpod.view(rendered.outputs["10"][0])
@@ -134,17 +135,69 @@ async def test_an_image_behind_a_link_is_fetched_whole(runpod: RunPod) -> None:
     application.router.add_get("/image.png", image)
     async with HttpServer(application) as server:
         output = {"images": [{"type": "s3_url", "data": f"{server.url}/image.png"}]}
-        rendered = runpod._rendered("10", "p", {"status": "COMPLETED", "output": output})
+        rendered = runpod._rendered({"10": "p"}, {"status": "COMPLETED", "output": output})
         assert await runpod.view(rendered.outputs["10"][0]) == content
 
 
-async def test_a_job_for_which_runpod_has_no_worker_costs_no_attempt(
-    runpod: RunPod, endpoint: RunPodServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("generation.backends.runpod.COLD_START", 0.2)
+async def test_a_job_that_no_worker_takes_is_cancelled_and_costs_no_attempt(endpoint: RunPodServer) -> None:
     endpoint.cold_start = 60
-    with pytest.raises(ComfyUIUnreachable, match="no worker"):
-        await render(runpod, timeout=0.1)
+    async with aiohttp.ClientSession() as session:
+        runpod = RunPod(session, endpoint.url, API_KEY, poll=0.02, cold_start=0.2)
+        with pytest.raises(ComfyUISick, match="no worker") as raised:
+            await render(runpod, timeout=0.1)
+    assert not raised.value.counts
+    assert [job["status"] for job in endpoint.jobs.values()] == ["CANCELLED"]
+
+
+async def test_what_its_workers_lack_or_cannot_reach_is_no_fault_of_the_photo(
+    runpod: RunPod, endpoint: RunPodServer
+) -> None:
+    endpoint.missing = {"sd_xl_base_1.0.safetensors", "z_image_turbo_bf16.safetensors"}
+    with pytest.raises(LacksWorkflow, match="value_not_in_list"):
+        await render(runpod)
+    endpoint.missing = {"KSampler"}
+    with pytest.raises(LacksWorkflow, match="KSampler"):
+        await render(runpod)
+    endpoint.missing, endpoint.unreachable = set(), True
+    with pytest.raises(ComfyUIUnreachable, match="not reachable"):
+        await render(runpod)
+
+
+async def test_a_result_that_is_too_large_to_come_back_is_told(runpod: RunPod, endpoint: RunPodServer) -> None:
+    endpoint.too_large = True
+    with pytest.raises(RenderFailed, match="bucket"):
+        await render(runpod)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [(429, "too many requests"), (402, "no credit"), (404, "no such endpoint"), (500, "500")]
+)
+async def test_a_refusal_says_what_is_wrong(
+    runpod: RunPod, endpoint: RunPodServer, status: int, words: str
+) -> None:
+    endpoint.faults.add(path="/run", kind="status", status=status)
+    with pytest.raises(ComfyUIUnreachable, match=words):
+        await render(runpod)
+
+
+@pytest.mark.parametrize("answer", [{}, {"id": None}, {"id": 7}])
+async def test_an_answer_without_a_jobs_id_is_an_outage(
+    runpod: RunPod, endpoint: RunPodServer, answer: dict[str, object]
+) -> None:
+    endpoint.faults.add(path="/run", kind="status", status=200, body=answer)
+    with pytest.raises(ComfyUIUnreachable, match="without a job"):
+        await render(runpod)
+
+
+async def test_each_output_node_gets_the_images_of_its_own_name(runpod: RunPod) -> None:
+    prefixes = {"9": "two", "10": "one"}
+    listed = [
+        {"filename": "one_00001_.png", "data": "b25l"},
+        {"filename": "two_00001_.png", "type": "base64", "data": "dHdv"},
+        {"filename": "broken.png", "type": "base64"},
+    ]
+    rendered = runpod._rendered(prefixes, {"status": "COMPLETED", "output": {"images": listed}})
+    assert [await runpod.view(rendered.outputs[node][0]) for node in ("9", "10")] == [b"two", b"one"]
 
 
 async def test_the_overflow_takes_free_photos_while_the_queue_is_deep_and_leaves_premium_to_our_own(
