@@ -9,6 +9,7 @@ from generation.runtime.settings import (
     DatabaseSettings,
     Group,
     HttpAddress,
+    Name,
     ProcessSettings,
     RedisSettings,
     S3Settings,
@@ -42,22 +43,37 @@ class WorkflowSettings(Group):
 class ComfyUISettings(Group):
     """The worker's ComfyUI or what stands in for one, and its card."""
 
-    comfyui_url: HttpAddress
+    comfyui_url: HttpAddress | None = None
     comfyui_secret: Annotated[SecretStr, Field(min_length=1)] | None = None
     comfyui_restart_command: str = ""
     warm_up: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = ()
     render_timeout: Seconds = 180
     stall_timeout: Seconds = 120
     gpu_index: Annotated[int, Field(ge=0)] | None = None
-    render_backend: Literal["comfyui", "runpod"] = "comfyui"
+    render_backend: Literal["comfyui", "image_api", "runpod"] = "comfyui"
+    image_api_url: HttpAddress | None = None
+    image_api_key: SecretStr | None = None
+    image_api_model: str = ""
+    image_api_workflow: Name = "z-image-turbo"
+    image_api_at_once: Annotated[int, Field(gt=0, le=64)] = 8
     runpod_url: HttpAddress | None = None
     runpod_api_key: SecretStr | None = None
 
     @model_validator(mode="after")
-    def _runpod_is_complete(self) -> Self:
+    def _backend_is_complete(self) -> Self:
+        if self.render_backend == "comfyui" and not self.comfyui_url:
+            raise ValueError("COMFYUI_URL is not set: set it in the environment or in .env (see .env.example)")
+        if self.render_backend == "image_api" and not self.image_api_url:
+            raise ValueError("RENDER_BACKEND=image_api needs IMAGE_API_URL")
         if self.render_backend == "runpod" and not (self.runpod_url and self.runpod_api_key):
             raise ValueError("RENDER_BACKEND=runpod needs RUNPOD_URL and RUNPOD_API_KEY")
         return self
+
+    @property
+    def render_url(self) -> str:
+        """Where it renders."""
+        urls = {"comfyui": self.comfyui_url, "image_api": self.image_api_url, "runpod": self.runpod_url}
+        return urls[self.render_backend] or ""
 
     @property
     def has_own_nodes(self) -> bool:

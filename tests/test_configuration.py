@@ -169,7 +169,7 @@ def test_secrets_do_not_show_when_settings_are_printed() -> None:
     secrets = [name for name, field in ProductSettings.model_fields.items() if "SecretStr" in str(field.annotation)]
     assert set(secrets) == {
         "s3_access_key", "s3_secret_key", "bot_token", "llm_api_key", "webhook_secret", "runpod_api_key",
-        "comfyui_secret", "sentry_dsn", "guard_api_key", "database_password", "redis_password",
+        "comfyui_secret", "sentry_dsn", "guard_api_key", "image_api_key", "database_password", "redis_password",
     }  # fmt: skip
     assert "top-secret" not in repr(SecretStr("top-secret"))
 

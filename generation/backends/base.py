@@ -1,21 +1,26 @@
-"""What renders graphs: a ComfyUI of the worker's own, or RunPod's serverless one."""
+"""What renders photos: a ComfyUI of the worker's own, an engine behind an image API, RunPod's serverless one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from generation.backends.comfyui_history import ImageFile, Rendered
 from generation.backends.gpu import GpuReport
 from generation.workflows.definition import Graph
+from generation.workflows.workflow import Asked
 
 
 class Backend(Protocol):
-    """Both implementations run the same graphs and raise the same errors (`generation.errors`)."""
+    """All implementations run the same graphs and raise the same errors (`generation.errors`)."""
 
     name: str
     #: Graphs in its hands at once.
     at_once: int
     #: A GPU of our own, which renders one graph after another; False where graphs run side by side.
     one_after_another: bool
+    #: Paid by the second: it takes only what the GPUs of our own cannot make in time.
+    is_overflow: bool
+    #: Names of the workflows that it can render at all; None where it takes any graph.
+    renders_only: frozenset[str] | None
 
     async def render(
         self,
@@ -25,9 +30,11 @@ class Backend(Protocol):
         timeout: float,
         stall: float | None = None,
         submitted: Callable[[], Any] = ...,
+        asked: Sequence[Asked] = (),
     ) -> Rendered:
         """Run a graph; raise a ComfyUIError when it does not succeed within `timeout` seconds of running.
 
+        `asked`: what its photos ask for, for engines that render no graph.
         `stall`: seconds that it may run without a sign of progress, where other than usual.
         """
 

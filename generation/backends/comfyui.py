@@ -8,7 +8,7 @@ never hears anything again (its server.py, `sockets.pop(sid)`), so every connect
 import asyncio
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -33,6 +33,7 @@ from generation.errors import (
 )
 from generation.runtime.plain_text import plain_text
 from generation.workflows.definition import Graph
+from generation.workflows.workflow import Asked
 
 log = structlog.get_logger(__name__)
 
@@ -91,6 +92,8 @@ class ComfyUI:
     #: Graphs in ComfyUI's hands at once: one renders, one is handed over behind it.
     at_once = 2
     one_after_another = True
+    is_overflow = False
+    renders_only: frozenset[str] | None = None
     name = "comfyui"
 
     def __init__(
@@ -130,6 +133,7 @@ class ComfyUI:
         timeout: float,
         stall: float | None = None,
         submitted: Callable[[], Any] = lambda: None,
+        asked: Sequence[Asked] = (),
     ) -> Rendered:
         """Run a graph to its end and return the image files of each output node.
 

@@ -7,7 +7,7 @@ own cannot make in time. Images come back inside the answer as base64, or as a l
 import asyncio
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -31,6 +31,7 @@ from generation.errors import (
     WorkflowError,
 )
 from generation.workflows.definition import Graph
+from generation.workflows.workflow import Asked
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +58,8 @@ class RunPod:
 
     name = "runpod"
     one_after_another = False
+    is_overflow = True
+    renders_only: frozenset[str] | None = None
 
     def __init__(
         self,
@@ -83,6 +86,7 @@ class RunPod:
         timeout: float,
         stall: float | None = None,
         submitted: Callable[[], Any] = lambda: None,
+        asked: Sequence[Asked] = (),
     ) -> Rendered:
         """Run a graph with one output node; its images are listed under that node.
 

@@ -23,6 +23,8 @@ LONGEST_CHOICE = 1000
 #: Photos at the head of the queue among which a batch is chosen.
 CANDIDATES = 100
 
+#: The back end of workers that are paid by the second.
+OVERFLOW = "runpod"
 #: For so long a photo that failed on one worker is left to the others.
 LEFT_TO_OTHERS = timedelta(seconds=20)
 
@@ -151,7 +153,7 @@ def _can_have(chooser: Chooser) -> Iterator[ColumnElement[bool]]:
     other = exists().where(alive, may_render, RenderWorker.name != chooser.worker)
     if chooser.workflows is not None:
         yield Photo.workflow.in_(chooser.workflows) | ~other
-    well = other.where(RenderWorker.problem.is_(None), RenderWorker.backend == "comfyui")
+    well = other.where(RenderWorker.problem.is_(None), RenderWorker.backend != OVERFLOW)
     just_failed_here = (Photo.failures > 0) & (Photo.worker == chooser.worker)
     is_recent = Photo.not_before > func.clock_timestamp() - LEFT_TO_OTHERS
     yield ~(just_failed_here & is_recent & well)
@@ -161,7 +163,7 @@ def _well(lease: float) -> tuple[ColumnElement[bool], ...]:
     return (
         RenderWorker.seen_at > func.clock_timestamp() - timedelta(seconds=lease),
         RenderWorker.problem.is_(None),
-        RenderWorker.backend == "comfyui",
+        RenderWorker.backend != OVERFLOW,
     )
 
 

@@ -17,6 +17,7 @@ from arq import ArqRedis
 from generation import figures, storage, worker_registry
 from generation.backends.base import Backend
 from generation.backends.comfyui import ComfyUI
+from generation.backends.image_api import ImageApi
 from generation.backends.runpod import RunPod
 from generation.backends.watchdog import Watchdog
 from generation.delivery.picture_check import PictureCheck
@@ -157,7 +158,7 @@ def _built(
     bot: Bot,
     picture_check: PictureCheck,
 ) -> tuple[GpuWorker, WarmUp, Prover]:
-    name = worker_registry.name_of(f"{socket.gethostname()}/{urlsplit(settings.comfyui_url).netloc}")
+    name = worker_registry.name_of(f"{socket.gethostname()}/{urlsplit(settings.render_url).netloc}")
     state = WorkerState()
     workflows = workflow.load_or_stop(settings.workflows_folder, own_nodes=settings.has_own_nodes)
     picker = BatchPicker(
@@ -215,7 +216,17 @@ def _built(
 def _backend(settings: Settings, session: aiohttp.ClientSession) -> Backend:
     if settings.render_backend == "runpod" and settings.runpod_url and settings.runpod_api_key:
         return RunPod(session, settings.runpod_url, settings.runpod_api_key.get_secret_value())
-    return ComfyUI(session, settings.comfyui_url, secret=settings.comfyui_secret, stall=settings.stall_timeout)
+    if settings.render_backend == "image_api":
+        key = settings.image_api_key.get_secret_value() if settings.image_api_key else ""
+        return ImageApi(
+            session,
+            settings.render_url,
+            workflow=settings.image_api_workflow,
+            model=settings.image_api_model,
+            api_key=key,
+            at_once=settings.image_api_at_once,
+        )
+    return ComfyUI(session, settings.render_url, secret=settings.comfyui_secret, stall=settings.stall_timeout)
 
 
 async def _check_token(bot: Bot) -> None:

@@ -57,7 +57,7 @@ class Heartbeat:
         self._picker = picker
         self.rules = alert_rules.load_or_stop(settings.alerts_file, None)
         self._throttle = alert_rules.Throttle(self.rules)
-        self._nvml = Nvml(settings.comfyui_url, settings.gpu_index)
+        self._nvml = Nvml(settings.render_url, settings.gpu_index)
         self._read_files: int | None = None
         self._obeying: asyncio.Task[None] | None = None
 

@@ -44,6 +44,20 @@ class Place:
     index: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What one photo asks for, by name: for engines that render no graph. Pixels, and the workflow's steps."""
+
+    prompt: str
+    negative_prompt: str
+    seed: int
+    width: int
+    height: int
+    steps: int | None
+    #: The workflow's output node, where the photo is looked for.
+    output: str
+
+
 class Workflow:
     """One ComfyUI graph and where its inputs are. Immutable; shared by all photos."""
 
@@ -118,6 +132,23 @@ class Workflow:
         if self.way is BatchWay.BRANCHES:
             return self._branches(fillings), [Place(_branch(self.output, n), 0) for n in range(len(fillings))]
         raise WorkflowError(f"{self.name} renders one photo at a time")
+
+    def asked(self, fillings: Sequence[Filling]) -> list[Asked]:
+        """What photos ask for, without the graph."""
+        steps = (node["inputs"].get("steps") for node in self.graph.values())
+        known = next((count for count in steps if isinstance(count, int)), None)
+        return [
+            Asked(
+                prompt=filling.prompt,
+                negative_prompt=filling.negative_prompt if self.takes("negative_prompt") else "",
+                seed=filling.seed,
+                width=self.sizes[filling.orientation][0],
+                height=self.sizes[filling.orientation][1],
+                steps=known,
+                output=self.output,
+            )
+            for filling in fillings
+        ]
 
     def probe(self, filling: Filling, *, side: int, steps: int) -> Graph:
         """The graph of one photo, as small and as quick as it goes: `side` pixels square, so many steps."""

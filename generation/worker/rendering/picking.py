@@ -59,7 +59,7 @@ class BatchPicker:
         """
         async with self._database.unit() as session:
             takes = "everything"
-            if not self._backend.one_after_another:
+            if self._backend.is_overflow:
                 takes = await queue.overflow(
                     session, depth=self._settings.overflow_depth, lease=self._settings.lease
                 )

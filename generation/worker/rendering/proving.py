@@ -78,8 +78,14 @@ class Prover:
         self._state.workflows = frozenset(self._workflows()) - lacks.keys()
         log.info("worker.proven", workflows=sorted(self._state.workflows))
 
+    def _lacking(self, workflow: Workflow, known: ObjectInfo | None) -> str:
+        only = self._backend.renders_only
+        if only is not None and workflow.name not in only:
+            return f"{workflow.name}: this engine renders {', '.join(sorted(only))} alone"
+        return "" if known is None else next(problems(workflow, known), "")
+
     async def _found(self, workflow: Workflow, known: ObjectInfo | None) -> "_Shown":
-        if known is not None and (lacking := next(problems(workflow, known), "")):
+        if lacking := self._lacking(workflow, known):
             return _Shown(lacking)
         if not self._renders or known is None:
             return _Shown(rendered=True)

@@ -232,6 +232,7 @@ class Renderer:
                 prompt_id=str(uuid.uuid5(first.key, str(first.attempt))),
                 timeout=self._settings.render_timeout,
                 submitted=lambda: run.stamp("submitted_at"),
+                asked=self._picker.workflows[run.workflow].asked(fillings),
             )
         except asyncio.CancelledError:
             raise run.taken_back or WorkerStopped("the worker was stopped") from None
