@@ -60,6 +60,8 @@ async def test_looks_in_russian_are_drawn_in_english(
     await anya.enter("Алиса")
     summary = await write(anya, ("Нина", "40", "Врач скорой, спокойная и смешливая", "Рыжие волосы, зелёные глаза"))
     assert "Рыжие волосы" in str(summary["text"])
+    # It is shown before it is written down.
+    await all_handled(database)
     async with database.unit() as session:
         assert (await session.scalars(select(OwnPersona.looks_english))).one() == "red hair, green eyes"
 

@@ -200,10 +200,11 @@ async def test_the_gpu_never_waits_while_photos_wait(
     redis: ArqRedis, anya: Player, ben: Player,
 ) -> None:  # fmt: skip
     """The next graph lies in ComfyUI's queue before the one that renders is done."""
-    comfyui.executor.cost = Cost(batch=(0.15,), swap=0)
+    # Slow enough that a busy machine hands over in time.
+    comfyui.executor.cost = Cost(batch=(0.5,), swap=0)
     photos = await waiting(database, redis, place, 8, workflow="one-by-one")
     depths = comfyui.executor.waiting_at_end
-    async with worker_running(settings):
+    async with worker_running(settings, hand_over_lead=0.35):
         for photo in photos:
             await settled(database, photo.id, "delivered")
     # The first graphs only teach how long one takes; nothing waits behind the last.
