@@ -35,6 +35,12 @@ IDLE_SECONDS = Counter(
     "Seconds in which this worker's GPU had nothing to do although photos waited.",
     registry=REGISTRY,
 )
+LEAKS = Counter(
+    "vitte_memory_leak_remedies",
+    "What was done about a ComfyUI that held more and more.",
+    ["remedy"],
+    registry=REGISTRY,
+)
 THROTTLE_SECONDS = Counter(
     "vitte_throttle_pause_seconds", "Seconds of pauses between graphs, made to cool down.", registry=REGISTRY
 )

@@ -89,6 +89,8 @@ class RenderSettings(Group):
     photo_attempts: Annotated[int, Field(gt=0)] = 3
     photo_retry_pause: Seconds = 2
     probe_workflows: bool = True
+    leak_vram: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] = 4
+    leak_ram: Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)] = 16
 
 
 class PictureSettings(Group):

@@ -290,6 +290,7 @@ class ComfyUI:
                 node.get("load"),
                 node.get("temperature"),
                 node.get("models") or {},
+                node.get("ram"),
                 len(self._foreign),
                 tuple(self._warnings()),
             )

@@ -31,6 +31,8 @@ class GpuReport:
     temperature: float | None = None
     #: Of the models that `comfyui_nodes` keeps in RAM: `hits`, `loads` and `load_seconds` since ComfyUI's start.
     models: Mapping[str, float] = field(default_factory=dict)
+    #: Bytes that ComfyUI's process holds, where `comfyui_nodes` tells it.
+    ram: int | None = None
     #: Graphs of others in the same ComfyUI, and what an operator should know though all works.
     foreign_graphs: int = 0
     warnings: tuple[str, ...] = ()

@@ -94,6 +94,11 @@ class Watchdog:
         if restart:
             self._restart_soon(asyncio.get_running_loop().time())
 
+    @property
+    def can_restart(self) -> bool:
+        """Whether somebody starts ComfyUI anew; without a command, ending it might be for good."""
+        return bool(self._restart_command)
+
     def prove_again(self) -> None:
         """The workflows are others: show what can be rendered now, and go on meanwhile."""
         self._doubted, self._prove_again_at = True, 0.0

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -41,7 +42,7 @@ def add() -> None:
     @routes.get("/vitte/gpu")  # type: ignore[untyped-decorator]
     @_guarded
     async def gpu(_request: web.Request) -> web.Response:
-        """`load` from 0 to 1, `temperature` in degrees Celsius, `vram_peak` in bytes; null where unknown."""
+        """`load` from 0 to 1, `temperature` in Celsius, `vram_peak` and `ram` in bytes; null where unknown."""
         load, temperature = None, None
         # A card that fell off the bus never answers: one thread is lost to it, not one for each question.
         if not one_at_a_time.locked():
@@ -49,7 +50,8 @@ def add() -> None:
                 load, temperature = await asyncio.to_thread(card.read)
         models = KEPT.report()
         models.pop("kept")
-        return web.json_response({"load": load, "temperature": temperature, "vram_peak": _peak(), "models": models})
+        told = {"load": load, "temperature": temperature, "vram_peak": _peak(), "ram": _ram(), "models": models}
+        return web.json_response(told)
 
     @routes.post("/vitte/restart")  # type: ignore[untyped-decorator]
     @_guarded
@@ -89,3 +91,12 @@ def _uuid() -> str | None:
 
 def _peak() -> int | None:
     return torch.cuda.max_memory_reserved() if torch.cuda.is_available() else None
+
+
+def _ram() -> int | None:
+    """What this process holds."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +11,7 @@ import structlog
 
 from generation import metrics, worker_registry
 from generation.backends.base import Backend
-from generation.backends.gpu import Nvml, disk_free
+from generation.backends.gpu import GpuReport, Nvml, disk_free
 from generation.backends.watchdog import Watchdog
 from generation.errors import GenerationError, WorkflowError
 from generation.orders import lifecycle
@@ -19,6 +20,7 @@ from generation.runtime.database import CONNECTION_ERRORS, Database
 from generation.runtime.monitoring import alert_rules
 from generation.settings import Settings
 from generation.worker.contact import Contact
+from generation.worker.memory_watch import MemoryWatch, Remedy
 from generation.worker.pipeline import Pipeline
 from generation.worker.rendering.picking import BatchPicker
 from generation.worker.state import WorkerState
@@ -47,6 +49,7 @@ class Heartbeat:
         contact: Contact,
     ) -> None:
         self._contact = contact
+        self._memory = MemoryWatch({"vram": settings.leak_vram, "ram": settings.leak_ram})
         self._settings = settings
         self._worker = worker
         self._state = state
@@ -103,6 +106,7 @@ class Heartbeat:
         if throttled != self._state.throttled:
             log.warning("worker.throttled" if throttled else "worker.cooled_down", temperature=card.temperature)
             self._state.throttled = throttled
+        self._mind_memory(card)
         return {
             "problem": self._watchdog.problem,
             "model": self._state.model,
@@ -123,6 +127,27 @@ class Heartbeat:
             "last_error": self._state.last_error,
             "last_error_at": self._state.last_error_at,
         }
+
+    def _mind_memory(self, card: GpuReport) -> None:
+        """A ComfyUI that holds more and more is freed, and restarted when that was not enough."""
+        remedy = self._memory.look(
+            {"vram": card.vram_used, "ram": card.ram},
+            model=self._state.model or "",
+            idle_since=self._state.idle_since,
+            now=time.monotonic(),
+        )
+        if remedy is None or self._watchdog.problem:
+            return
+        why = self._memory.problem
+        log.warning("worker.memory_grows", remedy=remedy.name.lower(), why=why)
+        metrics.LEAKS.labels(remedy.name.lower()).inc()
+        self._state.note_error(why)
+        if remedy is Remedy.RESTART:
+            self._memory.restarted()
+            if self._watchdog.can_restart:
+                self._watchdog.doubt(why, restart=True)
+        elif self._obeying is None or self._obeying.done():
+            self._obeying = asyncio.create_task(self._obey(worker_registry.Command.FREE))
 
     async def _obey(self, command: str) -> None:
         """What an operator wants of this worker; the answer is in its row."""

@@ -1,6 +1,7 @@
 """What the parts of one worker know of each other. One part writes each field; all may read it."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -14,6 +15,8 @@ class WorkerState:
     model: str | None = None
     batch_size: int | None = None
     photo_seconds: float | None = None
+    #: When the last graph ended, by `time.monotonic`; None while one is in hand.
+    idle_since: float | None = field(default_factory=time.monotonic)
     #: Written by the heartbeat, which looks at the card: it must make pauses to cool down.
     throttled: bool = False
     #: Written by the warm-up: while it is not set, no photo is claimed.

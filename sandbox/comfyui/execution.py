@@ -82,6 +82,9 @@ class Executor:
         #: What each graph raises until a restart; and whether none begins until then.
         self.broken = ""
         self.asleep = False
+        #: Bytes of VRAM that each graph leaves behind until a restart, and what they come to.
+        self.leak = 0
+        self.leaked = 0
         self._faults = faults
         self._send = send
         self._wake = asyncio.Event()
@@ -110,7 +113,7 @@ class Executor:
     def forget(self) -> None:
         """The process was started anew."""
         self.waiting, self.running, self.loaded_model = [], None, None
-        self.broken, self.asleep = "", False
+        self.broken, self.asleep, self.leaked = "", False, 0
         self.history.clear()
         self._cache = {}
 
@@ -239,6 +242,7 @@ class Executor:
                     client, "progress", {"value": step, "max": steps, "prompt_id": prompt.prompt_id, "node": node}
                 )
         self.renders.append(size)
+        self.leaked += self.leak
         self.record[prompt.prompt_id]["photos"] += size
 
     async def _pause(self, seconds: float) -> None:

@@ -215,7 +215,7 @@ class ComfyUIServer:
         return web.Response(body=content, content_type="image/png")
 
     async def _system_stats(self, _request: web.Request) -> web.Response:
-        free = VRAM - (MODEL_VRAM if self.executor.loaded_model else 0)
+        free = VRAM - (MODEL_VRAM if self.executor.loaded_model else 0) - self.executor.leaked
         device = {"name": "stand-in", "type": "cuda", "index": 0, "vram_total": VRAM, "vram_free": free}
         device |= {"torch_vram_total": VRAM - free, "torch_vram_free": 0}
         system = {"os": "posix", "comfyui_version": VERSION, "pytorch_version": "stand-in", "argv": self.argv}

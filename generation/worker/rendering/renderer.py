@@ -192,7 +192,7 @@ class Renderer:
         self._free_at = max(now, self._free_at) + run.seconds
         run.task = asyncio.create_task(self._render(run))
         run.task.add_done_callback(lambda task: self._end(run, task))
-        self._state.batch_size = len(photos)
+        self._state.batch_size, self._state.idle_since = len(photos), None
         metrics.BATCH_PHOTOS.observe(len(photos))
         metrics.MODEL_SWAPS.inc(run.swaps)
         self._runs.append(run)
@@ -247,6 +247,7 @@ class Renderer:
         self._runs.remove(run)
         self._idle_since = time.monotonic()
         self._free_at = self._idle_since + sum(other.seconds for other in self._runs)
+        self._state.idle_since = None if self._runs else self._idle_since
         self._ended.set()
         error = task.exception()
         size = len(run.photos)
