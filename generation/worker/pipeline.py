@@ -48,7 +48,7 @@ from generation.runtime.database import Database, in_seconds
 from generation.settings import Settings
 from generation.storage import Storage, object_key
 from generation.worker import retry
-from generation.worker.graph_run import GraphRun
+from generation.worker.rendering.graph_run import GraphRun
 from generation.worker.state import WorkerState
 
 log = structlog.get_logger(__name__)

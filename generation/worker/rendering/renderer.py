@@ -28,8 +28,8 @@ from generation.runtime.database import CONNECTION_ERRORS
 from generation.scheduling.batching import Loaded, Wait
 from generation.scheduling.cost_model import NEWEST
 from generation.settings import Settings
-from generation.worker.graph_run import GraphRun
 from generation.worker.pipeline import Pipeline
+from generation.worker.rendering.graph_run import GraphRun
 from generation.worker.rendering.picking import BatchPicker, Claimed
 from generation.worker.state import WorkerState
 from generation.workflows.workflow import Filling, Workflow
