@@ -281,6 +281,9 @@ class ComfyUI:
             device = (self._stats.get("devices") or [{}])[0]
             node = await self._gpu_node()
             total, free = device.get("vram_total"), device.get("vram_free")
+            if device.get("type") == "cpu":
+                # Without a card ComfyUI calls the machine's memory so.
+                total = free = None
             used = total - free if total and free is not None else None
             name = plain_text(str(device.get("name") or "")) or None
             return GpuReport(

@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from generation.backends.comfyui import ComfyUI
 from generation.bench_gpu import report
-from generation.bench_gpu.measuring import Card, Row, measure
+from generation.bench_gpu.measuring import Card, OutOfTime, Row, measure
 from generation.errors import ComfyUIError, WorkflowError
 from generation.runtime.settings import HttpAddress, load
 from generation.workflows import workflow as workflows
@@ -81,7 +81,8 @@ async def bench(card: Card, found: Sequence[Variant], batches: Sequence[int], ro
                 print(f"{row.workflow}, {row.switch or 'as it is'}, batch {row.batch} ...", file=sys.stderr)  # noqa: T201
                 await measure(card, variant.workflow, variant.alone, row)
                 # What does not fit into VRAM fits even less with more photos.
-                failed = row.problem and "a smaller batch failed"
+                over = row.problem.startswith(OutOfTime.__name__)
+                failed = row.problem and (row.problem if over else "a smaller batch failed")
 
 
 def _unfit(workflow: Workflow, object_info: ObjectInfo) -> list[str]:
@@ -165,7 +166,8 @@ def _described(stats: dict[str, Any]) -> dict[str, Any]:
     device = (stats.get("devices") or [{}])[0]
     return {
         "gpu": device.get("name", "unknown"),
-        "vram_gib": round((device.get("vram_total") or 0) / report.GIB, 1),
+        # Without a card ComfyUI calls the machine's memory so.
+        "vram_gib": 0.0 if device.get("type") == "cpu" else round((device.get("vram_total") or 0) / report.GIB, 1),
         "comfyui": stats.get("system", {}).get("comfyui_version", "unknown"),
         "pytorch": stats.get("system", {}).get("pytorch_version", "unknown"),
         "at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

@@ -15,7 +15,7 @@ from PIL import Image
 
 from generation.backends.comfyui import ComfyUI
 from generation.backends.comfyui_history import Rendered
-from generation.errors import ComfyUIError, GenerationError, RenderTimeout
+from generation.errors import ComfyUIError, GenerationError, RenderStalled, RenderTimeout
 from generation.models import Orientation
 from generation.workflows.workflow import Filling, Place, Workflow
 
@@ -92,7 +92,7 @@ class Card:
             raise OutOfTime("the time was over")
         try:
             return await self.comfyui.render(graph, prompt_id=str(uuid.uuid4()), timeout=left, stall=left), places
-        except RenderTimeout:
+        except (RenderTimeout, RenderStalled):
             if left < LONGEST:
                 raise OutOfTime("the time was over") from None
             raise

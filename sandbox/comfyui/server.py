@@ -40,6 +40,8 @@ class ComfyUIServer:
         self._number = 0
         #: Model files and node classes that it lacks.
         self.missing: set[str] = set()
+        #: "cpu" for a machine without a card, whose memory ComfyUI then calls VRAM.
+        self.device_type = "cuda"
         #: What it was started with; docs/operations.md names a flag that belongs there.
         self.argv = ["main.py", "--disable-metadata"]
         #: Seconds after the end of a graph at which its history can be read.
@@ -216,7 +218,7 @@ class ComfyUIServer:
 
     async def _system_stats(self, _request: web.Request) -> web.Response:
         free = VRAM - (MODEL_VRAM if self.executor.loaded_model else 0) - self.executor.leaked
-        device = {"name": "stand-in", "type": "cuda", "index": 0, "vram_total": VRAM, "vram_free": free}
+        device = {"name": "stand-in", "type": self.device_type, "index": 0, "vram_total": VRAM, "vram_free": free}
         device |= {"torch_vram_total": VRAM - free, "torch_vram_free": 0}
         system = {"os": "posix", "comfyui_version": VERSION, "pytorch_version": "stand-in", "argv": self.argv}
         return web.json_response({"system": system, "devices": [device]})

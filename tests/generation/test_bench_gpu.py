@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,7 @@ async def test_what_cannot_be_measured_is_named_and_it_ends_by_itself(
     assert any("OutOfMemory" in problem for problem in problems)
     assert any("needs a persona's LoRA" in problem for problem in problems)
     assert any("the time was over" in problem for problem in problems)
+    assert not any("OutOfTime" in before and "smaller batch" in after for before, after in pairwise(problems))
 
 
 async def test_a_graph_that_the_end_cuts_off_is_out_of_time_and_not_too_slow(tmp_path: Path) -> None:

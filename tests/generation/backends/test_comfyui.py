@@ -185,3 +185,29 @@ async def test_a_broken_answer_is_unreachable_and_not_a_crash(
     comfyui.faults.add(path="/prompt", kind=kind, status=502, text="<html>")
     with pytest.raises(ComfyUIUnreachable):
         await render(client)
+
+
+async def test_a_machine_without_a_card_has_no_vram(client: ComfyUI, comfyui: ComfyUIServer) -> None:
+    comfyui.device_type = "cpu"
+    await client.check()
+    report = await client.report()
+    assert (report.vram_used, report.vram_total) == (None, None)
+
+
+async def test_what_was_true_before_an_outage_is_not_shown_during_it(
+    client: ComfyUI, comfyui: ComfyUIServer
+) -> None:
+    await client.check()
+    assert (await client.report()).vram_total
+    comfyui.faults.add(path="/system_stats", kind="status", status=503)
+    with pytest.raises(ComfyUIUnreachable):
+        await client.check()
+    assert (await client.report()).vram_total is None
+
+
+async def test_the_operator_is_told_of_a_missing_flag(client: ComfyUI, comfyui: ComfyUIServer) -> None:
+    await client.check()
+    assert (await client.report()).warnings == ()
+    comfyui.argv = ["main.py"]
+    await client.check()
+    assert "--disable-metadata" in (await client.report()).warnings[0]
