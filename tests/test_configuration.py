@@ -183,9 +183,14 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 
 def test_compose_has_all_parts_and_only_comfyui_needs_the_gpu_profile() -> None:
     usual = {"bot", "worker", "migrate", "postgres", "valkey", "minio"}
-    assert set(SERVICES) == usual | {"comfyui", "prometheus", "grafana"}
+    assert set(SERVICES) == usual | {"comfyui", "overflow", "prometheus", "grafana"}
     profiles = {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service}
-    assert profiles == {"comfyui": ["gpu"], "prometheus": ["monitoring"], "grafana": ["monitoring"]}
+    assert profiles == {
+        "comfyui": ["gpu"],
+        "overflow": ["overflow"],
+        "prometheus": ["monitoring"],
+        "grafana": ["monitoring"],
+    }
 
 
 def test_nothing_is_published_beyond_loopback_and_comfyui_and_redis_not_at_all() -> None:
