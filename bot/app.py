@@ -166,7 +166,8 @@ async def running(
         application.endpoint_port = await stack.enter_async_context(
             http_server.serving(
                 settings.metrics_host,
-                METRICS_PORT if settings.metrics_port is None else settings.metrics_port,
+                settings.metrics_port,
+                usual=METRICS_PORT,
                 snapshot=partial(_snapshot, tools),
                 figures=figures.FIGURES,
                 ready=partial(_ready, database),

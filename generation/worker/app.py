@@ -123,7 +123,8 @@ async def running(
         worker.endpoint_port = await stack.enter_async_context(
             http_server.serving(
                 settings.metrics_host,
-                METRICS_PORT if settings.metrics_port is None else settings.metrics_port,
+                settings.metrics_port,
+                usual=METRICS_PORT,
                 snapshot=worker.snapshot,
                 figures=figures.FIGURES,
                 ready=worker.ready,

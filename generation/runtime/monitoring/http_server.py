@@ -16,6 +16,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from generation.runtime.database import CONNECTION_ERRORS
 from generation.runtime.monitoring.figures import Figure, Snapshot, SnapshotCollector
 from generation.runtime.monitoring.metrics import REGISTRY
+from generation.runtime.settings import WrongSettings
 
 log = structlog.get_logger(__name__)
 
@@ -28,11 +29,18 @@ Ready = Callable[[], Awaitable[dict[str, str]]]
 
 @asynccontextmanager
 async def serving(
-    host: str, port: int, *, snapshot: Callable[[], Awaitable[Snapshot]], figures: Sequence[Figure], ready: Ready
+    host: str,
+    port: int | None,
+    *,
+    usual: int,
+    snapshot: Callable[[], Awaitable[Snapshot]],
+    figures: Sequence[Figure],
+    ready: Ready,
 ) -> AsyncIterator[int]:
-    """Serve while the block runs; yields the port. Port 0 takes any free one.
+    """Serve while the block runs; yields the port. Port 0 takes any free one, None the usual one.
 
-    A port that is taken costs the endpoint and not the process.
+    The usual port that is taken costs the endpoint and not the process: two workers on one machine are common. One
+    that was set and is taken stops the start (WrongSettings), for whoever set it asks there how the process is.
     """
     application = web.Application()
     endpoint = _Endpoint(snapshot, figures, ready)
@@ -43,9 +51,11 @@ async def serving(
     await runner.setup()
     try:
         try:
-            await web.TCPSite(runner, host, port).start()
+            await web.TCPSite(runner, host, usual if port is None else port).start()
         except OSError as error:
-            log.error("endpoint.not_served", host=host, port=port, error=str(error))
+            if port is not None:
+                raise WrongSettings(f"METRICS_PORT is wrong: {host}:{port} cannot be served ({error}).") from None
+            log.error("endpoint.not_served", host=host, port=usual, error=str(error))
             yield 0
             return
         port = runner.addresses[0][1]
