@@ -8,26 +8,22 @@ never hears anything again (its server.py, `sockets.pop(sid)`), so every connect
 import asyncio
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Any
 
 import aiohttp
 import structlog
 from pydantic import SecretStr
 
-from generation.backends.comfyui_history import ImageFile, Rendered, rendered
+from generation.backends.comfyui_history import ImageFile, Rendered, has_outputs, refusal, rendered
+from generation.backends.comfyui_place import Place, Watched
 from generation.backends.gpu import GpuReport
 from generation.comfyui_nodes.access import HEADER
 from generation.errors import (
     ComfyUIError,
     ComfyUISick,
     ComfyUIUnreachable,
-    GraphRejected,
-    LacksWorkflow,
-    PromptLost,
     RenderStalled,
     RenderTimeout,
 )
@@ -40,8 +36,6 @@ log = structlog.get_logger(__name__)
 #: No picture of a sane size comes near it; a wrong server could send anything.
 MAX_IMAGE_BYTES = 64 * 1024 * 1024
 
-#: How long a graph may wait behind those of others, in time limits of its own.
-BEHIND_OTHERS = 10
 #: Looks for which a graph may be unknown, and its outputs missing: some histories are written seconds later
 #: (ComfyUI issue 11540).
 UNKNOWN_FOR = 6
@@ -49,37 +43,6 @@ UNKNOWN_FOR = 6
 _OURS = '"vitte/'
 
 _ENDED = frozenset({"execution_error", "execution_interrupted"})
-
-
-class Place(Enum):
-    """Where a graph is."""
-
-    UNKNOWN = auto()
-    #: Behind others; and at the head while nothing runs.
-    WAITS = auto()
-    NEXT = auto()
-    RUNS = auto()
-    ENDED = auto()
-
-
-@dataclass(slots=True)
-class _Watched:
-    """A graph of ours on its way through ComfyUI."""
-
-    ended: asyncio.Event
-    #: The connection that hears of it; none, or another one by now, and silence means nothing.
-    client_id: str | None
-    heard_at: float
-    stall: float
-    place: Place = Place.UNKNOWN
-    since: float = 0.0
-    was_lost: bool = False
-
-    def seconds_at(self, place: Place, now: float) -> float:
-        """How long it has been there, now that it was found there."""
-        if place is not self.place or not self.since:
-            self.place, self.since = place, now
-        return now - self.since
 
 
 class ComfyUI:
@@ -114,7 +77,7 @@ class ComfyUI:
         self._stats: dict[str, Any] = {}
         self._has_gpu_node = True
         self._was_refused = False
-        self._watched: dict[str, _Watched] = {}
+        self._watched: dict[str, Watched] = {}
         self._abandoned: set[str] = set()
         #: Items of its queue that are not of this worker, at the last check.
         self._foreign: list[Any] = []
@@ -144,7 +107,7 @@ class ComfyUI:
         RenderStalled, PromptLost, ComfyUIUnreachable.
         """
         loop = asyncio.get_running_loop()
-        watched = self._watched[prompt_id] = _Watched(
+        watched = self._watched[prompt_id] = Watched(
             asyncio.Event(), self._client_id, loop.time(), stall or self._stall
         )
         try:
@@ -172,7 +135,7 @@ class ComfyUI:
             if node_errors := (await response.json()).get("node_errors"):
                 raise refusal({"error": {"message": "some outputs were dropped"}, "node_errors": node_errors})
 
-    async def _wait(self, prompt_id: str, watched: _Watched, timeout: float) -> dict[str, Any]:
+    async def _wait(self, prompt_id: str, watched: Watched, timeout: float) -> dict[str, Any]:
         unreachable = 0
         while True:
             with suppress(TimeoutError):
@@ -191,26 +154,9 @@ class ComfyUI:
             self._flickers += watched.was_lost and place is not Place.UNKNOWN
             watched.was_lost = place is Place.UNKNOWN
             seconds = watched.seconds_at(place, asyncio.get_running_loop().time())
-            if place is Place.ENDED and (_has_outputs(entry) or seconds > self._patience):
+            if place is Place.ENDED and (has_outputs(entry) or seconds > self._patience):
                 return entry
-            self._check_time(watched, place, seconds, timeout)
-
-    def _check_time(self, watched: _Watched, place: Place, seconds: float, timeout: float) -> None:
-        """Raise what has been so for too long."""
-        now = asyncio.get_running_loop().time()
-        match place:
-            case Place.RUNS if seconds > timeout:
-                raise RenderTimeout(f"no result within {timeout:g} s")
-            case Place.RUNS:
-                listening = watched.client_id is not None and watched.client_id == self._client_id
-                if listening and now > max(now - seconds, watched.heard_at) + watched.stall:
-                    raise RenderStalled(f"no progress for {watched.stall:g} s")
-            case Place.NEXT if seconds > watched.stall:
-                raise ComfyUISick(f"it takes graphs and has begun none for {watched.stall:g} s")
-            case Place.WAITS if seconds > BEHIND_OTHERS * timeout:
-                raise ComfyUISick("its queue does not move")
-            case Place.UNKNOWN if seconds > self._patience:
-                raise PromptLost("neither in the queue nor in the history")
+            watched.check(seconds, timeout=timeout, listens=self._client_id, patience=self._patience)
 
     async def _look(self, prompt_id: str) -> tuple[Place, dict[str, Any]]:
         """Where a graph is, with its history entry once it has ended."""
@@ -439,21 +385,3 @@ async def read_image(response: aiohttp.ClientResponse) -> bytes:
         if size > MAX_IMAGE_BYTES:
             raise ComfyUIError(f"more than {MAX_IMAGE_BYTES} bytes for one image")
     return b"".join(parts)
-
-
-def refusal(answer: Mapping[str, Any]) -> GraphRejected:
-    """What ComfyUI's answer to a graph that it does not take means, in the words of old and new versions."""
-    error = answer.get("error") or {}
-    node_errors = answer.get("node_errors") or {}
-    message = f"{error.get('message', 'rejected')} {error.get('details', '')}".strip()
-    kinds = {str(problem.get("type")) for report in node_errors.values() for problem in report.get("errors", [])}
-    no_node = error.get("type") == "missing_node_type" or "does not exist" in str(error.get("message", ""))
-    kind = LacksWorkflow if no_node or "value_not_in_list" in kinds else GraphRejected
-    return kind(message, node_errors)
-
-
-def _has_outputs(entry: Mapping[str, Any]) -> bool:
-    """Whether a history entry is complete: one of a graph that succeeded has outputs."""
-    return (entry.get("status") or {}).get("status_str") == "error" or any(
-        output.get("images") for output in (entry.get("outputs") or {}).values()
-    )

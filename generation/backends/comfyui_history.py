@@ -1,9 +1,10 @@
-"""What ComfyUI's `/history` tells of a graph that has ended: its images, its seconds, or its error."""
+"""What ComfyUI's answers tell of a graph: why it is refused; of one that has ended its images or its error."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from generation.errors import ComfyUIError, RenderFailed, RenderInterrupted
+from generation.errors import ComfyUIError, GraphRejected, LacksWorkflow, RenderFailed, RenderInterrupted
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +57,21 @@ def _failure(messages: list[Any]) -> ComfyUIError:
                 str(details.get("node_id")),
             )
     return RenderFailed("unknown", "history says error and nothing more")
+
+
+def refusal(answer: Mapping[str, Any]) -> GraphRejected:
+    """What ComfyUI's answer to a graph that it does not take means, in the words of old and new versions."""
+    error = answer.get("error") or {}
+    node_errors = answer.get("node_errors") or {}
+    message = f"{error.get('message', 'rejected')} {error.get('details', '')}".strip()
+    kinds = {str(problem.get("type")) for report in node_errors.values() for problem in report.get("errors", [])}
+    no_node = error.get("type") == "missing_node_type" or "does not exist" in str(error.get("message", ""))
+    kind = LacksWorkflow if no_node or "value_not_in_list" in kinds else GraphRejected
+    return kind(message, node_errors)
+
+
+def has_outputs(entry: Mapping[str, Any]) -> bool:
+    """Whether a history entry is complete: one of a graph that succeeded has outputs."""
+    return (entry.get("status") or {}).get("status_str") == "error" or any(
+        output.get("images") for output in (entry.get("outputs") or {}).values()
+    )
