@@ -26,7 +26,6 @@ from generation.errors import (
     RenderTimeout,
     WorkflowError,
 )
-from generation.runtime.plain_text import plain_text
 from generation.workflows.definition import Graph
 from generation.workflows.workflow import Asked
 
@@ -175,13 +174,15 @@ def _images(answer: dict[str, Any]) -> list[ImageFile]:
 
 
 def _failure(status: int, body: str) -> ComfyUIError:
-    """What a status means: refused for good, out of memory, or away."""
-    words = plain_text(body)[:300]
-    if any(said in words for said in ("out of memory", "OutOfMemory")):
-        return RenderFailed("torch.OutOfMemoryError", words)
+    """What a status means: refused for good, out of memory, or away.
+
+    The body is read and never repeated: FastAPI's 422 holds the whole request, and that is a prompt.
+    """
+    if any(said in body for said in ("out of memory", "OutOfMemory")):
+        return RenderFailed("torch.OutOfMemoryError", f"the image API ran out of memory ({status})")
     if status in {400, 413, 422}:
-        return GraphRejected(f"{status}: {words}", {})
+        return GraphRejected(f"the image API refused the request ({status})", {})
     if status == 500:
         # One request's own fault, as far as anybody can tell: the others go on.
-        return RenderFailed("ImageApi", words)
+        return RenderFailed("ImageApi", "the image API failed (500)")
     return ComfyUIUnreachable(f"the image API answered {status}")

@@ -80,6 +80,17 @@ async def test_what_goes_wrong_has_its_meaning(
         await render(client, timeout=1)
 
 
+@pytest.mark.parametrize("status", [400, 422, 500, 503])
+async def test_no_error_repeats_the_request_that_a_server_echoes(
+    client: ImageApi, engine: ImageApiServer, status: int
+) -> None:
+    echo = {"detail": [{"loc": ["body", "size"], "input": {"prompt": PHOTO.prompt, "size": "x"}}]}
+    engine.faults.add(path="/images", kind="status", status=status, body=echo)
+    with pytest.raises(GenerationError) as raised:
+        await render(client)
+    assert PHOTO.prompt not in str(raised.value)
+
+
 @pytest.fixture
 def settings(settings: ProductSettings, engine: ImageApiServer) -> ProductSettings:
     return settings.model_copy(
