@@ -61,6 +61,13 @@ class Postgres:
         """After `crash`, on the same socket."""
         self._server.ensure_postgres_running()
 
+    def count_statements(self) -> None:
+        """Start again with pg_stat_statements, which a benchmark reads."""
+        self._server.psql("ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements';")
+        self.crash()
+        self.start_again()
+        self._server.psql("CREATE EXTENSION IF NOT EXISTS pg_stat_statements;")
+
     def stop(self) -> None:
         self._server.cleanup()
 

@@ -4,13 +4,28 @@ Every change names the attempt that it belongs to. A worker that lost its photo 
 another one took it) changes nothing and learns so from the answer.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, inspect, text, tuple_, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Interval,
+    bindparam,
+    func,
+    inspect,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from generation import metrics
 from generation.models import Photo, PhotoStatus
@@ -57,27 +72,56 @@ async def begin(session: AsyncSession, values: Mapping[str, Any], *, refused: st
     return placed.scalar_one()
 
 
-async def claim(session: AsyncSession, photo_ids: Iterable[int], *, worker: str, lease: float) -> list[Photo]:
-    """Take these photos to render, in the order given; those that are no longer waiting are left out."""
-    ids = list(photo_ids)
+async def claim(
+    session: AsyncSession, photo_ids: Sequence[int], *, at_most: int | None = None, worker: str, lease: float
+) -> list[Photo]:
+    """Take the first `at_most` of these photos to render, in the order given.
+
+    Those that no longer wait, and those that another worker is taking at this moment, are passed over.
+    """
     claimed = await session.scalars(
+        _CLAIM,
+        {
+            "ids": list(photo_ids),
+            "at_most": len(photo_ids) if at_most is None else at_most,
+            "worker": worker,
+            "lease": timedelta(seconds=lease),
+        },
+    )
+    return sorted(claimed, key=lambda photo: photo_ids.index(photo.id))
+
+
+def _claiming() -> ReturningUpdate[Photo]:
+    ids = bindparam("ids", type_=ARRAY(BigInteger))
+    taken = (
+        select(Photo.id)
+        .where(Photo.id == func.any(ids), Photo.status == QUEUED)
+        .order_by(func.array_position(ids, Photo.id))
+        .limit(bindparam("at_most", type_=Integer))
+        .with_for_update(skip_locked=True)
+        .cte("taken")
+    )
+    return (
         update(Photo)
-        .where(Photo.id.in_(ids), Photo.status == QUEUED)
+        .where(Photo.id == taken.c.id)
         .values(
             status=RENDERING,
             attempt=Photo.attempt + 1,
-            worker=worker,
-            lease_until=in_seconds(lease),
+            worker=bindparam("worker"),
+            lease_until=func.clock_timestamp() + bindparam("lease", type_=Interval),
             claimed_at=func.clock_timestamp(),
             submitted_at=None,
             rendered_at=None,
             error=None,
-            batch_size=len(ids),
+            batch_size=select(func.count()).select_from(taken).scalar_subquery(),
         )
         .returning(Photo)
+        .execution_options(synchronize_session=False, populate_existing=True)
     )
-    by_id = {photo.id: photo for photo in claimed}
-    return [by_id[photo_id] for photo_id in ids if photo_id in by_id]
+
+
+#: Built once: to build it takes longer than to run it.
+_CLAIM = _claiming()
 
 
 async def move(

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import BigInteger, cast, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from generation.errors import GenerationError, OneAtATime, QueueFull
@@ -106,11 +106,13 @@ async def place(
 
     For `hold` seconds no worker takes it, unless `release` ends that earlier. Its place in the queue is kept.
     An automatic photo that finds the queue full, or another automatic one of this person on its way, is written
-    down as dropped and nothing comes of it; for one that was asked for QueueFull is raised.
+    down as dropped and nothing comes of it; for one that was asked for QueueFull is raised. Orders of other people
+    in the same moment are not waited for, so a full queue may be passed by as many as they are.
     The caller commits, then enqueues a job.
     """
-    # Held until the commit, so that two orders cannot both take the last place.
-    await session.execute(select(func.pg_advisory_xact_lock(Lock.ORDERS)))
+    # Held until the commit, so that one cause never orders twice, nor one person two automatic photos.
+    one_person = func.pg_advisory_xact_lock(Lock.ORDERS, func.hashint8(cast(order.owner_id, BigInteger)))
+    await session.execute(select(one_person))
     known = await session.scalar(select(Photo).where(Photo.dedup_key == order.dedup_key))
     if known is not None:
         return known

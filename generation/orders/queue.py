@@ -3,23 +3,31 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Literal
 
-import structlog
-from sqlalchemy import ColumnElement, exists, func, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Interval,
+    Result,
+    Select,
+    String,
+    bindparam,
+    exists,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from generation.models import Photo, PhotoStatus, RenderWorker
 from generation.runtime import operator_switches
-from generation.runtime.database import Lock
-from generation.runtime.models import Alert
+from generation.runtime.models import Alert, OperatorSwitch
 from generation.workflows.workflow import UNMEASURED
 
-log = structlog.get_logger(__name__)
-
-#: Milliseconds that a worker waits for its turn to choose; a choice takes a few.
-LONGEST_CHOICE = 1000
 #: Photos at the head of the queue among which a batch is chosen.
 CANDIDATES = 100
 
@@ -42,51 +50,54 @@ class Chooser:
     lease: float
 
 
-async def candidates(session: AsyncSession, chooser: Chooser, *, free_only: bool = False) -> Sequence[Any]:
-    """The photos whose turn it could be, in order of rank and locked until the unit of work ends.
+async def candidates(
+    session: AsyncSession, chooser: Chooser, *, free_only: bool = False, without: Collection[int] = ()
+) -> Sequence[Any]:
+    """The photos whose turn it could be, in order of rank; none while the queue is paused.
 
     Of a workflow that this worker cannot render only those that no other living one may be able to: they are
-    claimed to be told so. A photo that failed here is left to the others for a while.
+    claimed to be told so. A photo that failed here is left to the others for a while, and so are those `without`.
 
-    Rows of id, workflow, orientation, inputs, premium, alone; rank, since (waiting for a GPU) and now in seconds.
+    Rows of id, workflow, orientation, inputs (None for none), premium, alone; rank, since (waiting for a GPU) and
+    now in seconds.
 
-    One worker chooses at a time, so that two never share the head of the queue between them by accident. A worker
-    that froze while it chose is not waited for: SKIP LOCKED passes over the rows that it holds.
+    Nothing is locked, so that no worker waits for another one to choose; `lifecycle.claim` decides who has what.
     """
-    if await operator_switches.is_on(session, operator_switches.QUEUE_PAUSED):
-        return []
-    await _turn_to_choose(session)
+    found: Result[Any] = await session.execute(
+        _candidates(free_only, chooser.workflows is None),
+        {
+            "worker": chooser.worker,
+            "lease": timedelta(seconds=chooser.lease),
+            "workflows": list(chooser.workflows or ()),
+            "without": list(without),
+        },
+    )
+    return found.all()
+
+
+@cache
+def _candidates(free_only: bool, renders_all: bool) -> Select[Any]:
+    """Built once: to build it takes longer than to run it."""
+    is_paused = exists().where(OperatorSwitch.name == operator_switches.QUEUE_PAUSED, OperatorSwitch.value > 0)
     waiting = (
         select(
             Photo.id,
             Photo.workflow,
             Photo.orientation,
-            Photo.inputs,
+            # Most have none, and a hundred of them are parsed each time.
+            func.nullif(Photo.inputs, text("'{}'::jsonb"), type_=JSONB).label("inputs"),
             Photo.premium,
             Photo.alone,
             func.extract("epoch", Photo.rank_at).label("rank"),
             func.extract("epoch", func.greatest(Photo.queued_at, Photo.not_before)).label("since"),
             func.extract("epoch", func.clock_timestamp()).label("now"),
         )
-        .where(_IS_QUEUED, Photo.not_before <= func.clock_timestamp(), _is_fresh(), *_can_have(chooser))
+        .where(_IS_QUEUED, Photo.not_before <= func.clock_timestamp(), _is_fresh(), ~is_paused)
+        .where(*_can_have(renders_all), Photo.id != func.all(bindparam("without", type_=ARRAY(BigInteger))))
         .order_by(Photo.rank_at, Photo.id)
         .limit(CANDIDATES)
-        .with_for_update(skip_locked=True)
     )
-    if free_only:
-        waiting = waiting.where(Photo.premium.is_(False))
-    return (await session.execute(waiting)).all()
-
-
-async def _turn_to_choose(session: AsyncSession) -> None:
-    if await session.scalar(select(func.pg_try_advisory_xact_lock(Lock.CLAIMS))):
-        return
-    try:
-        async with session.begin_nested():
-            wait = func.set_config("lock_timeout", str(LONGEST_CHOICE), True)
-            await session.execute(select(wait, func.pg_advisory_xact_lock(Lock.CLAIMS)))
-    except DBAPIError:
-        log.warning("queue.claimed_out_of_turn")
+    return waiting.where(Photo.premium.is_(False)) if free_only else waiting
 
 
 async def waiting_count(session: AsyncSession, *, before: datetime | None = None, free_only: bool = False) -> int:
@@ -145,16 +156,16 @@ async def expected_wait(session: AsyncSession, *, lease: float, before: datetime
     return (ahead + workers) / float(speed)
 
 
-def _can_have(chooser: Chooser) -> Iterator[ColumnElement[bool]]:
+def _can_have(renders_all: bool) -> Iterator[ColumnElement[bool]]:
     """What keeps a photo from this worker, for the sake of the others."""
-    alive = RenderWorker.seen_at > func.clock_timestamp() - timedelta(seconds=chooser.lease)
+    alive = RenderWorker.seen_at > func.clock_timestamp() - bindparam("lease", type_=Interval)
     # One that has not proven itself yet may be able to.
     may_render = RenderWorker.workflows.is_(None) | RenderWorker.workflows.has_key(Photo.workflow)
-    other = exists().where(alive, may_render, RenderWorker.name != chooser.worker)
-    if chooser.workflows is not None:
-        yield Photo.workflow.in_(chooser.workflows) | ~other
+    other = exists().where(alive, may_render, RenderWorker.name != bindparam("worker"))
+    if not renders_all:
+        yield (Photo.workflow == func.any(bindparam("workflows", type_=ARRAY(String)))) | ~other
     well = other.where(RenderWorker.problem.is_(None), RenderWorker.backend != OVERFLOW)
-    just_failed_here = (Photo.failures > 0) & (Photo.worker == chooser.worker)
+    just_failed_here = (Photo.failures > 0) & (Photo.worker == bindparam("worker"))
     is_recent = Photo.not_before > func.clock_timestamp() - LEFT_TO_OTHERS
     yield ~(just_failed_here & is_recent & well)
 

@@ -54,9 +54,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Photos of one graph, premium first."""
+    """Photos of one graph, premium first; `others` could be in it as well, should some of them be gone by now."""
 
     photos: tuple[Waiting, ...]
+    others: tuple[Waiting, ...] = ()
 
     @property
     def model(self) -> str:
@@ -83,12 +84,13 @@ def choose(
     first = _first(waiting, loaded, limits)
     costs = limits.costs[first.workflow]
     group = [first, *sorted(_company(first, waiting), key=lambda photo: not photo.premium)]
-    photos = tuple(group[: best_size(len(group), costs, limits.load)])
+    size = best_size(len(group), costs, limits.load)
+    photos = tuple(group[:size])
     if idle and limits.window and len(photos) < len(costs) and not any(photo.premium for photo in photos):
         left = first.since + limits.window - now
         if left > 0:
             return Wait(left)
-    return Batch(photos)
+    return Batch(photos, tuple(group[size:]))
 
 
 def best_size(waiting: int, costs: Sequence[float], load: float = 0) -> int:

@@ -10,7 +10,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from sandbox.bench import bot, database, figures
+from sandbox.bench import bot, database, figures, idle
 from sandbox.bench.figures import Figure
 from sandbox.cluster import servers
 
@@ -22,6 +22,7 @@ PARTS = {
     "side_by_side": figures.side_by_side,
     "gains": figures.gains,
     "database": database.measure,
+    "idle": idle.measure,
     "bot": bot.measure,
 }
 

@@ -115,9 +115,9 @@ async def _claims(ours: Product) -> float:
     async def worker(name: str) -> None:
         nonlocal claimed
         while True:
-            async with ours.database.unit() as session:
+            async with ours.database.autocommit() as session:
                 rows = await queue.candidates(session, queue.Chooser(worker=name, workflows=None, lease=60))
-                taken = await lifecycle.claim(session, [row.id for row in rows[:1]], worker=name, lease=60)
+                taken = await lifecycle.claim(session, [row.id for row in rows], at_most=1, worker=name, lease=60)
             if not taken:
                 return
             claimed += 1

@@ -83,7 +83,7 @@ class Product:
             queue_limit=1_000_000,
             **changes,
         )
-        self._workers: list[Forked] = []
+        self.workers: list[Forked] = []
 
     async def __aenter__(self) -> "Product":
         await asyncio.to_thread(self._servers.postgres.create_database, self._name, template=TEMPLATE)
@@ -99,13 +99,13 @@ class Product:
         for url in gpus:
             variables = environment(self.settings.model_copy(update={"comfyui_url": url}))
             variables[TIMINGS] = json.dumps(self._timings)
-            self._workers.append(
+            self.workers.append(
                 await python_m("arq", "sandbox.scaled_worker.WorkerSettings", environment=variables)
             )
-        await self._until(select(func.count() == len(self._workers)).where(RenderWorker.problem.is_(None)))
+        await self._until(select(func.count() == len(self.workers)).where(RenderWorker.problem.is_(None)))
 
     async def __aexit__(self, *_: object) -> None:
-        for worker in self._workers:
+        for worker in self.workers:
             worker.kill()
             await worker.wait()
         await self._redis.aclose()

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from generation.backends.base import Backend
 from generation.models import Photo
 from generation.orders import lifecycle, queue
@@ -52,12 +54,12 @@ class BatchPicker:
         self.costs.use(_priors(workflows), trusted=_trusted(workflows))
 
     async def claim(self, loaded: Loaded, *, idle: bool) -> Claimed | Wait | None:
-        """Choose the next batch and claim it in one unit of work.
+        """Choose the next batch and claim it.
 
         `loaded` is the model on the GPU, `idle` whether nothing renders. None when nothing may be taken, Wait when
         a batch should fill first. Raises what PostgreSQL raises.
         """
-        async with self._database.unit() as session:
+        async with self._database.autocommit() as session:
             takes = "everything"
             if self._backend.is_overflow:
                 takes = await queue.overflow(
@@ -68,14 +70,25 @@ class BatchPicker:
             chooser = queue.Chooser(
                 worker=self._worker, workflows=self._state.workflows, lease=self._settings.lease
             )
-            waiting = await queue.candidates(session, chooser, free_only=takes == "free")
+            return await self._claim(session, chooser, loaded, idle=idle, free_only=takes == "free")
+
+    async def _claim(
+        self, session: AsyncSession, chooser: queue.Chooser, loaded: Loaded, *, idle: bool, free_only: bool
+    ) -> Claimed | Wait | None:
+        """Other workers choose at the same time: whom they took is passed over, and the next ones are looked at."""
+        gone: list[int] = []
+        while True:
+            waiting = await queue.candidates(session, chooser, free_only=free_only, without=gone)
             choice = self._choose(waiting, loaded, idle=idle)
             if not isinstance(choice, Batch):
                 return choice
+            ids = [photo.id for photo in (*choice.photos, *choice.others)]
             photos = await lifecycle.claim(
-                session, [photo.id for photo in choice.photos], worker=self._worker, lease=self._settings.lease
+                session, ids, at_most=len(choice.photos), worker=self._worker, lease=self._settings.lease
             )
-        return Claimed(photos, choice.model) if photos else None
+            if photos:
+                return Claimed(photos, choice.model)
+            gone += ids
 
     def seconds(self, workflow: str, size: int) -> float:
         """What a graph of so many photos is expected to take, its model loaded."""
@@ -100,7 +113,7 @@ class BatchPicker:
             id=row.id,
             workflow=row.workflow,
             model=workflow.model if workflow else "",
-            shape=workflow.shape(row.orientation, row.inputs) if workflow else "",
+            shape=workflow.shape(row.orientation, row.inputs or {}) if workflow else "",
             premium=row.premium,
             rank=float(row.rank),
             since=float(row.since),

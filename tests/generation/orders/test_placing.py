@@ -28,7 +28,7 @@ async def test_the_same_cause_orders_once(database: Database) -> None:
     assert len(ids) == 1
 
 
-async def test_the_queue_limit_holds_when_many_order_at_once(database: Database) -> None:
+async def test_the_queue_limit_holds_when_one_person_orders_many_at_once(database: Database) -> None:
     async def place() -> bool:
         with suppress(QueueFull):
             async with database.unit() as session:
@@ -40,6 +40,23 @@ async def test_the_queue_limit_holds_when_many_order_at_once(database: Database)
     assert sum(placed) == 5
     async with database.unit() as session:
         assert await session.scalar(select(func.count()).select_from(Photo)) == 5
+
+
+async def test_an_order_waits_for_nobody_elses(database: Database) -> None:
+    async with database.unit() as slow:
+        await placing.place(slow, an_order(owner_id=1), **LIMITS)
+        # Not committed yet, and the next person orders all the same.
+        async with asyncio.timeout(10), database.unit() as session:
+            other = await placing.place(session, an_order(owner_id=2), **LIMITS)
+    assert other.status is PhotoStatus.QUEUED
+
+
+async def test_one_cause_that_comes_twice_at_once_orders_once(database: Database) -> None:
+    async def place() -> int:
+        async with database.unit() as session:
+            return (await placing.place(session, an_order(dedup_key="turn:1"), **LIMITS)).id
+
+    assert len(set(await asyncio.gather(*(place() for _ in range(8))))) == 1
 
 
 async def test_an_order_that_is_rolled_back_leaves_nothing(database: Database) -> None:
@@ -108,7 +125,7 @@ async def test_the_expected_wait_is_the_work_ahead_over_the_speed_of_the_workers
         assert await queue.expected_wait(session, lease=10) == pytest.approx(5 * 8 / 2 + 8)
         assert await queue.expected_wait(session, lease=10, before=premium.rank_at) == pytest.approx(8)
         waiting = await queue.candidates(session, queue.Chooser(worker="one", workflows=None, lease=10))
-        await lifecycle.claim(session, [row.id for row in waiting[:1]], worker="one", lease=10)
+        await lifecycle.claim(session, [row.id for row in waiting], at_most=1, worker="one", lease=10)
         # What renders is half done on average, and the other GPU is free already.
         assert await queue.expected_wait(session, lease=10) == pytest.approx(4 * 8 / 2 + 8)
 
