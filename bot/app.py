@@ -71,6 +71,8 @@ log = structlog.get_logger(__name__)
 METRICS_PORT = 9101
 #: Seconds between two looks at the figures by the alert rules, and at what another replica's operator changed.
 ALERTS_EVERY = 5.0
+#: And between two rounds in which old rows are deleted.
+CLEANED_EVERY = 600.0
 #: Asked for beside what the dispatcher's handlers take.
 AT_ONCE = "pre_checkout_query"
 
@@ -130,7 +132,7 @@ async def running(
         photos = PhotoService(settings=settings, text_analyzer=shared.text_analyzer, rng=random.Random())
         follow_ups = FollowUps(database, bot_id=shared.bot.id, allows=shared.rate_limit.has_left)
         proactive = _proactive(shared)
-        tools = _tools(shared, await stack.enter_async_context(aiohttp.ClientSession()))
+        tools = _tools(shared, await stack.enter_async_context(aiohttp.ClientSession()), alerts_every)
         broadcasts = BroadcastSender(settings=settings, database=database, bot=shared.bot, texts=texts)
         dispatcher = _dispatcher(settings, database, texts, shared.rate_limit)
         # What handlers may name among their parameters.
@@ -156,8 +158,8 @@ async def running(
         for work in (
             periodically(INBOX_EVERY, inbox.look_around, name="inbox", at_once=True),
             periodically(PROACTIVE_EVERY, proactive.look_around, name="proactive"),
-            periodically(usage.EVERY, partial(usage.forget_old, database), name="usage"),
-            periodically(BROADCASTS_EVERY, broadcasts.look, name="broadcasts"),
+            periodically(CLEANED_EVERY, partial(_forget_old, database, inbox), name="old_rows"),
+            periodically(BROADCASTS_EVERY, broadcasts.look, name="broadcasts", woken=tools.broadcast_began),
             periodically(alerts_every, tools.alerting.look, name="alerts"),
             periodically(alerts_every, Reloads(tools).look, name="reloads", at_once=True),
             menu.introduce(shared.bot, texts, settings.admin_ids),
@@ -280,7 +282,7 @@ def _picker(shared: _Shared) -> PersonaPicker:
     )
 
 
-def _tools(shared: _Shared, session: aiohttp.ClientSession) -> AdminTools:
+def _tools(shared: _Shared, session: aiohttp.ClientSession, alerts_every: float) -> AdminTools:
     """What operators work with."""
     alerting = Alerting(
         settings=shared.settings,
@@ -289,6 +291,7 @@ def _tools(shared: _Shared, session: aiohttp.ClientSession) -> AdminTools:
         texts=shared.texts,
         session=session,
         rules=alert_rules.load_or_stop(shared.settings.alerts_file, figures.FIGURES),
+        every=alerts_every,
     )
     return AdminTools(
         shared.settings, shared.database, shared.redis, shared.bot, shared.texts, shared.catalog, alerting
@@ -342,7 +345,7 @@ class Reloads:
 
     async def look(self) -> None:
         """One look; files that are wrong are tried again with the next."""
-        async with self._tools.database.unit() as session:
+        async with self._tools.database.autocommit() as session:
             wanted = (await operator_switches.read(session)).reload
         try:
             if self._known not in {None, wanted}:
@@ -351,6 +354,13 @@ class Reloads:
             log.warning("bot.files_not_read_again", error=type(error).__name__)
         else:
             self._known = wanted
+
+
+async def _forget_old(database: Database, inbox: Inbox) -> None:
+    """Rows that nobody will ask for again."""
+    await usage.forget_old(database)
+    await incidents.forget_old(database)
+    await inbox.forget_old()
 
 
 async def _snapshot(tools: AdminTools) -> Snapshot:

@@ -6,6 +6,7 @@ One source for everything that shows or judges them: the operator's panel and ch
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, case, func, literal_column, select, text
@@ -57,12 +58,13 @@ FIGURES = (
 async def read(session: AsyncSession, *, window: float, lease: float) -> Snapshot:
     """All of it, by PostgreSQL's clock. `window` is in seconds; a worker silent for longer than `lease` is gone."""
     queue = (await session.execute(_queue())).one()
+    delivered, of_delivered = await _delivered(session, timedelta(seconds=window))
     values: dict[str, Values] = {
         "queue_depth": {"premium": queue.premium, "free": queue.free},
         "oldest_wait": {"": float(queue.oldest)},
         "in_hand": {"": queue.in_hand},
-        **await _delivered(session, timedelta(seconds=window)),
-        **await _lost(session, timedelta(seconds=window)),
+        **of_delivered,
+        **await _lost(session, timedelta(seconds=window), delivered),
         **await _workers(session, timedelta(seconds=lease)),
     }
     paused = (await operator_switches.read(session)).queue_paused
@@ -70,6 +72,7 @@ async def read(session: AsyncSession, *, window: float, lease: float) -> Snapsho
     return Snapshot(queue.now, values)
 
 
+@cache
 def _queue() -> Select[tuple[object, ...]]:
     queued = text("status = 'queued'")
     waiting = select(func.count()).select_from(Photo).where(queued)
@@ -93,44 +96,51 @@ async def _silence(session: AsyncSession, window: timedelta) -> float:
     Missed is what is under way, and what ended otherwise of late: a queue whose photos all come too late is as
     silent as one that stands still.
     """
+    return max(0.0, float(await session.scalar(_silent(window)) or 0))
+
+
+@cache
+def _silent(window: timedelta) -> Select[Any]:
     newest = select(Photo.delivered_at).where(Photo.delivered_at.is_not(None))
-    latest = await session.scalar(newest.order_by(Photo.delivered_at.desc()).limit(1))
+    latest = newest.order_by(Photo.delivered_at.desc()).limit(1).scalar_subquery()
     due = select(func.min(Photo.queued_at)).where(text("status IN ('queued', 'rendering', 'stored', 'sending')"))
     lost = select(func.min(Photo.queued_at)).where(
         Photo.failed_at > func.greatest(func.now() - window, latest), _is_lost()
     )
     missed = func.least(due.scalar_subquery(), lost.scalar_subquery())
     since = case((missed.is_not(None), func.greatest(missed, latest)))
-    seconds = await session.scalar(select(func.coalesce(_seconds(since, func.now()), 0)))
-    return max(0.0, float(seconds or 0))
+    return select(func.coalesce(_seconds(since, func.now()), 0))
 
 
-async def _delivered(session: AsyncSession, window: timedelta) -> dict[str, Values]:
+@cache
+def _arrived(window: timedelta) -> Select[Any]:
     lately = Photo.delivered_at > func.now() - window
     midnight = func.date_trunc("day", func.now(), "UTC")
     since = func.least(func.now() - func.greatest(window, HOUR), midnight)
     generation, wait = _seconds(Photo.claimed_at, Photo.delivered_at), _seconds(Photo.queued_at, Photo.claimed_at)
     stages = {name: _seconds(getattr(Photo, begin), getattr(Photo, end)) for name, (begin, end) in STAGES.items()}
-    found = (
-        await session.execute(
-            select(
-                percentiles(generation).filter(lately).label("generation"),
-                percentiles(wait).filter(lately).label("wait"),
-                func.avg(wait).filter(lately).label("wait_mean"),
-                func.count().filter(Photo.delivered_at > func.now() - HOUR).label("throughput"),
-                func.count().filter(Photo.delivered_at >= midnight).label("today"),
-                *(percentiles(seconds).filter(lately).label(name) for name, seconds in _prefixed(stages)),
-            ).where(Photo.delivered_at > since)
-        )
-    ).one()
+    return select(
+        percentiles(generation).filter(lately).label("generation"),
+        percentiles(wait).filter(lately).label("wait"),
+        func.avg(wait).filter(lately).label("wait_mean"),
+        func.count().filter(lately).label("lately"),
+        func.count().filter(Photo.delivered_at > func.now() - HOUR).label("throughput"),
+        func.count().filter(Photo.delivered_at >= midnight).label("today"),
+        *(percentiles(seconds).filter(lately).label(name) for name, seconds in _prefixed(stages)),
+    ).where(Photo.delivered_at > since)
+
+
+async def _delivered(session: AsyncSession, window: timedelta) -> tuple[int, dict[str, Values]]:
+    """How many arrived of late, and the figures of them."""
+    found = (await session.execute(_arrived(window))).one()
     values: dict[str, Values] = {"throughput": {"": found.throughput}, "today": {"": found.today}}
     if found.wait_mean is not None:
         values["wait_mean"] = {"": float(found.wait_mean)}
         values["generation"] = by_quantile(found.generation)
         values["wait"] = by_quantile(found.wait)
-        measured = {name: getattr(found, f"stage_{name}") for name in stages}
+        measured = {name: getattr(found, f"stage_{name}") for name in STAGES}
         values["stage"] = {name: float(pair[1]) for name, pair in measured.items() if pair and pair[1] is not None}
-    return values
+    return found.lately, values
 
 
 #: Photos that were dropped because there was no time or no place for them; others were taken back by somebody.
@@ -145,19 +155,20 @@ def _is_lost() -> ColumnElement[bool]:
     return ~taken_back & ((Photo.status != PhotoStatus.DROPPED) | reason_of(Photo.error).in_(_OVERLOAD))
 
 
-async def _lost(session: AsyncSession, window: timedelta) -> dict[str, Values]:
+@cache
+def _ended(window: timedelta) -> Select[Any]:
     # One that is tried again, or arrived at last, failed all the same.
     has_ended = Photo.status.in_((PhotoStatus.FAILED, PhotoStatus.UNCONFIRMED, PhotoStatus.DROPPED))
     reason = case((has_ended, reason_of(Photo.error)), else_=TRIED_AGAIN)
-    ended = await session.execute(
+    return (
         select(reason.label("reason"), Photo.status, func.count().label("photos"))
         .where(Photo.failed_at > func.now() - window)
         .group_by(literal_column("1"), Photo.status)
     )
-    rows = ended.all()
-    delivered = await session.scalar(
-        select(func.count()).select_from(Photo).where(Photo.delivered_at > func.now() - window)
-    )
+
+
+async def _lost(session: AsyncSession, window: timedelta, delivered: int) -> dict[str, Values]:
+    rows = (await session.execute(_ended(window))).all()
     reasons: dict[str, float] = {}
     for row in rows:
         reasons[row.reason] = reasons.get(row.reason, 0) + row.photos
@@ -167,8 +178,8 @@ async def _lost(session: AsyncSession, window: timedelta) -> dict[str, Values]:
     overload = sum(row.photos for row in late)
     return {
         "failed": reasons,
-        "error_ratio": {"": _ratio(failed, delivered or 0)},
-        "overload_ratio": {"": _ratio(overload, delivered or 0)},
+        "error_ratio": {"": _ratio(failed, delivered)},
+        "overload_ratio": {"": _ratio(overload, delivered)},
     }
 
 

@@ -11,6 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from generation.models import RenderWorker
+from generation.runtime import operator_switches
+from generation.runtime.models import OperatorSwitch
 
 #: A worker that was killed is forgotten after a day; until then its row tells when it was last seen.
 REMEMBERED = timedelta(days=1)
@@ -37,25 +39,27 @@ def place_of(name: str) -> str:
 
 async def heartbeat(
     session: AsyncSession, name: str, *, lease: float, backend: str, **state: Any
-) -> tuple[str | None, datetime]:
+) -> tuple[str | None, datetime, int]:
     """Write down that this worker lives and how it is (columns of `RenderWorker`).
 
-    What an operator wants of it, and PostgreSQL's time.
+    What an operator wants of it, PostgreSQL's time, and the counter of /reload; all in one statement.
 
     One that was killed at the same place is replaced by it.
     """
     silent = RenderWorker.seen_at < func.clock_timestamp() - timedelta(seconds=lease)
     same_place = RenderWorker.name.startswith(f"{place_of(name)}:", autoescape=True)
-    await session.execute(delete(RenderWorker).where(same_place, RenderWorker.name != name, silent))
+    replaced = delete(RenderWorker).where(same_place, RenderWorker.name != name, silent).cte("replaced")
+    reload = select(OperatorSwitch.value).where(OperatorSwitch.name == operator_switches.RELOAD).scalar_subquery()
     values = {"seen_at": func.clock_timestamp(), **state}
     said = await session.execute(
         insert(RenderWorker)
         .values(name=name, backend=backend, **values)
         .on_conflict_do_update(index_elements=[RenderWorker.name], set_=values)
-        .returning(RenderWorker.command, RenderWorker.seen_at)
+        .returning(RenderWorker.command, RenderWorker.seen_at, func.coalesce(reload, 0))
+        .add_cte(replaced)
     )
-    command, now = said.one()
-    return command, now
+    command, now, reload_count = said.one()
+    return command, now, reload_count
 
 
 async def remembered(session: AsyncSession, *, lease: float) -> list[tuple[RenderWorker, bool]]:

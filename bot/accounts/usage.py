@@ -24,8 +24,6 @@ from generation.runtime.database import Database
 
 #: For what an operator may want to look up.
 KEPT = timedelta(days=30)
-#: Seconds between two looks for rows that are older.
-EVERY = 3600.0
 _Columns = ReadOnlyColumnCollection[str, ColumnElement[Any]]
 #: Columns that are limited, and summed up for operators.
 COUNTED = ("calls", "prompt_tokens", "completion_tokens", "voice_seconds", "pictures")

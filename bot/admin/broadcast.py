@@ -73,6 +73,7 @@ async def choose(
             draft.progress_message_id = query.message.message_id
     await acknowledge(query)
     if callback_data.sure:
+        tools.broadcast_began.set()
         await tools.note(person.id, "broadcast", f"{draft.id} {name} {total}")
         return
     sure = callback_data.model_copy(update={"sure": True}).pack()

@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 #: Messages a second; Telegram allows about 30 to the whole bot, and people talk meanwhile.
 PER_SECOND = 20
 #: Seconds between two looks for a broadcast, and for which a replica that is silent keeps one.
-EVERY, LEASE = 1.0, 15.0
+EVERY, LEASE = 5.0, 15.0
 #: Seconds between two updates of the progress bar.
 TELL_EVERY = 3.0
 #: Steps of the progress bar.
@@ -92,14 +92,17 @@ class BroadcastSender:
         """The oldest that runs, when no replica sends any: Telegram's limit is one for all of them."""
         other = aliased(Broadcast)
         is_sent = exists().where(other.ended_at.is_(None), other.lease_until > func.now())
-        oldest = (
+        oldest_id = (
             select(Broadcast.id)
             .where(Broadcast.status.in_(_UNFINISHED), Broadcast.ended_at.is_(None), ~is_sent)
             .order_by(Broadcast.id)
             .limit(1)
-            .with_for_update(skip_locked=True)
-            .scalar_subquery()
         )
+        oldest = oldest_id.with_for_update(skip_locked=True).scalar_subquery()
+        async with self._database.autocommit() as session:
+            # Nearly always: no more than one statement then.
+            if await session.scalar(oldest_id) is None:
+                return None
         async with self._database.unit() as session:
             await session.execute(select(func.pg_advisory_xact_lock(Lock.BROADCASTS)))
             return await session.scalar(

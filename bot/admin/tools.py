@@ -37,6 +37,8 @@ class AdminTools:
     texts: Texts
     catalog: PersonaCatalog
     alerting: Alerting
+    #: Set when an operator starts a broadcast, so that this replica looks at once.
+    broadcast_began: asyncio.Event = field(default_factory=asyncio.Event)
     #: Questions that were said yes to: chat and message.
     answered: set[tuple[int, int]] = field(default_factory=set)
 

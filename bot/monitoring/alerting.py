@@ -21,7 +21,7 @@ from generation.figures import history
 from generation.runtime import operator_switches
 from generation.runtime.database import CONNECTION_ERRORS, Database, Lock, is_permanent
 from generation.runtime.models import Alert
-from generation.runtime.monitoring import alert_rules, incidents
+from generation.runtime.monitoring import alert_rules
 from generation.runtime.monitoring.alert_rules import OK, Action, Rule, Rules, State
 from generation.runtime.monitoring.figures import Snapshot
 
@@ -46,7 +46,10 @@ class Alerting:
         texts: Texts,
         session: aiohttp.ClientSession,
         rules: Rules,
+        every: float,
     ) -> None:
+        """`every`: seconds between two looks, of all replicas together."""
+        self._every = every
         self._settings = settings
         self._database = database
         self._bot = bot
@@ -56,6 +59,8 @@ class Alerting:
         # PostgreSQL cannot hold the state of its own absence.
         self._away = OK
         self._locales: dict[int, str] = {}
+        #: Whether there was an alert, of whatever age, at the last look.
+        self._are_any = True
         self._seen_at: dict[tuple[str, str], datetime] = {}
 
     def load_rules(self) -> Rules:
@@ -76,25 +81,30 @@ class Alerting:
         for alert in changed:
             log.warning("alert.ended" if alert.ended_at else "alert.began", rule=alert.rule, subject=alert.subject,
                         value=alert.value)  # fmt: skip
-        await self._call_webhook()
-        await self._tell(snapshot)
+        if snapshot and self._are_any:
+            await self._call_webhook()
+            await self._tell(snapshot)
+            await self._forget_told()
 
     # -- judging ---------------------------------------------------------------------------------------
 
     async def _judge(self) -> tuple[list[Alert], Snapshot | None]:
-        """Alerts that began or ended with this look; nothing where another replica is looking."""
+        """Alerts that began or ended with this look; nothing where another replica looks, or has just looked."""
+        async with self._database.autocommit() as session:
+            # A little less than a pause: a replica that is early by a moment keeps its turn.
+            if not await operator_switches.take_turn(session, operator_switches.ALERTS, self._every * 0.8):
+                return [], None
         async with self._database.unit() as session:
             if not await session.scalar(select(func.pg_try_advisory_xact_lock(Lock.ALERTS))):
                 return [], None
             snapshot = await figures.read(session, self._settings, window=self.rules.window)
             admins = select(Person.id, Person.locale).where(Person.id.in_(self._settings.admin_ids))
             self._locales = {row.id: row.locale for row in await session.execute(admins)}
-            await incidents.forget_old(session)
             return await self._step(session, snapshot), snapshot
 
     async def _step(self, session: AsyncSession, snapshot: Snapshot) -> list[Alert]:
         known = {(alert.rule, alert.subject): alert for alert in await session.scalars(select(Alert))}
-        changed = []
+        changed: list[Alert] = []
         paused = await operator_switches.is_on(session, operator_switches.QUEUE_PAUSED)
         for rule in self.rules.rules.values():
             # Whoever paused the queue wants it to grow, and no GPU to be rented.
@@ -111,11 +121,7 @@ class Alerting:
         for (name, _), alert in known.items():
             if name not in self.rules.rules and _end(alert, snapshot.at):
                 changed.append(alert)
-        # A rule that is gone is forgotten once its end was told, to whom its beginning was.
-        is_told = (Alert.told == "ended") & (func.coalesce(Alert.called, "ended") == "ended")
-        await session.execute(
-            delete(Alert).where(Alert.rule.not_in(self.rules.rules), Alert.ended_at.is_not(None), is_told)
-        )
+        self._are_any = bool(known or changed)
         return changed
 
     def _may_come_back(self, alert: Alert | None, now: datetime) -> bool:
@@ -229,6 +235,13 @@ class Alerting:
             log.warning("alert.untold", error=type(error).__name__)
             return False
         return True
+
+    async def _forget_told(self) -> None:
+        """A rule that is gone is forgotten once its end was told, to whom its beginning was."""
+        is_told = (Alert.told == "ended") & (func.coalesce(Alert.called, "ended") == "ended")
+        is_gone = Alert.rule.not_in(self.rules.rules)
+        async with self._database.autocommit() as session:
+            await session.execute(delete(Alert).where(is_gone, Alert.ended_at.is_not(None), is_told))
 
     # -- without PostgreSQL ----------------------------------------------------------------------------
 

@@ -51,7 +51,10 @@ class TryAgain(Exception):
 
 
 class Inbox:
-    """The updates of one bot on one replica. Built by `bot.app`; `look_around` is due every `EVERY` seconds."""
+    """The updates of one bot on one replica. Built by `bot.app`.
+
+    `look_around` is due every `EVERY` seconds, `forget_old` now and then.
+    """
 
     def __init__(
         self,
@@ -280,30 +283,33 @@ class Inbox:
         )
 
     async def look_around(self) -> None:
-        """One round: this replica's claims are renewed, updates that nobody handles are taken. Old rows go."""
+        """One round: this replica's claims are renewed, updates that nobody handles are taken."""
         unhandled = and_(ReceivedUpdate.bot_id == self._bot_id, ReceivedUpdate.handled_at.is_(None))
-        async with self._database.unit() as session:
-            # Only what a task works on: a claim whose task ended must run out, or its chat would be dead.
-            await session.execute(
-                update(ReceivedUpdate)
-                .where(
-                    unhandled,
-                    ReceivedUpdate.claimed_by == self._replica,
-                    ReceivedUpdate.update_id.in_(self._in_hand),
+        in_hand = list(self._in_hand)
+        async with self._database.autocommit() as session:
+            if in_hand:
+                # Only what a task works on: a claim whose task ended must run out, or its chat would be dead.
+                await session.execute(
+                    update(ReceivedUpdate)
+                    .where(
+                        unhandled,
+                        ReceivedUpdate.claimed_by == self._replica,
+                        ReceivedUpdate.update_id.in_(in_hand),
+                    )
+                    .values(claimed_until=in_seconds(LEASE))
                 )
-                .values(claimed_until=in_seconds(LEASE))
-            )
-            idle = ReceivedUpdate.update_id.not_in(self._in_hand)
+            idle = ReceivedUpdate.update_id.not_in(in_hand)
             waiting = await session.scalars(
                 select(ReceivedUpdate.chat_id).where(unhandled, self._free, idle).distinct()
             )
             chats = list(waiting)
-            await session.execute(
-                delete(ReceivedUpdate).where(
-                    ReceivedUpdate.handled_at < func.now() - func.make_interval(0, 0, 0, 0, KEPT_HOURS)
-                )
-            )
         self._wake(chats)
+
+    async def forget_old(self) -> None:
+        """Delete what was handled so long ago that Telegram cannot send it again."""
+        old = ReceivedUpdate.handled_at < func.now() - func.make_interval(0, 0, 0, 0, KEPT_HOURS)
+        async with self._database.autocommit() as session:
+            await session.execute(delete(ReceivedUpdate).where(old))
 
 
 def chat_of(received: Update) -> int:

@@ -50,16 +50,18 @@ async def sweep(database: Database, storage: Storage) -> None:
     """Delete originals that were discarded; any worker may. S3 that is away leaves them to the next sweep."""
     more = True
     while more:
-        async with database.unit() as session:
+        async with database.autocommit() as session:
             oldest = select(DiscardedObject.object_key).order_by(DiscardedObject.until).limit(BATCH)
             keys = list(await session.scalars(oldest))
+        if not keys:
+            return
         try:
             for key in keys:
                 await storage.delete(key)
         except StorageUnavailable as error:
             log.warning("original.not_deleted", error=str(error))
             return
-        async with database.unit() as session:
+        async with database.autocommit() as session:
             done = DiscardedObject.object_key.in_(keys) & (DiscardedObject.until <= func.clock_timestamp())
             gone = await session.scalars(delete(DiscardedObject).where(done).returning(DiscardedObject.object_key))
             more = len(list(gone)) == BATCH

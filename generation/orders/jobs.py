@@ -7,7 +7,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 RENDER = "render_photo"
 DELIVER = "deliver_photo"
 
+#: Seconds between two looks of a worker at its queue when nobody rings; arq's own default.
+LOOK_EVERY = 0.5
 #: Seconds that a caller waits for Redis at most. A TimeoutError is an OSError.
 TIMEOUT = 2
 #: Seconds; more than any head start, less than the 24 h from which on arq fails.
@@ -68,6 +70,44 @@ class _PatientRedis(ArqRedis):
                 return await super().delete(*names)
 
 
+class ListeningRedis(_PatientRedis):
+    """What a worker's arq looks at its queue with: when somebody has rung, and every `LOOK_EVERY` seconds.
+
+    arq asks by itself every few milliseconds. While `listen` hears nothing it may do so.
+    """
+
+    #: Whether the bell is heard.
+    hears = False
+    _rung: asyncio.Event
+    _found: Sequence[Any] = ()
+    _is_news = True
+
+    async def listen(self, queue: str) -> None:
+        """Hear the bell of this queue, for ever; raises what Redis raises."""
+        self._rung = asyncio.Event()
+        try:
+            async with self.pubsub(ignore_subscribe_messages=True) as bell:
+                await bell.subscribe(_bell(queue))
+                self.hears = True
+                async for _ in bell.listen():
+                    self._rung.set()
+        finally:
+            self.hears = False
+
+    async def zrangebyscore(self, *arguments: Any, **options: Any) -> Any:
+        """The one command with which arq looks."""
+        # Unless there was something new just now: more may have come with it.
+        if self.hears and not self._is_news:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY):
+                    await self._rung.wait()
+            self._rung.clear()
+        found = await super().zrangebyscore(*arguments, **options)
+        # Jobs that run stay in the set.
+        self._is_news, self._found = found != self._found, found
+        return found
+
+
 async def refuse_cluster(redis: ArqRedis) -> None:
     """Raise WrongSettings for a Redis in cluster mode, where every job would fail; one that is away is let be."""
     try:
@@ -81,25 +121,42 @@ async def refuse_cluster(redis: ArqRedis) -> None:
 
 
 def connect(url: str, *, queue: str, retries: int) -> ArqRedis:
-    """A pool that gets over a Redis that is away, as long as `retries` last; connects on first use.
+    """A pool that gets over a Redis that is away, as long as `retries` last; connects on first use."""
+    return _ready(_PatientRedis(connection_pool=_pool(url, retries), default_queue_name=queue))
 
-    redis-py raises a bare OSError when a connection is refused, so OSError is among the retried ones. It has
-    no socket time limit on purpose: redis-py then sends under `asyncio.wait_for`, which in Python 3.11 can
+
+def listening(url: str, *, queue: str) -> ListeningRedis:
+    """The same for a worker's arq: it gets over a Redis that is away for as long as it likes."""
+    redis = ListeningRedis(connection_pool=_pool(url, retries=-1), default_queue_name=queue)
+    _ready(redis)
+    return redis
+
+
+def _pool(url: str, retries: int) -> ConnectionPool:
+    """Redis-py raises a bare OSError when a connection is refused, so OSError is among the retried ones.
+
+    It has no socket time limit on purpose: redis-py then sends under `asyncio.wait_for`, which in Python 3.11 can
     swallow a cancellation, and arq cancels its main task only once. Callers here set their own limit.
     """
-    pool = ConnectionPool.from_url(
+    return ConnectionPool.from_url(
         url,
         socket_connect_timeout=2,
         socket_keepalive=True,
         retry=Retry(ExponentialBackoff(cap=2, base=0.05), retries),
         retry_on_error=[RedisConnectionError, RedisTimeoutError, OSError],
     )
-    redis = _PatientRedis(connection_pool=pool, default_queue_name=queue)
+
+
+def _ready(redis: ArqRedis) -> ArqRedis:
     # Closing the client closes its connections too; redis-py does so only for pools it made itself.
     redis.auto_close_connection_pool = True
     redis.job_serializer = serialize
     redis.job_deserializer = deserialize
     return redis
+
+
+def _bell(queue: str) -> str:
+    return f"{queue}:bell"
 
 
 def chores(queue: str) -> str:
@@ -180,6 +237,7 @@ async def _enqueue(
                 _defer_by=timedelta(seconds=defer),
                 _expires=_EXPIRES,
             )
+            await redis.publish(_bell(queue), "")
     except (RedisError, OSError) as error:
         log.warning("job.not_enqueued", photo_id=photo_id, error=repr(error))
         return False

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import structlog
 from redis.exceptions import RedisError
@@ -16,9 +16,16 @@ RESTART_PAUSE = 1.0
 
 
 async def periodically(
-    every: float, work: Callable[[], Awaitable[object]], *, name: str, at_once: bool = False
+    every: float,
+    work: Callable[[], Awaitable[object]],
+    *,
+    name: str,
+    at_once: bool = False,
+    woken: asyncio.Event | None = None,
 ) -> None:
     """Do `work` for ever, with `every` seconds between the end of a round and the beginning of the next one.
+
+    Setting `woken` ends a pause early.
 
     The first round comes after a pause as well (a start has enough to do), unless `at_once`. A service that is
     away is one line at WARNING under this `name`, any other error is logged whole; the next round comes anyhow.
@@ -27,7 +34,13 @@ async def periodically(
         await asyncio.sleep(every)
     while True:
         await _guarded(work, name)
-        await asyncio.sleep(every)
+        if woken is None:
+            await asyncio.sleep(every)
+            continue
+        with suppress(TimeoutError):
+            async with asyncio.timeout(every):
+                await woken.wait()
+        woken.clear()
 
 
 async def kept_up(work: Callable[[], Awaitable[object]], *, name: str) -> None:

@@ -7,6 +7,7 @@ nothing. arq reads a settings class by its own `__dict__`, so it is given a plai
 import asyncio
 import signal
 import socket
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any
@@ -40,8 +41,15 @@ class ArqLife:
     """
 
     def __init__(
-        self, settings: Settings, timings: Timings, *, signals: bool, picture_check: PictureCheck | None
+        self,
+        settings: Settings,
+        timings: Timings,
+        listen: Callable[[], Awaitable[None]],
+        *,
+        signals: bool,
+        picture_check: PictureCheck | None,
     ) -> None:
+        self._listen = listen
         self._picture_check = picture_check
         self._settings = settings
         self._timings = timings
@@ -63,6 +71,7 @@ class ArqLife:
         await self._stack.enter_async_context(
             background.running(
                 kept_up(partial(self._chores, worker), name="chores"),
+                kept_up(self._listen, name="bell"),
                 periodically(
                     self._timings.sweep_every, partial(self._without_redis, worker, redis), name="without_redis"
                 ),
@@ -147,14 +156,14 @@ def worker_options(
 ) -> dict[str, Any]:
     """Arguments of arq's Worker for these settings; it opens a check of its own unless it is given one."""
     timings = timings or Timings()
-    life = ArqLife(settings, timings, signals=signals, picture_check=picture_check)
     # Overflow workers have a queue of their own: a job that one of them took would be missed by an idle GPU.
     queue = f"{settings.arq_queue}:overflow" if settings.render_backend == "runpod" else settings.arq_queue
+    redis = jobs.listening(settings.redis, queue=settings.arq_queue)
+    life = ArqLife(settings, timings, partial(redis.listen, queue), signals=signals, picture_check=picture_check)
     return {
         "functions": [render_photo],
         "queue_name": queue,
-        # Survives a Redis that is away for as long as it likes.
-        "redis_pool": jobs.connect(settings.redis, queue=settings.arq_queue, retries=-1),
+        "redis_pool": redis,
         "on_startup": life.start,
         "on_shutdown": life.stop,
         # A job keeps the GPU busy by itself; a second one would only hide its job from an idle worker.

@@ -15,7 +15,6 @@ from generation.backends.gpu import GpuReport, Nvml, disk_free
 from generation.backends.watchdog import Watchdog
 from generation.errors import GenerationError, WorkflowError
 from generation.orders import lifecycle
-from generation.runtime import operator_switches
 from generation.runtime.database import CONNECTION_ERRORS, Database
 from generation.runtime.monitoring import alert_rules
 from generation.settings import Settings
@@ -73,18 +72,17 @@ class Heartbeat:
         """One round, due three times a lease. Raises what PostgreSQL raises: a lease that runs out is legal."""
         # First and alone: the card may take its time to answer, and the leases do not wait for it.
         if self._pipeline.held:
-            async with self._database.unit() as session:
+            async with self._database.autocommit() as session:
                 await lifecycle.renew_leases(session, self._pipeline.held, lease=self._settings.lease)
         row = await self._row()
         # Asked before the row is read: a command that was done in between would be obeyed twice.
         is_free = self._obeying is None or self._obeying.done()
-        async with self._database.unit() as session:
-            command, now = await worker_registry.heartbeat(
+        async with self._database.autocommit() as session:
+            command, now, reload = await worker_registry.heartbeat(
                 session, self._worker, lease=self._settings.lease, backend=self._backend.name, **row
             )
-            wanted = await operator_switches.read(session)
         self._contact.heard(now)
-        self._read_files = self._read_again(wanted.reload)
+        self._read_files = self._read_again(reload)
         if command and is_free:
             # Beside the heartbeat: a ComfyUI that hangs takes its time to refuse.
             self._obeying = asyncio.create_task(self._obey(command))

@@ -63,7 +63,7 @@ class Recovery:
             if not await self._announce(photo, afresh=position < NEW_JOB_IDS):
                 break  # Redis is away; the next sweep announces them
         await self._announce_overflow()
-        async with self._database.unit() as session:
+        async with self._database.autocommit() as session:
             await worker_registry.forget_silent(session)
         await self._say_what_became()
 
@@ -123,7 +123,7 @@ class Recovery:
 
     async def _waiting(self) -> list[Photo]:
         """Photos whose time has come and that nobody took since the sweep before; a second job does no harm."""
-        async with self._database.unit() as session:
+        async with self._database.autocommit() as session:
             waiting = await session.scalars(
                 select(Photo)
                 .where(text("status = 'queued'"), Photo.not_before < func.now() - timedelta(seconds=self._every))
@@ -134,7 +134,7 @@ class Recovery:
 
     async def _too_late(self) -> list[Photo]:
         """Photos whose scene was over before a GPU began with them."""
-        async with self._database.unit() as session:
+        async with self._database.autocommit() as session:
             late = await session.scalars(
                 select(Photo).where(text("status = 'queued'"), Photo.expires_at <= func.now()).limit(TELL_AT_ONCE)
             )
@@ -142,14 +142,14 @@ class Recovery:
 
     async def _announce_overflow(self) -> None:
         """Wake the overflow workers while more photos wait than the GPUs of our own should have to make."""
-        async with self._database.unit() as session:
+        async with self._database.autocommit() as session:
             takes = await queue.overflow(session, depth=self._settings.overflow_depth, lease=self._settings.lease)
         if takes != "nothing":
             await jobs.enqueue_overflow(self._redis, f"{self._settings.arq_queue}:overflow")
 
     async def _untold(self) -> list[Photo]:
         """Failed and doubtful photos whose person has not been told."""
-        async with self._database.unit() as session:
+        async with self._database.autocommit() as session:
             found = await session.scalars(
                 select(Photo)
                 .where(text("status IN ('failed', 'unconfirmed')"))

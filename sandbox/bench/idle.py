@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from sandbox.bench.figures import Figure, product
 from sandbox.bench.product import services
-from sandbox.cluster import Servers
+from sandbox.cluster import ROOT, Servers
 from sandbox.forked import Forked, environment, python_m
 from sandbox.sockets import HOST, free_port
 
@@ -43,12 +43,14 @@ async def measure(servers: Servers) -> AsyncIterator[Figure]:
         bots = []
         for _ in range(2):
             port = free_port()
-            webhook = {
+            changes = {
                 "webhook_url": f"http://{HOST}:{port}",
                 "webhook_port": port,
                 "webhook_secret": SecretStr("idle"),
+                "metrics_port": 0,
+                "workflows_folder": ROOT / "generation" / "workflows" / "graphs",
             }
-            settings = ours.settings.model_copy(update=webhook)
+            settings = ours.settings.model_copy(update=changes)
             bots.append(await python_m("bot", environment=environment(settings)))
             stack.callback(bots[-1].kill)
         await asyncio.sleep(SETTLE)

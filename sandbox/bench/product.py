@@ -81,6 +81,8 @@ class Product:
             s3_bucket="bench-photos",
             workflows_folder=str(folder),
             queue_limit=1_000_000,
+            # A probe would count as a render.
+            probe_workflows=False,
             **changes,
         )
         self.workers: list[Forked] = []

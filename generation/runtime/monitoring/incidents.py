@@ -38,9 +38,10 @@ async def latest(session: AsyncSession, *, count: int) -> list[Incident]:
     return list(await session.scalars(select(Incident).order_by(Incident.at.desc()).limit(count)))
 
 
-async def forget_old(session: AsyncSession) -> None:
+async def forget_old(database: Database) -> None:
     """Delete those that are older than a week."""
-    await session.execute(delete(Incident).where(Incident.at < func.now() - KEPT))
+    async with database.autocommit() as session:
+        await session.execute(delete(Incident).where(Incident.at < func.now() - KEPT))
 
 
 LANGUAGE_MODEL = "language_model"
