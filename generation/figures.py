@@ -51,6 +51,8 @@ FIGURES = (
     Figure("vram_total", "vitte_gpu_memory_total_bytes", "VRAM of the card.", "worker"),
     Figure("gpu_load", "vitte_gpu_utilization_ratio", "Load of the card.", "worker"),
     Figure("gpu_temperature", "vitte_gpu_temperature_celsius", "Temperature of the card.", "worker"),
+    Figure("photo_cost", "vitte_photo_cost", "What a photo of late cost, by GPU_SECOND_PRICE.", "worker"),
+    Figure("photo_seconds", "vitte_photo_gpu_seconds", "GPU seconds of a photo of late.", "worker"),
     Figure("disk_free", "vitte_disk_free_ratio", "Free share of the disk that a worker runs on.", "worker"),
 )  # fmt: skip
 
@@ -193,13 +195,17 @@ def reason_of(error: object) -> ColumnElement[str]:
     return func.left(func.split_part(func.coalesce(error, "unknown"), ":", 1), 40)
 
 
+#: Columns of `RenderWorker` that are figures of each.
+_OF_WORKERS = (
+    "vram_used", "vram_total", "gpu_load", "gpu_temperature", "disk_free", "photo_cost", "photo_seconds",
+)  # fmt: skip
+
+
 async def _workers(session: AsyncSession, lease: timedelta) -> dict[str, Values]:
     alive = RenderWorker.seen_at > func.clock_timestamp() - lease
     rows = (await session.execute(select(RenderWorker, alive.label("alive")))).all()
     states = {"well": 0, "sick": 0, "silent": 0}
-    values: dict[str, dict[str, float]] = {
-        name: {} for name in ("vram_used", "vram_total", "gpu_load", "gpu_temperature", "disk_free")
-    }
+    values: dict[str, dict[str, float]] = {name: {} for name in _OF_WORKERS}
     for worker, is_alive in rows:
         states["silent" if not is_alive else "sick" if worker.problem else "well"] += 1
         for name, found in values.items():

@@ -172,6 +172,8 @@ class RenderWorker(Base):
     # GPU seconds for one photo, as measured lately, and photos between claim and chat.
     photo_seconds: Mapped[float | None] = mapped_column(Float)
     in_hand: Mapped[int] = mapped_column(Integer, server_default="0")
+    # What those seconds cost, where GPU_SECOND_PRICE says so.
+    photo_cost: Mapped[float | None] = mapped_column(Float)
     # Names of the workflows that it has shown to render (none before it has), and why not the others.
     workflows: Mapped[list[str] | None] = mapped_column(JSONB)
     lacks: Mapped[dict[str, str]] = mapped_column(JSONB, server_default=text("'{}'"))

@@ -40,6 +40,16 @@ class WorkflowSettings(Group):
     workflows_folder: str = ""
 
 
+#: What each back end cannot do without, the ComfyUI of one's own apart.
+NEEDED = {
+    "comfyui": (),
+    "image_api": ("image_api_url",),
+    "runpod": ("runpod_url", "runpod_api_key"),
+    "modal": ("modal_url", "modal_key", "modal_secret"),
+    "replicate": ("replicate_model", "replicate_api_token"),
+}
+
+
 class ComfyUISettings(Group):
     """The worker's ComfyUI or what stands in for one, and its card."""
 
@@ -50,7 +60,7 @@ class ComfyUISettings(Group):
     render_timeout: Seconds = 180
     stall_timeout: Seconds = 120
     gpu_index: Annotated[int, Field(ge=0)] | None = None
-    render_backend: Literal["comfyui", "image_api", "runpod"] = "comfyui"
+    render_backend: Literal["comfyui", "image_api", "runpod", "modal", "replicate"] = "comfyui"
     image_api_url: HttpAddress | None = None
     image_api_key: SecretStr | None = None
     image_api_model: str = ""
@@ -58,27 +68,42 @@ class ComfyUISettings(Group):
     image_api_at_once: Annotated[int, Field(gt=0, le=64)] = 8
     runpod_url: HttpAddress | None = None
     runpod_api_key: SecretStr | None = None
+    modal_url: HttpAddress | None = None
+    modal_key: SecretStr | None = None
+    modal_secret: SecretStr | None = None
+    replicate_url: HttpAddress = "https://api.replicate.com/v1"
+    replicate_api_token: SecretStr | None = None
+    replicate_model: Annotated[str, Field(pattern=r"^([\w.-]+/[\w.-]+|[0-9a-f]{64})?$")] = ""
+    replicate_webhook_url: HttpAddress | None = None
+    replicate_webhook_secret: Annotated[SecretStr, Field(pattern=r"^whsec_")] | None = None
+    #: Money for a second of this worker's GPU, in whatever currency.
+    gpu_second_price: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 0
 
     @model_validator(mode="after")
     def _backend_is_complete(self) -> Self:
         if self.render_backend == "comfyui" and not self.comfyui_url:
             raise ValueError("COMFYUI_URL is not set: set it in the environment or in .env (see .env.example)")
-        if self.render_backend == "image_api" and not self.image_api_url:
-            raise ValueError("RENDER_BACKEND=image_api needs IMAGE_API_URL")
-        if self.render_backend == "runpod" and not (self.runpod_url and self.runpod_api_key):
-            raise ValueError("RENDER_BACKEND=runpod needs RUNPOD_URL and RUNPOD_API_KEY")
+        missing = [name.upper() for name in NEEDED[self.render_backend] if not getattr(self, name)]
+        if missing:
+            raise ValueError(f"RENDER_BACKEND={self.render_backend} needs {' and '.join(missing)}")
+        if bool(self.replicate_webhook_url) != bool(self.replicate_webhook_secret):
+            raise ValueError("REPLICATE_WEBHOOK_URL and REPLICATE_WEBHOOK_SECRET go together")
         return self
 
     @property
     def render_url(self) -> str:
         """Where it renders."""
-        urls = {"comfyui": self.comfyui_url, "image_api": self.image_api_url, "runpod": self.runpod_url}
-        return urls[self.render_backend] or ""
+        return getattr(self, f"{self.render_backend}_url") or ""
+
+    @property
+    def is_overflow(self) -> bool:
+        """Whether it is paid by the second and takes only what others cannot make in time."""
+        return self.render_backend in {"runpod", "modal", "replicate"}
 
     @property
     def has_own_nodes(self) -> bool:
-        """Whether its ComfyUI may have the nodes of generation/comfyui_nodes; RunPod's workers do not."""
-        return self.render_backend == "comfyui"
+        """Whether its ComfyUI may have the nodes of generation/comfyui_nodes: RunPod's image has none."""
+        return self.render_backend in {"comfyui", "modal", "replicate"}
 
 
 class RenderSettings(Group):

@@ -32,7 +32,7 @@ def example() -> dict[str, tuple[str, str]]:
 
 
 #: Variables that compose.yaml reads and no process does.
-COMPOSE_ONLY = {"POSTGRES_PASSWORD", "COMFYUI_IMAGE"}
+COMPOSE_ONLY = {"POSTGRES_PASSWORD", "COMFYUI_IMAGE", "OVERFLOW_BACKEND"}
 
 
 def fields() -> dict[str, Any]:
@@ -174,6 +174,7 @@ def test_secrets_do_not_show_when_settings_are_printed() -> None:
     assert set(secrets) == {
         "s3_access_key", "s3_secret_key", "bot_token", "llm_api_key", "webhook_secret", "runpod_api_key",
         "comfyui_secret", "sentry_dsn", "guard_api_key", "image_api_key", "database_password", "redis_password",
+        "modal_key", "modal_secret", "replicate_api_token", "replicate_webhook_secret",
     }  # fmt: skip
     assert "top-secret" not in repr(SecretStr("top-secret"))
 

@@ -90,8 +90,8 @@ admin-queue =
 admin-worker =
     🖥 { $name } { $throttled }
     { $state }
-    { $gpu }: { $load }, { $temperature } °C, VRAM { $vram } GiB
-    Model { $model }, batch { $batch }, { $seconds } s a photo, in hand { $hands }
+    { $backend } · { $gpu }: { $load }, { $temperature } °C, VRAM { $vram } GiB
+    Model { $model }, batch { $batch }, { $seconds } s a photo{ $cost }, in hand { $hands }
     Renders: { $renders }
     Disk free: { $disk }
     Error: { $error }

@@ -90,8 +90,8 @@ admin-queue =
 admin-worker =
     🖥 { $name } { $throttled }
     { $state }
-    { $gpu }: { $load }, { $temperature } °C, VRAM { $vram } ГиБ
-    Модель { $model }, пачка { $batch }, { $seconds } с на фото, в работе { $hands }
+    { $backend } · { $gpu }: { $load }, { $temperature } °C, VRAM { $vram } ГиБ
+    Модель { $model }, пачка { $batch }, { $seconds } с на фото{ $cost }, в работе { $hands }
     Рисует: { $renders }
     Диск свободен на { $disk }
     Ошибка: { $error }

@@ -1,4 +1,4 @@
-"""What renders photos: a ComfyUI of the worker's own, an engine behind an image API, RunPod's serverless one."""
+"""What renders photos: a ComfyUI of the worker's own, an engine behind an image API, serverless ones."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol

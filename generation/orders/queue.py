@@ -31,8 +31,8 @@ from generation.workflows.workflow import UNMEASURED
 #: Photos at the head of the queue among which a batch is chosen.
 CANDIDATES = 100
 
-#: The back end of workers that are paid by the second.
-OVERFLOW = "runpod"
+#: The back ends of workers that are paid by the second.
+OVERFLOW = ("runpod", "modal", "replicate")
 #: For so long a photo that failed on one worker is left to the others.
 LEFT_TO_OTHERS = timedelta(seconds=20)
 
@@ -128,6 +128,11 @@ async def overflow(session: AsyncSession, *, depth: int, lease: float) -> Litera
     return "free" if own else "everything"
 
 
+async def own_is_idle(session: AsyncSession, *, lease: float) -> bool:
+    """Whether a GPU of our own is well and has nothing in its hands."""
+    return bool(await session.scalar(select(exists().where(*_well(lease), RenderWorker.in_hand == 0))))
+
+
 async def _is_scaled_up(session: AsyncSession) -> bool:
     """Whether an alert wants the overflow to help, however few photos wait by now."""
     fires = exists().where(Alert.action == "scale_up", Alert.fired_at.is_not(None), Alert.ended_at.is_(None))
@@ -164,7 +169,7 @@ def _can_have(renders_all: bool) -> Iterator[ColumnElement[bool]]:
     other = exists().where(alive, may_render, RenderWorker.name != bindparam("worker"))
     if not renders_all:
         yield (Photo.workflow == func.any(bindparam("workflows", type_=ARRAY(String)))) | ~other
-    well = other.where(RenderWorker.problem.is_(None), RenderWorker.backend != OVERFLOW)
+    well = other.where(RenderWorker.problem.is_(None), RenderWorker.backend.not_in(OVERFLOW))
     just_failed_here = (Photo.failures > 0) & (Photo.worker == bindparam("worker"))
     is_recent = Photo.not_before > func.clock_timestamp() - LEFT_TO_OTHERS
     yield ~(just_failed_here & is_recent & well)
@@ -174,7 +179,7 @@ def _well(lease: float) -> tuple[ColumnElement[bool], ...]:
     return (
         RenderWorker.seen_at > func.clock_timestamp() - timedelta(seconds=lease),
         RenderWorker.problem.is_(None),
-        RenderWorker.backend != OVERFLOW,
+        RenderWorker.backend.not_in(OVERFLOW),
     )
 
 

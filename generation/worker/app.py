@@ -16,9 +16,7 @@ from arq import ArqRedis
 
 from generation import figures, storage, worker_registry
 from generation.backends.base import Backend
-from generation.backends.comfyui import ComfyUI
-from generation.backends.image_api import ImageApi
-from generation.backends.runpod import RunPod
+from generation.backends.building import backend_of, routes_of
 from generation.backends.watchdog import Watchdog
 from generation.delivery.picture_check import PictureCheck
 from generation.orders import erasure, jobs
@@ -108,7 +106,7 @@ async def running(
     async with AsyncExitStack() as stack:
         database = Database(settings.database, pool_size=settings.database_connections)
         stack.push_async_callback(database.close)
-        backend = _backend(settings, await stack.enter_async_context(aiohttp.ClientSession()))
+        backend = backend_of(settings, await stack.enter_async_context(aiohttp.ClientSession()), database)
         bot = telegram.connect(settings.bot_token.get_secret_value(), settings.telegram_api_url)
         stack.push_async_callback(bot.session.close)
         await _check_token(bot)
@@ -128,6 +126,7 @@ async def running(
                 snapshot=worker.snapshot,
                 figures=figures.FIGURES,
                 ready=worker.ready,
+                routes=routes_of(backend),
             )
         )
         await stack.enter_async_context(
@@ -212,22 +211,6 @@ def _built(
     )
     worker = GpuWorker(settings, name, database, backend, watchdog, pipeline, renderer, heartbeat, recovery, state)
     return worker, WarmUp(backend, lambda: picker.workflows, settings.warm_up, watchdog, state), prover
-
-
-def _backend(settings: Settings, session: aiohttp.ClientSession) -> Backend:
-    if settings.render_backend == "runpod" and settings.runpod_url and settings.runpod_api_key:
-        return RunPod(session, settings.runpod_url, settings.runpod_api_key.get_secret_value())
-    if settings.render_backend == "image_api":
-        key = settings.image_api_key.get_secret_value() if settings.image_api_key else ""
-        return ImageApi(
-            session,
-            settings.render_url,
-            workflow=settings.image_api_workflow,
-            model=settings.image_api_model,
-            api_key=key,
-            at_once=settings.image_api_at_once,
-        )
-    return ComfyUI(session, settings.render_url, secret=settings.comfyui_secret, stall=settings.stall_timeout)
 
 
 async def _check_token(bot: Bot) -> None:

@@ -157,7 +157,7 @@ def worker_options(
     """Arguments of arq's Worker for these settings; it opens a check of its own unless it is given one."""
     timings = timings or Timings()
     # Overflow workers have a queue of their own: a job that one of them took would be missed by an idle GPU.
-    queue = f"{settings.arq_queue}:overflow" if settings.render_backend == "runpod" else settings.arq_queue
+    queue = f"{settings.arq_queue}:overflow" if settings.is_overflow else settings.arq_queue
     redis = jobs.listening(settings.redis, queue=settings.arq_queue)
     life = ArqLife(settings, timings, partial(redis.listen, queue), signals=signals, picture_check=picture_check)
     return {

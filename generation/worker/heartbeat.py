@@ -109,6 +109,7 @@ class Heartbeat:
             "problem": self._watchdog.problem,
             "model": self._state.model,
             "photo_seconds": self._state.photo_seconds,
+            "photo_cost": (self._state.photo_seconds or 0) * self._settings.gpu_second_price or None,
             "in_hand": len(self._pipeline.held),
             "workflows": None if self._state.workflows is None else sorted(self._state.workflows),
             "lacks": self._state.lacks,

@@ -36,8 +36,9 @@ async def serving(
     snapshot: Callable[[], Awaitable[Snapshot]],
     figures: Sequence[Figure],
     ready: Ready,
+    routes: Sequence[web.RouteDef] = (),
 ) -> AsyncIterator[int]:
-    """Serve while the block runs; yields the port. Port 0 takes any free one, None the usual one.
+    """Serve while the block runs, `routes` as well; yields the port. Port 0 takes any free one, None the usual one.
 
     The usual port that is taken costs the endpoint and not the process: two workers on one machine are common. One
     that was set and is taken stops the start (WrongSettings), for whoever set it asks there how the process is.
@@ -47,6 +48,7 @@ async def serving(
     application.router.add_get("/metrics", endpoint.metrics)
     application.router.add_get("/healthz", endpoint.healthz)
     application.router.add_get("/readyz", endpoint.readyz)
+    application.add_routes(routes)
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     try:

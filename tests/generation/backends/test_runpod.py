@@ -5,6 +5,7 @@ import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -14,6 +15,7 @@ from pydantic import SecretStr
 from sqlalchemy import func, select
 
 from generation import worker_registry
+from generation.backends.http_jobs import Service
 from generation.backends.runpod import RunPod
 from generation.errors import (
     BadImage,
@@ -59,7 +61,11 @@ async def endpoint(tmp_path: Path) -> AsyncIterator[RunPodServer]:
 @pytest_asyncio.fixture
 async def runpod(endpoint: RunPodServer) -> AsyncIterator[RunPod]:
     async with aiohttp.ClientSession() as session:
-        yield RunPod(session, endpoint.url, API_KEY, at_once=2, poll=0.02)
+        yield RunPod(session, service(endpoint, at_once=2, poll=0.02))
+
+
+def service(endpoint: RunPodServer, **changes: Any) -> Service:
+    return Service(endpoint.url, {"Authorization": f"Bearer {API_KEY}"}, **changes)
 
 
 async def render(runpod: RunPod, it: Graph | None = None, *, timeout: float = 10) -> bytes:
@@ -74,7 +80,7 @@ async def test_a_graph_runs_and_its_picture_comes_back(runpod: RunPod) -> None:
 
 async def test_a_wrong_key_makes_the_worker_sick_and_costs_no_photo(endpoint: RunPodServer) -> None:
     async with aiohttp.ClientSession() as session:
-        runpod = RunPod(session, endpoint.url, "wrong", at_once=1)
+        runpod = RunPod(session, Service(endpoint.url, {"Authorization": "Bearer wrong"}))
         for ask in (render(runpod), runpod.check()):
             with pytest.raises(ComfyUIUnreachable, match="401"):
                 await ask
@@ -142,7 +148,7 @@ async def test_an_image_behind_a_link_is_fetched_whole(runpod: RunPod) -> None:
 async def test_a_job_that_no_worker_takes_is_cancelled_and_costs_no_attempt(endpoint: RunPodServer) -> None:
     endpoint.cold_start = 60
     async with aiohttp.ClientSession() as session:
-        runpod = RunPod(session, endpoint.url, API_KEY, poll=0.02, cold_start=0.2)
+        runpod = RunPod(session, service(endpoint, poll=0.02, cold_start=0.2))
         with pytest.raises(ComfyUISick, match="no worker") as raised:
             await render(runpod, timeout=0.1)
     assert not raised.value.counts
