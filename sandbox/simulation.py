@@ -4,6 +4,7 @@ Beside it two others on the same arrivals: first come, first served, and the cus
 worker a GPU that waits a fixed window for a batch to fill).
 """
 
+import copy
 import heapq
 import itertools
 import random
@@ -11,7 +12,7 @@ from bisect import insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from generation.scheduling.batching import Batch, Limits, Loaded, Waiting, choose
+from generation.scheduling.batching import Batch, Limits, Loaded, Wait, Waiting, choose
 from generation.scheduling.cost_model import CostModel
 
 #: Seconds of 1 to 4 photos on an RTX 3090, as the research says (3 is interpolated), and of a swap of models.
@@ -53,6 +54,7 @@ class Gpu:
     graphs: int = 0
     swaps: int = 0
     busy: float = 0
+    others_idle: int = 0
 
 
 @dataclass(slots=True)
@@ -88,11 +90,14 @@ def simulate(
     swap: float = SWAP,
     head_start: float = 3600,
     lead: float = 0,
+    model: CostModel | None = None,
 ) -> Outcome:
-    """Serve all arrivals. A GPU asks `lead` seconds before it is free, and at each arrival while it is idle."""
-    outcome = Outcome(
-        gpus=[Gpu(CostModel({"a": RESEARCH, "b": RESEARCH}, trusted={"a", "b"})) for _ in range(gpus)]
-    )
+    """Serve all arrivals; `model` is what each GPU knows at first.
+
+    A GPU asks `lead` seconds before it is free, and at each arrival while it is idle.
+    """
+    model = model or CostModel({"a": RESEARCH, "b": RESEARCH}, trusted={"a", "b"})
+    outcome = Outcome(gpus=[Gpu(copy.deepcopy(model)) for _ in range(gpus)])
     by_id = dict(enumerate(arrivals))
     tie = itertools.count()
     events: list[tuple[float, int, Gpu | None, int]] = []
@@ -107,6 +112,7 @@ def simulate(
             if not idle:
                 continue
             gpu = idle.pop()
+        gpu.others_idle = len(idle)
         decision = policy(waiting, gpu, now)
         if isinstance(decision, float):
             heapq.heappush(events, (decision, next(tie), gpu, -1))
@@ -154,7 +160,7 @@ def _run(
 # -- policies --------------------------------------------------------------------------------------------
 
 
-def ours(*, model_slice: float = 60, largest: int = 4) -> Policy:
+def ours(*, model_slice: float = 60, largest: int = 4, gpus: int = 1) -> Policy:
     """The product's own choice."""
 
     def policy(waiting: list[Waiting], gpu: Gpu, now: float) -> list[Waiting] | float:
@@ -162,9 +168,14 @@ def ours(*, model_slice: float = 60, largest: int = 4) -> Policy:
         limits = Limits(
             costs={model: gpu.speeds.costs(model)[:largest] for model in ("a", "b")},
             model_slice=model_slice,
-            load=gpu.speeds.load(now),
+            load=gpu.speeds.load(now, sum(gpu.speeds.of(it.workflow, 1) for it in waiting[:100]) / gpus),
+            gpus=gpus,
+            idle=1 + gpu.others_idle,
         )
-        choice = choose(waiting[:100], now, Loaded(gpu.loaded, begins - gpu.loaded_at), limits)
+        loaded = Loaded(gpu.loaded, begins - gpu.loaded_at)
+        choice = choose(waiting[:100], now, loaded, limits, idle=now >= gpu.free_at)
+        if isinstance(choice, Wait):
+            return now + choice.seconds
         return list(choice.photos) if isinstance(choice, Batch) else []
 
     return policy

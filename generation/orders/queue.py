@@ -9,6 +9,7 @@ from typing import Any, Literal
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    BindParameter,
     ColumnElement,
     Interval,
     Result,
@@ -17,11 +18,13 @@ from sqlalchemy import (
     bindparam,
     exists,
     func,
+    literal_column,
     select,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from generation.models import Photo, PhotoStatus, RenderWorker
 from generation.runtime import operator_switches
@@ -59,7 +62,7 @@ async def candidates(
     claimed to be told so. A photo that failed here is left to the others for a while, and so are those `without`.
 
     Rows of id, workflow, orientation, inputs (None for none), premium, alone; rank, since (waiting for a GPU) and
-    now in seconds.
+    now in seconds; others and others_idle, which count the other GPUs of our own.
 
     Nothing is locked, so that no worker waits for another one to choose; `lifecycle.claim` decides who has what.
     """
@@ -79,8 +82,16 @@ async def candidates(
 def _candidates(free_only: bool, renders_all: bool) -> Select[Any]:
     """Built once: to build it takes longer than to run it."""
     is_paused = exists().where(OperatorSwitch.name == operator_switches.QUEUE_PAUSED, OperatorSwitch.value > 0)
+    lease = bindparam("lease", type_=Interval)
+    rendered = aliased(Photo)
+    is_rendering = rendered.status == literal_column(f"'{PhotoStatus.RENDERING.value}'")
+    renders = exists().where(is_rendering, rendered.worker == RenderWorker.name)
+    is_other = RenderWorker.name != bindparam("worker")
+    others = select(func.count()).select_from(RenderWorker).where(*_well(lease), is_other)
     waiting = (
         select(
+            others.scalar_subquery().label("others"),
+            others.where(~renders).scalar_subquery().label("others_idle"),
             Photo.id,
             Photo.workflow,
             Photo.orientation,
@@ -175,9 +186,10 @@ def _can_have(renders_all: bool) -> Iterator[ColumnElement[bool]]:
     yield ~(just_failed_here & is_recent & well)
 
 
-def _well(lease: float) -> tuple[ColumnElement[bool], ...]:
+def _well(lease: float | BindParameter[timedelta]) -> tuple[ColumnElement[bool], ...]:
+    silent_for = timedelta(seconds=lease) if isinstance(lease, int | float) else lease
     return (
-        RenderWorker.seen_at > func.clock_timestamp() - timedelta(seconds=lease),
+        RenderWorker.seen_at > func.clock_timestamp() - silent_for,
         RenderWorker.problem.is_(None),
         RenderWorker.backend.not_in(OVERFLOW),
     )

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 
 #: Photos that are looked at when a batch size is chosen; beyond it only the throughput counts.
 HORIZON = 60
+#: Where a full batch costs no more than so many times one photo, company is worth a wait of an idle GPU, for so
+#: large a share of one photo's time (docs/benchmarks.md).
+NEARLY_FREE = 1.34
+COMPANY = 0.15
 #: Share of the GPU's time from which on it counts as saturated. Waits grow without bound as it nears 1.
 SATURATED = 0.95
 
@@ -44,12 +48,15 @@ class Limits:
 
     `costs` gives for each workflow what a graph of 1, 2, ... photos takes; its length is the largest batch.
     `load` is the share of the GPU's time that photos one by one would have taken lately (1 or more: saturated).
+    `gpus` share the queue; `idle` of them have nothing to do, this one included.
     """
 
     costs: Mapping[str, Sequence[float]]
     model_slice: float = 60
     window: float = 0
     load: float = 0
+    gpus: int = 1
+    idle: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,33 +91,50 @@ def choose(
     first = _first(waiting, loaded, limits)
     costs = limits.costs[first.workflow]
     group = [first, *sorted(_company(first, waiting), key=lambda photo: not photo.premium)]
-    size = best_size(len(group), costs, limits.load)
+    size = best_size(len(group), costs, limits.load, gpus=limits.gpus, idle=limits.idle)
     photos = tuple(group[:size])
-    if idle and limits.window and len(photos) < len(costs) and not any(photo.premium for photo in photos):
-        left = first.since + limits.window - now
+    if idle and len(photos) < len(costs) and not any(photo.premium for photo in photos):
+        left = first.since + max(limits.window, _worth(len(photos), costs, limits.load)) - now
         if left > 0:
             return Wait(left)
     return Batch(photos, tuple(group[size:]))
 
 
-def best_size(waiting: int, costs: Sequence[float], load: float = 0) -> int:
+def _worth(photos: int, costs: Sequence[float], load: float) -> float:
+    """Seconds that an idle GPU should wait for so many photos to get company.
+
+    One more costs nothing then, and if it came a moment later it would wait for a whole graph. As many as come
+    while one renders (the load, since one by one they would take that long) are worth the wait of as many.
+    """
+    return COMPANY * costs[0] if costs[-1] <= NEARLY_FREE * costs[0] and load >= photos else 0.0
+
+
+def best_size(waiting: int, costs: Sequence[float], load: float = 0, *, gpus: int = 1, idle: int = 1) -> int:
     """How many of so many equal photos to render at once, so that together they wait least.
 
     Without a gain the answer is one: in a batch the first would wait for the last. With a gain it depends on who
     waits behind, and that includes those who come meanwhile: under load the size that gives most photos a second
-    wins. Ties go to the smaller batch.
+    wins. Where other GPUs are idle, or soon will be, they take their share. Ties go to the smaller batch.
     """
     in_view = min(HORIZON, round(waiting / max(1 - load, 1 - SATURATED))) if load < SATURATED else HORIZON
     sizes = range(1, min(waiting, len(costs)) + 1)
-    return min(sizes, key=lambda size: _total_wait(max(in_view, waiting), size, costs))
+    begins = [max(0, number - idle + 1) * costs[0] / gpus for number in range(gpus)]
+    return min(sizes, key=lambda size: _total_wait(max(in_view, waiting), size, costs, begins))
 
 
-def _total_wait(photos: int, size: int, costs: Sequence[float]) -> float:
-    """Seconds that so many photos wait in sum, each until its batch of `size` is done."""
-    full, rest = divmod(photos, size)
-    total = size * costs[size - 1] * full * (full + 1) / 2
-    if rest:
-        total += rest * (full * costs[size - 1] + costs[rest - 1])
+def _total_wait(photos: int, size: int, costs: Sequence[float], begins: Sequence[float]) -> float:
+    """Seconds that so many photos wait in sum, each until its batch of `size` is done.
+
+    The GPUs become free at `begins` and render one batch after the other; those that are busy now are taken to be
+    somewhere in the middle of one photo.
+    """
+    total, left, number = 0.0, photos, 0
+    while left > 0:
+        batch = min(size, left)
+        round_, gpu = divmod(number, len(begins))
+        total += batch * (begins[gpu] + round_ * costs[size - 1] + costs[batch - 1])
+        left -= batch
+        number += 1
     return total
 
 

@@ -8,7 +8,7 @@ NEWEST = 0.3
 #: A batch that is slower than its prior by more than this factor contradicts it.
 TOLERANCE = 1.5
 #: The load is remembered over about so many renders.
-MEMORY = 12
+MEMORY = 20
 
 
 class CostModel:
@@ -28,6 +28,7 @@ class CostModel:
         self.swap = 0.0
         self._work = 0.0
         self._work_at = 0.0
+        self._began: float | None = None
 
     def use(self, priors: Mapping[str, Sequence[float]], trusted: Collection[str]) -> None:
         """Other workflows from now on; what was measured of one whose graph costs something else is forgotten."""
@@ -40,7 +41,9 @@ class CostModel:
         self._trusted = trusted
 
     def costs(self, workflow: str) -> list[float]:
-        """Seconds of a graph by batch size: as measured, else the prior at the scale of what was measured.
+        """Seconds of a graph by batch size: as measured, or between the measured sizes around it, or as the prior.
+
+        The prior is taken at the scale of what was measured.
 
         Where priors cannot be trusted, or a batch was slower than they say, there are no batches before one photo
         alone was measured: only beside it does a batch show its gain.
@@ -49,11 +52,16 @@ class CostModel:
         is_right = workflow in self._trusted and scale <= TOLERANCE
         is_calibrated = is_right or (workflow, 1) in self._measured
         priors = self._priors[workflow][: self._largest.get(workflow) if is_calibrated else 1]
+        measured = {size: self._measured[workflow, size] for size in self._sizes(workflow)}
         costs: list[float] = []
         for size, prior in reversed(list(enumerate(priors, start=1))):
             # Fewer photos never take longer than more of them.
-            costs.insert(0, self._measured.get((workflow, size), min([prior * scale, *costs[:1]])))
+            guess = min([_between(measured, size) or prior * scale, *costs[:1]])
+            costs.insert(0, measured.get(size, guess))
         return costs
+
+    def _sizes(self, workflow: str) -> list[int]:
+        return [size for name, size in self._measured if name == workflow]
 
     def knows(self, workflow: str, size: int, *, swaps: bool) -> bool:
         """Whether such a graph was measured on this GPU."""
@@ -84,15 +92,33 @@ class CostModel:
 
     def claimed(self, workflow: str, photos: int, now: float) -> None:
         """Count photos into the load. `now` is any clock in seconds that never jumps."""
+        self._began = now if self._began is None else self._began
         self._work = self._faded(now) + photos * self.of(workflow, 1)
         self._work_at = now
 
-    def load(self, now: float) -> float:
-        """Share of the GPU's time that the photos of late would have taken one by one; 1 is all of it."""
-        return self._faded(now) / self._memory()
+    def load(self, now: float, waiting: float = 0) -> float:
+        """Share of the GPU's time that the photos of late would have taken one by one; 1 is all of it.
+
+        `waiting`: seconds that those in the queue would take, for they have come as well. A worker that has just
+        begun has seen less than its memory holds, and is told so by no more than the time of one photo.
+        """
+        memory = self._memory()
+        if self._began is None:
+            self._began = now
+        seen = memory * (1 - math.exp((self._began - now) / memory))
+        return (self._faded(now) + waiting) / max(seen, memory / MEMORY)
 
     def _faded(self, now: float) -> float:
         return self._work * math.exp((self._work_at - now) / self._memory())
 
     def _memory(self) -> float:
         return MEMORY * max(self.of(workflow, 1) for workflow in self._priors)
+
+
+def _between(measured: Mapping[int, float], size: int) -> float | None:
+    """On the straight line between the measured sizes around this one; None where there are not both."""
+    below = max((it for it in measured if it < size), default=None)
+    above = min((it for it in measured if it > size), default=None)
+    if below is None or above is None:
+        return None
+    return measured[below] + (measured[above] - measured[below]) * (size - below) / (above - below)

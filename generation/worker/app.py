@@ -210,7 +210,10 @@ def _built(
         settings, database, redis, bot, every=timings.sweep_every, judges_until=contact.judges_until
     )
     worker = GpuWorker(settings, name, database, backend, watchdog, pipeline, renderer, heartbeat, recovery, state)
-    return worker, WarmUp(backend, lambda: picker.workflows, settings.warm_up, watchdog, state), prover
+    warm_up = WarmUp(
+        backend, lambda: picker.workflows, settings.warm_up, watchdog, state, learn=picker.costs.measured
+    )
+    return worker, warm_up, prover
 
 
 async def _check_token(bot: Bot) -> None:

@@ -10,7 +10,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from sandbox.bench import bot, database, figures, idle
+from sandbox.bench import bot, database, figures, idle, scheduling
 from sandbox.bench.figures import Figure
 from sandbox.cluster import servers
 
@@ -23,6 +23,7 @@ PARTS = {
     "gains": figures.gains,
     "database": database.measure,
     "idle": idle.measure,
+    "scheduling": scheduling.measure,
     "bot": bot.measure,
 }
 

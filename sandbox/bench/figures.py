@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import math
 import random
 import shutil
 import statistics
@@ -21,6 +22,8 @@ from sandbox.simulation import RESEARCH, SWAP, Arrival, bursts, poisson
 SCALE = 10.0
 #: Our 100 ms before the end of a graph are not scaled down: what they must cover does not shrink.
 LEAD = 0.03
+#: Cold runs of each world of `gains`.
+GAIN_RUNS = 5
 WORKFLOWS = workflow.load_all(FOLDER)
 
 
@@ -250,21 +253,31 @@ def _fairness(ran: dict[str, Ran], arrivals: list[Arrival]) -> list[Figure]:
 
 
 async def gains(servers: Servers) -> AsyncIterator[Figure]:
-    """Mean wait against the research's design in the worlds that people argue about, at 75 % load."""
+    """Mean wait against the research's design in the worlds that people argue about, at 75 % load.
+
+    Cold workers on other arrivals each time; the target is missed where the interval lies above 1.
+    """
     worlds = (1.0, 1.3, 4.0)
     for shape, arrive in (("steady", poisson), ("bursts", bursts)):
-        orders = [scaled(arrive(32, 0.75 * gain / RESEARCH[0], rng=random.Random(7), premium=0)) for gain in worlds]
-        runs = [
-            compare(servers, arrivals, ("ours", "research"), gain=gain)
-            for gain, arrivals in zip(worlds, orders, strict=True)
-        ]
-        for gain, ran in zip(worlds, await asyncio.gather(*runs), strict=True):
-            ratio = ran["ours"].mean / ran["research"].mean
+        logs: dict[float, list[float]] = {gain: [] for gain in worlds}
+        for seed in range(GAIN_RUNS):
+            rng = random.Random(seed)
+            orders = [scaled(arrive(32, 0.75 * gain / RESEARCH[0], rng=rng, premium=0)) for gain in worlds]
+            runs = [
+                compare(servers, arrivals, ("ours", "research"), gain=gain)
+                for gain, arrivals in zip(worlds, orders, strict=True)
+            ]
+            for gain, ran in zip(worlds, await asyncio.gather(*runs), strict=True):
+                logs[gain].append(math.log(ran["ours"].mean / ran["research"].mean))
+        for gain in worlds:
+            mean = statistics.fmean(logs[gain])
+            half = 1.96 * statistics.stdev(logs[gain]) / math.sqrt(GAIN_RUNS)
+            low, high = math.exp(mean - half), math.exp(mean + half)
             yield Figure(
                 name=f"batches of 4 gain {gain:g}x, {shape}: mean wait, ours / research",
-                value=ratio,
+                value=math.exp(mean),
                 unit="ratio",
                 target="<= 1.0",
-                met=ratio <= 1.0,
-                note=f"{ran['ours'].mean:.1f} s and {ran['research'].mean:.1f} s",
+                met=low <= 1.0,
+                note=f"95 % interval {low:.3f} to {high:.3f}, {GAIN_RUNS} runs",
             )

@@ -99,11 +99,14 @@ class BatchPicker:
         if not rows:
             return None
         waiting = [self._waiting(row) for row in rows]
+        work = sum(self._costs(photo.workflow)[0] for photo in waiting)
         limits = Limits(
             costs={photo.workflow: self._costs(photo.workflow) for photo in waiting},
             model_slice=self._settings.model_slice,
             window=self._settings.batch_window,
-            load=self.costs.load(time.monotonic()),
+            load=self.costs.load(time.monotonic(), work / (1 + rows[0].others)),
+            gpus=1 + rows[0].others,
+            idle=1 + rows[0].others_idle,
         )
         return batching.choose(waiting, float(rows[0].now), loaded, limits, idle=idle)
 

@@ -1,7 +1,11 @@
-"""Renders each named workflow once as soon as ComfyUI is well, so that no person pays for loading and compiling."""
+"""Renders each named workflow once as soon as ComfyUI is well, so that no person pays for loading and compiling.
+
+What one photo and a full batch take is known from it as well, before anybody's photo is put into a batch.
+"""
 
 import asyncio
 import random
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 
@@ -38,7 +42,9 @@ class WarmUp:
         names: Sequence[str],
         watchdog: Watchdog,
         state: WorkerState,
+        learn: Callable[[str, int, float], None],
     ) -> None:
+        """`learn` hears of a workflow, a batch size and its seconds, its model loaded and compiled."""
         if unknown := sorted(set(names) - workflows().keys()):
             raise WrongSettings(f"WARM_UP is wrong: there is no workflow {', '.join(unknown)}.")
         self._backend = backend
@@ -47,6 +53,7 @@ class WarmUp:
         self._names = tuple(reversed(names)) if backend.one_after_another else ()
         self._watchdog = watchdog
         self._state = state
+        self._learn = learn
         if not self._names:
             state.warm.set()
 
@@ -65,10 +72,13 @@ class WarmUp:
         for workflow in (workflows[name] for name in self._names if name in workflows):
             # Each size is compiled by itself, of pictures and of batches.
             for count in sorted({1, len(workflow.seconds())}):
-                for orientation in Orientation:
-                    await self._render(workflow, orientation, count)
+                seconds = [await self._render(workflow, orientation, count) for orientation in Orientation]
+                # The first one loads and compiles.
+                if len(seconds) > 1 and seconds[-1]:
+                    self._learn(workflow.name, count, seconds[-1])
 
-    async def _render(self, workflow: Workflow, orientation: Orientation, count: int) -> None:
+    async def _render(self, workflow: Workflow, orientation: Orientation, count: int) -> float | None:
+        """Seconds that it took; None when it failed."""
         fillings = [
             Filling(
                 prompt=PROMPT,
@@ -80,6 +90,7 @@ class WarmUp:
             )
             for _ in range(count)
         ]
+        began = time.monotonic()
         try:
             graph, _ = workflow.fill(fillings)
             rendered = await self._backend.render(
@@ -87,5 +98,6 @@ class WarmUp:
             )
         except GenerationError as error:
             log.warning("warm_up.failed", workflow=workflow.name, error=f"{type(error).__name__}: {error}")
-        else:
-            log.info("warm_up.done", workflow=workflow.name, photos=count, seconds=rendered.seconds)
+            return None
+        log.info("warm_up.done", workflow=workflow.name, photos=count, seconds=rendered.seconds)
+        return rendered.seconds or time.monotonic() - began

@@ -187,3 +187,24 @@ def test_everybody_is_served_in_the_end_and_the_oldest_within_a_slice(
         left = [it for it in left if it not in batch.photos]
         now += seconds
     assert left == []
+
+
+ONE_THIRD_MORE = (8.5, 15.5, 21.3, 26.2)
+
+
+def test_a_batch_leaves_idle_gpus_their_share() -> None:
+    assert best_size(8, ONE_THIRD_MORE, load=0.3) > 1
+    assert best_size(8, ONE_THIRD_MORE, load=0.3, gpus=8, idle=8) == 1
+    # They are all busy for long, and company is free: this one takes all.
+    assert best_size(4, FREE_COMPANY, gpus=4, idle=1) == 4
+
+
+def test_where_company_is_free_an_idle_gpu_waits_a_moment_for_it_unless_premium_waits() -> None:
+    limits = Limits(costs={"a": FREE_COMPANY}, load=1.5)
+    assert choose([photo(1)], NOW, Loaded(), limits, idle=True) == Wait(1.5)
+    assert isinstance(choose([photo(1, waited=2)], NOW, Loaded(), limits, idle=True), Batch)
+    assert isinstance(choose([photo(1, head_start=60)], NOW, Loaded(), limits, idle=True), Batch)
+    quiet = Limits(costs={"a": FREE_COMPANY}, load=0.5)
+    assert isinstance(choose([photo(1)], NOW, Loaded(), quiet, idle=True), Batch)
+    dear = Limits(costs={"a": ONE_THIRD_MORE}, load=1.5)
+    assert isinstance(choose([photo(1)], NOW, Loaded(), dear, idle=True), Batch)

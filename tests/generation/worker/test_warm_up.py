@@ -30,8 +30,12 @@ async def test_each_size_once_and_the_first_name_last(
     settings: ProductSettings, bucket: Storage, comfyui: ComfyUIServer
 ) -> None:
     warm = settings.model_copy(update={"warm_up": ("z-image-turbo", "sdxl")})
-    async with worker_running(warm):
+    async with worker_running(warm) as worker:
         graphs = await rendered(comfyui, 4)
+        costs = worker.ctx["worker"].renderer._picker.costs
+        async with asyncio.timeout(20):
+            while not costs.knows("z-image-turbo", 1, swaps=False):
+                await asyncio.sleep(0.02)
     assert all(PROMPT in graph for graph in graphs)
     assert ["sd_xl" in graph for graph in graphs] == [True, True, False, False]
     assert comfyui.executor.loaded_model == "z_image_turbo_bf16.safetensors"
@@ -61,7 +65,7 @@ async def test_one_that_fails_is_left_and_keeps_nothing_up(
 
 def test_an_unknown_name_stops_the_start_with_a_sentence() -> None:
     with pytest.raises(WrongSettings, match=r"WARM_UP is wrong: there is no workflow gone\."):
-        WarmUp(Mock(), workflow.load_all, ("sdxl", "gone"), Mock(), WorkerState())
+        WarmUp(Mock(), workflow.load_all, ("sdxl", "gone"), Mock(), WorkerState(), Mock())
 
 
 async def test_a_photo_waits_until_the_card_is_warm_and_is_made_then(
