@@ -164,7 +164,7 @@ def _built(
     picker = BatchPicker(
         settings=settings, worker=name, database=database, backend=backend, workflows=workflows, state=state
     )
-    prover = Prover(backend, lambda: picker.workflows, state, renders=settings.probe_workflows)
+    prover = Prover(backend, lambda: picker.workflows, state, renders=settings.probe_workflows, use=picker.use)
     watchdog = Watchdog(
         backend,
         opened,

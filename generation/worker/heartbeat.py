@@ -114,7 +114,7 @@ class Heartbeat:
             "workflows": None if self._state.workflows is None else sorted(self._state.workflows),
             "lacks": self._state.lacks,
             "foreign_graphs": card.foreign_graphs,
-            "warning": "; ".join(card.warnings) or None,
+            "warning": "; ".join([*card.warnings, *self._state.switched_off]) or None,
             "batch_size": self._state.batch_size,
             "gpu_name": card.name,
             "vram_used": card.vram_used,
@@ -177,6 +177,7 @@ class Heartbeat:
             log.error("worker.files_refused", error=str(error))
             self._state.note_error(f"reload refused: {error}")
             return wanted
+        self._state.switched_off = []
         self._picker.use(workflows)
         self._watchdog.prove_again()
         self.rules, self._throttle = rules, alert_rules.Throttle(rules)

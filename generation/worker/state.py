@@ -25,6 +25,8 @@ class WorkerState:
     #: the rest.
     workflows: frozenset[str] | None = None
     lacks: dict[str, str] = field(default_factory=dict)
+    #: Written by the prover: switches that this ComfyUI cannot do, a sentence each.
+    switched_off: list[str] = field(default_factory=list)
     #: What last went wrong here, for operators; written by `note_error`.
     last_error: str | None = None
     last_error_at: datetime | None = None

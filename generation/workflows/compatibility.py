@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from generation.workflows.workflow import Workflow
+from generation.workflows.workflow import Workflow, load
 
 ObjectInfo = Mapping[str, Mapping[str, Any]]
 
@@ -26,6 +26,21 @@ def problems(workflow: Workflow, object_info: ObjectInfo) -> Iterator[str]:
                 yield f"{workflow.name}: node {node} ({kind}) has no input {name} in this ComfyUI"
             elif unknown := _unknown_choice(known[name], value):
                 yield f"{workflow.name}: node {node} ({kind}): {name} {unknown}"
+
+
+def fitted(workflow: Workflow, object_info: ObjectInfo) -> tuple[Workflow, list[str]]:
+    """The workflow without the switches that this ComfyUI lacks nodes or files for, and a sentence for each."""
+    found, why = workflow, []
+    for name in sorted(workflow.on):
+        before = list(problems(found, object_info))
+        if not before or workflow.path is None:
+            break
+        without = load(workflow.path, {each: each in found.on - {name} for each in workflow.switches})
+        gone = [sentence for sentence in before if sentence not in set(problems(without, object_info))]
+        if gone:
+            found = without
+            why.append(f"{gone[0]}: switch {name} is off")
+    return found, why
 
 
 def choice_problem(workflow: Workflow, name: str, value: object, object_info: ObjectInfo) -> str:

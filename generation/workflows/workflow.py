@@ -61,8 +61,19 @@ class Asked:
 class Workflow:
     """One ComfyUI graph and where its inputs are. Immutable; shared by all photos."""
 
-    def __init__(self, name: str, description: Description, graph: Graph) -> None:
+    def __init__(
+        self,
+        name: str,
+        description: Description,
+        graph: Graph,
+        *,
+        path: Path | None = None,
+        on: frozenset[str] = frozenset(),
+    ) -> None:
+        """`path` is its TOML file, and `on` are the switches that are turned on in it."""
         self.name = name
+        self.path = path
+        self.on = on
         self.output = description.output
         self.sizes = description.sizes
         self._inputs = description.inputs
@@ -246,7 +257,8 @@ def load(path: Path, turned: Mapping[str, bool] = MappingProxyType({})) -> Workf
         file.switched(file.alone(name)).check()
     wanted = file.switched(turned)
     wanted.check()
-    return Workflow(path.stem, wanted.description, wanted.graph)
+    on = frozenset(name for name, switch in file.description.switches.items() if turned.get(name, switch.on))
+    return Workflow(path.stem, wanted.description, wanted.graph, path=path, on=on)
 
 
 def _without_own_nodes(path: Path) -> dict[str, bool]:

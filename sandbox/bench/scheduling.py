@@ -62,8 +62,8 @@ async def measure(_servers: Servers) -> AsyncIterator[Figure]:
             name=f"simulation, {said}: worse than others, of {len(ratios)} comparisons",
             value=len(worse),
             unit="",
-            # Of equals, 2.5 % look worse by chance. Who does not know what batches cost, or how long other GPUs will
-            # be busy, cannot be as good in every world: those rows are stated.
+            # Of equals, 2.5 % look worse by chance. Who does not know what batches cost, or how long other GPUs
+            # will be busy, cannot be as good in every world: those rows are stated.
             target=f"<= {len(ratios) // 40}" if knows and gpus == 1 else "stated",
             met=len(worse) <= len(ratios) // 40 if knows and gpus == 1 else None,
             note=note,

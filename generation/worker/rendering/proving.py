@@ -11,7 +11,7 @@ from generation.backends.base import Backend
 from generation.errors import BadImage, ComfyUIError, ComfyUISick, GraphRejected, RenderFailed
 from generation.models import Orientation
 from generation.worker.state import WorkerState
-from generation.workflows.compatibility import ObjectInfo, problems
+from generation.workflows.compatibility import ObjectInfo, fitted, problems
 from generation.workflows.workflow import Filling, Workflow
 
 log = structlog.get_logger(__name__)
@@ -37,8 +37,13 @@ class Prover:
         state: WorkerState,
         *,
         renders: bool,
+        use: Callable[[Mapping[str, Workflow]], None],
     ) -> None:
-        """`renders`: tiny pictures are made, and not only nodes and files compared."""
+        """`renders`: tiny pictures are made, and not only nodes and files compared.
+
+        `use` is told of the workflows without the switches that this ComfyUI cannot do.
+        """
+        self._use = use
         self._renders = renders
         self._backend = backend
         self._workflows = workflows
@@ -46,8 +51,9 @@ class Prover:
 
     async def prove(self) -> None:
         """Raise a ComfyUIError when nothing can be rendered, or nobody can tell."""
-        workflows = self._workflows()
         known = await self._backend.object_info()
+        self._fit(known)
+        workflows = self._workflows()
         found = {name: await self._found(workflow, known) for name, workflow in workflows.items()}
         self._note({name: shown.why for name, shown in found.items() if shown.why})
         if any(shown.rendered for shown in found.values()):
@@ -56,6 +62,17 @@ class Prover:
         for shown in sorted(found.values(), key=lambda shown: not shown.failed):
             if shown.why:
                 raise ComfyUISick(f"it can render nothing: {shown.why}")
+
+    def _fit(self, known: ObjectInfo | None) -> None:
+        """An optimisation that is missing here must not cost the workflow."""
+        if known is None:
+            return
+        found = {name: fitted(workflow, known) for name, workflow in self._workflows().items()}
+        why = [sentence for _, sentences in found.values() for sentence in sentences]
+        if why:
+            log.warning("worker.switches_off", why=why)
+            self._state.switched_off = why
+            self._use({name: workflow for name, (workflow, _) in found.items()})
 
     async def look_again(self) -> None:
         """Whether what could not be rendered can be by now: a file was brought, or a node installed."""
