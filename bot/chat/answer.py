@@ -23,7 +23,8 @@ from bot.llm.metered import MeteredModel, OverBudget
 from bot.llm.text_analysis import TextAnalyzer
 from bot.llm.text_reader import AnswerAnalysis
 from bot.models import Dialogue, Message, Role
-from bot.personas.scene import Scene, split_answer
+from bot.personas.scene import Scene
+from bot.personas.speech import split_answer
 from bot.photos.service import PhotoService
 from bot.settings import Settings
 from bot.telegram.callbacks import ShowPremium
@@ -66,7 +67,7 @@ class AnswerWriter:
         try:
             async with showing(self.bot, chat_id, "typing"):
                 raw = await self._ask(turn, interruption)
-                if raw is not None and not split_answer(raw)[0]:
+                if raw is not None and not split_answer(raw, turn.persona.names)[0]:
                     # A scene line and not a word: once more.
                     raw = await self._ask(turn, interruption)
         except OverBudget:
@@ -90,7 +91,7 @@ class AnswerWriter:
         if turn.rewrites:
             # No message follows that would take a draft away.
             return await model.answer(turn.person.id, turn.request)
-        async with self.drafts.showing(chat_id, turn.incoming.message_id or 1) as on_text:
+        async with self.drafts.showing(chat_id, turn.incoming.message_id or 1, turn.persona.names) as on_text:
             answering = asyncio.create_task(model.answer(turn.person.id, turn.request, on_text))
             interrupted = asyncio.create_task(self._wrote_more(turn, interruption))
             try:
@@ -186,7 +187,7 @@ class AnswerWriter:
 
     async def _read(self, turn: Turn, raw: str) -> tuple[str, Scene | None, AnswerAnalysis, bool]:
         """The words, the scene line, what they say; and whether a harmless sentence replaced them all."""
-        text, spoken = split_answer(raw)
+        text, spoken = split_answer(raw, turn.persona.names)
         analysis = await self.text_analyzer.answer(text, person_text=turn.said)
         gave_away = prompts.gives_away(text)
         if not analysis.refusal and not gave_away:

@@ -5,8 +5,7 @@ Bot API server that does not know them costs one try.
 """
 
 import asyncio
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
@@ -22,11 +21,8 @@ log = structlog.get_logger(__name__)
 INTERVAL = 1.0
 #: The first one comes earlier; a shorter answer needs none.
 FIRST = 0.5
-#: A last line that may become the scene line or a picture in Markdown is not shown yet.
-_HIDDEN_TAIL = re.compile(r"(?:\n|^)[ \t>*_`]*(?:[\[<({`]|!\[|scene\b)[^\n]*$", re.IGNORECASE)
-
-#: What of a partial text may be shown; reading it takes a thread.
-Showable = Callable[[str], Awaitable[str]]
+#: What of a partial text may be shown, given the names that the persona goes by; reading it takes a process.
+Showable = Callable[[str, Sequence[str]], Awaitable[str]]
 
 
 class Drafts:
@@ -39,21 +35,24 @@ class Drafts:
         self._paused_until = 0.0
 
     @asynccontextmanager
-    async def showing(self, chat_id: int, draft_id: int) -> AsyncIterator[OnText]:
-        """Within the block, what is given to the yielded function appears in the chat."""
+    async def showing(self, chat_id: int, draft_id: int, names: Sequence[str] = ()) -> AsyncIterator[OnText]:
+        """Within the block, what is given to the yielded function appears in the chat.
+
+        `names` are those of the persona.
+        """
         writing = _Writing()
-        task = asyncio.create_task(self._show(chat_id, draft_id, writing))
+        task = asyncio.create_task(self._show(chat_id, draft_id, names, writing))
         try:
             yield writing.more
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _show(self, chat_id: int, draft_id: int, writing: "_Writing") -> None:
+    async def _show(self, chat_id: int, draft_id: int, names: Sequence[str], writing: "_Writing") -> None:
         shown = ""
         await asyncio.sleep(FIRST)
         while not self._unknown_to_server:
-            text = await self._showable(without_hidden_tail(await writing.news()))
+            text = await self._showable(await writing.news(), names)
             if text and text != shown and asyncio.get_running_loop().time() >= self._paused_until:
                 shown = text
                 await self._send(chat_id, draft_id, text[-MAX_TEXT // 2 :])
@@ -89,8 +88,3 @@ class _Writing:
         await self._changed.wait()
         self._changed.clear()
         return self._text
-
-
-def without_hidden_tail(text: str) -> str:
-    """A partial text without a last line that may become something else than words."""
-    return _HIDDEN_TAIL.sub("", text).rstrip()

@@ -22,7 +22,7 @@ from bot.llm.metered import MeteredModel
 from bot.llm.text_analysis import TextAnalyzer
 from bot.models import Dialogue, Message, Person, Role
 from bot.personas.catalog import PersonaCatalog
-from bot.personas.scene import split_answer
+from bot.personas.speech import split_answer
 from bot.settings import Settings
 from bot.telegram.callbacks import ShowPremium, StopWriting
 from bot.telegram.messages import keyboard
@@ -104,7 +104,7 @@ class ProactiveMessages:
                 return
             request = await gather(session, self.settings, person, dialogue, persona, first_words=True)
             newest = await dialogues.last(session, dialogue.id)
-        text, _ = split_answer(await self.language_model.answer(person.id, request))
+        text, _ = split_answer(await self.language_model.answer(person.id, request), persona.names)
         analysis = await self.text_analyzer.answer(text, person_text="")
         # Nobody asked for it: what is not quite right is left out, and no photo is promised.
         if analysis.refusal or analysis.promise or prompts.gives_away(text) or not text:

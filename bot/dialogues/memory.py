@@ -12,7 +12,7 @@ from bot.llm.client import LanguageModelUnavailable
 from bot.llm.metered import MeteredModel
 from bot.llm.text_analysis import TextAnalyzer
 from bot.models import Dialogue, Fact, Person
-from bot.personas.scene import split_answer
+from bot.personas.speech import machine_free, split_answer
 from bot.settings import Settings
 from generation.runtime import database
 from generation.runtime.database import Database
@@ -114,7 +114,8 @@ class Memory:
         found: list[str] = []
         if room > 0:
             request = prompts.for_facts(known, fresh, most=room, budget=allowed.memory_tokens)
-            found = prompts.facts_of(await self._language_model.answer(dialogue.person_id, request), most=room)
+            answer = machine_free(await self._language_model.answer(dialogue.person_id, request))
+            found = prompts.facts_of(answer, most=room)
         kept = [text for text in found if not await self._text_analyzer.refusal_of(text)]
         async with self._database.unit() as session:
             # Somebody who had everything deleted meanwhile is not remembered.

@@ -91,9 +91,12 @@ class TextAnalyzer:
         )
         return replace(analysis, refusal=Refusal.MINORS) if _minors(harm, child=analysis.child) else analysis
 
-    async def showable(self, text: str) -> str:
-        """What of a half-written answer may be seen: nothing that is refused, and no promise of a photo yet."""
-        return await self._read(TextReader.showable, text)
+    async def showable(self, text: str, names: Sequence[str] = ()) -> str:
+        """What of a half-written answer may be seen: nothing that is refused, and no promise of a photo yet.
+
+        `names` are those that the persona goes by.
+        """
+        return await self._read(TextReader.showable, text, *((tuple(names),) if names else ()))
 
     async def refusal_of(self, text: str) -> Refusal | None:
         """Whether words that will be kept, such as a fact, are refused."""

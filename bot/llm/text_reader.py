@@ -11,7 +11,7 @@ from itertools import takewhile
 from typing import Any, TypeVar
 
 from bot.llm.prompts import gives_away
-from bot.personas.scene import split_answer
+from bot.personas import speech
 from triggers.detection.detectors import NEARLY, SURE, Detectors, Task
 from triggers.detection.patterns import promises_plainly
 from triggers.model.embedding import Embedder
@@ -139,9 +139,9 @@ class TextReader:
             child=signs.child,
         )
 
-    def showable(self, text: str) -> str:
+    def showable(self, text: str, names: Sequence[str] = ()) -> str:
         """What of a half-written answer may be seen."""
-        text = split_answer(text)[0]
+        text = speech.showable(text, names)
         if self._quick_policy.check_answer(text) or gives_away(text):
             return ""
         pieces = _PIECE.findall(text)

@@ -21,7 +21,7 @@ from generation.figures import history
 from generation.runtime import operator_switches
 from generation.runtime.database import CONNECTION_ERRORS, Database, Lock, is_permanent
 from generation.runtime.models import Alert
-from generation.runtime.monitoring import alert_rules
+from generation.runtime.monitoring import alert_rules, turns
 from generation.runtime.monitoring.alert_rules import OK, Action, Rule, Rules, State
 from generation.runtime.monitoring.figures import Snapshot
 
@@ -92,7 +92,7 @@ class Alerting:
         """Alerts that began or ended with this look; nothing where another replica looks, or has just looked."""
         async with self._database.autocommit() as session:
             # A little less than a pause: a replica that is early by a moment keeps its turn.
-            if not await operator_switches.take_turn(session, operator_switches.ALERTS, self._every * 0.8):
+            if not await turns.take(session, turns.ALERTS, self._every * 0.8):
                 return [], None
         async with self._database.unit() as session:
             if not await session.scalar(select(func.pg_try_advisory_xact_lock(Lock.ALERTS))):

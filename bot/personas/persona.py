@@ -128,6 +128,11 @@ class Persona(_Data):
                 raise ValueError(f"story {key}: atmosphere {story.scene.atmosphere!r} is not among [atmospheres]")
         return self
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those that she goes by."""
+        return tuple(dict.fromkeys((self.name.en, self.name.ru)))
+
     def story(self, key: str) -> Story:
         """A story by key; the first one where the key is gone from the file."""
         return self.stories.get(key) or next(iter(self.stories.values()))

@@ -3,12 +3,12 @@
     [scene] {"place": "...", "outfit": "...", "light": "...", "atmosphere": "...",
              "action": "...", "camera": "...", "mood": "...", "visual": true, "asked": false, "promised": false}
 
-(in one line). The person never sees it, whatever shape the model gave it. A model that gives none still works:
-the lasting scene goes on, and what the text itself shows takes its place (`bot.chat.scene_continuity`).
+(in one line). The person never sees it, whatever shape the model gave it (`bot.personas.speech`). A model that
+gives none still works: the lasting scene goes on, and what the text itself shows takes its place
+(`bot.chat.scene_continuity`).
 """
 
-import json
-import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -21,22 +21,10 @@ LASTING = ("place", "outfit", "light", "atmosphere")
 _TEXTS = (*LASTING, "action", "camera", "mood")
 #: What the model says of its turn, and never of a moment that lasts.
 OF_THE_TURN = ("visual", "asked", "promised")
-_FIELDS = (*_TEXTS, *OF_THE_TURN)
-_FLAG = {"true": True, "yes": True, "false": False, "no": False}
+_FLAG = {"true": True, "yes": True, "да": True, "false": False, "no": False, "нет": False}
 
 #: An answer is cut here before anything looks at it; Telegram would need five messages for more.
 MAX_ANSWER = 20_000
-
-# The marker as models vary it: bold, without brackets, "Scene:". Every repetition is bounded, so that no answer
-# can make the search slow.
-_MARKER = re.compile(
-    r"^[ \t>*_`]{0,8}(?:[\[<(]\s{0,3}scene\s{0,3}[\]>):]|scene(?=[*_`]{0,4}[ \t]{0,3}[:{]))"
-    r"[*_`]{0,4}[ \t]{0,3}[:\-–]?[*_`]{0,4}",
-    re.IGNORECASE | re.MULTILINE,
-)
-# A picture in Markdown, which some models invent; nothing is behind its address.
-_IMAGE = re.compile(r"!\[[^\]\n]{0,200}\]\([^)\s]{0,500}\)")
-_FENCE = re.compile(r"```(?:json)?\s{0,4}$")
 
 
 #: A part of a scene. Cut and never refused: a stored scene that cannot be read would end its dialogue.
@@ -65,25 +53,8 @@ class Scene(BaseModel):
         return self.model_dump(include=set(LASTING))
 
 
-def split_answer(raw: str) -> tuple[str, Scene | None]:
-    """What the person reads, and the scene if the model gave a usable one."""
-    raw = _IMAGE.sub("", plain_text(raw[:MAX_ANSWER]))
-    if marker := _MARKER.search(raw):
-        return raw[: marker.start()].strip(), _parse(raw[marker.end() :])
-    # No marker, but an object with a scene's fields at the end.
-    start = raw.rfind("{")
-    if start >= 0 and any(f'"{name}"' in raw[start:] for name in _FIELDS):
-        return _FENCE.sub("", raw[:start].rstrip()).strip(), _parse(raw[start:])
-    return raw.strip(), None
-
-
-def _parse(source: str) -> Scene | None:
-    try:
-        values, _ = json.JSONDecoder().raw_decode(source[source.index("{") :])
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(values, dict):
-        return None
+def scene_of(values: Mapping[str, Any]) -> Scene | None:
+    """The scene that a model named; None when nothing of it is usable."""
     words = {name: " ".join(plain_text(values[name]).split()) for name in _TEXTS if _is_text(values.get(name))}
     flags = {name: _FLAG.get(str(values.get(name)).lower()) for name in OF_THE_TURN}
     # A part that is no text (null, a list) costs that part and not the rest.

@@ -20,6 +20,15 @@ class OperatorSwitch(Base):
     changed_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
 
 
+class Turn(Base):
+    """When somebody last had a turn at what only one process should do at a time (`generation.runtime.monitoring.turns`)."""
+
+    __tablename__ = "turns"
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    taken_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+
+
 class Alert(Base):
     """A rule whose limit is passed by one subject, from the first look until its end was told."""
 

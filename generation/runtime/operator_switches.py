@@ -1,14 +1,12 @@
 """What an operator has switched, in PostgreSQL: every process of every machine reads it there."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import cache
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.sql.dml import ReturningInsert
 
 from generation.runtime.models import OperatorSwitch
 
@@ -18,8 +16,6 @@ QUEUE_PAUSED = "queue_paused"
 QUEUE_DRAINING = "queue_draining"
 #: People are answered with one sentence.
 MAINTENANCE = "maintenance"
-#: When the figures were last looked at for alerts.
-ALERTS = "alerts_looked_at"
 #: Counts up: files (workflows, personas, rules) shall be read again.
 RELOAD = "reload"
 
@@ -62,27 +58,6 @@ async def switch(session: AsyncSession, name: str, *, on: bool) -> bool:
 async def count_up(session: AsyncSession, name: str) -> None:
     """Raise a counter by one; processes that know the old number act."""
     await _write(session, name, OperatorSwitch.value + 1, None, begin=True)
-
-
-async def take_turn(session: AsyncSession, name: str, seconds: float) -> bool:
-    """Whether nobody has had a turn at this for so long; if so it is the caller's."""
-    taken = await session.execute(_taking(name, timedelta(seconds=seconds)))
-    return taken.scalar_one_or_none() is not None
-
-
-@cache
-def _taking(name: str, pause: timedelta) -> ReturningInsert[str]:
-    now = func.clock_timestamp()
-    return (
-        insert(OperatorSwitch)
-        .values(name=name, value=0)
-        .on_conflict_do_update(
-            index_elements=[OperatorSwitch.name],
-            set_={"changed_at": now},
-            where=OperatorSwitch.changed_at < now - pause,
-        )
-        .returning(OperatorSwitch.name)
-    )
 
 
 async def _write(session: AsyncSession, name: str, value: Any, only: Any, *, begin: bool) -> bool:

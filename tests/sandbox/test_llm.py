@@ -6,7 +6,7 @@ from openai import AsyncOpenAI
 
 from bot.llm import prompts
 from bot.personas.persona import load_all
-from bot.personas.scene import split_answer
+from bot.personas.speech import split_answer
 from generation.workflows import workflow
 from sandbox.llm import LanguageModelServer
 from sandbox.llm.server import API_KEY, MODEL

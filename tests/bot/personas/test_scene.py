@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.personas.scene import MAX_FIELD, Scene, split_answer
+from bot.personas.scene import MAX_FIELD, Scene
+from bot.personas.speech import split_answer
 
 LINE = (
     '{"place": "kitchen", "outfit": "apron", "action": "cooking", "camera": "close-up", "atmosphere": "cosy",'

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.personas.persona import load_all
-from bot.personas.scene import Scene, split_answer
+from bot.personas.scene import Scene
+from bot.personas.speech import split_answer
 from bot.photos.prompt import describe
 from bot.texts import Texts
 from bot.updates.inbox import _storable
