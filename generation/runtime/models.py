@@ -21,7 +21,7 @@ class OperatorSwitch(Base):
 
 
 class Turn(Base):
-    """When somebody last had a turn at what only one process should do at a time (`generation.runtime.monitoring.turns`)."""
+    """When somebody last had a turn at work for one process at a time (`generation.runtime.monitoring.turns`)."""
 
     __tablename__ = "turns"
 
