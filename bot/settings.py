@@ -1,8 +1,9 @@
 """Settings of the bot by component, and all of its process'."""
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
 from generation.runtime.settings import (
@@ -81,6 +82,12 @@ class GuardSettings(Group):
     guard_away: Literal["explicit_waits", "photos_wait", "nothing_waits"] = "explicit_waits"
 
 
+#: What setWebhook takes (core.telegram.org/bots/api#setwebhook); a Bot API server of one's own takes any address.
+SECRET_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,256}")
+WEBHOOK_PORTS = {443, 80, 88, 8443}
+TELEGRAM = "https://api.telegram.org"
+
+
 class WebhookSettings(Group):
     """How Telegram's updates come; without an address the bot polls."""
 
@@ -93,6 +100,12 @@ class WebhookSettings(Group):
     def _webhook_is_guarded(self) -> Self:
         if self.webhook_url and not self.webhook_secret:
             raise ValueError("WEBHOOK_URL needs WEBHOOK_SECRET, or anyone could send updates")
+        if self.webhook_secret and not SECRET_TOKEN.fullmatch(self.webhook_secret.get_secret_value()):
+            raise ValueError("WEBHOOK_SECRET may have letters, digits, _ and - alone (Telegram's setWebhook)")
+        if self.webhook_url and getattr(self, "telegram_api_url", "") == TELEGRAM:
+            url = HttpUrl(self.webhook_url)
+            if url.scheme != "https" or url.port not in WEBHOOK_PORTS:
+                raise ValueError("WEBHOOK_URL must be https on port 443, 80, 88 or 8443: Telegram calls no other")
         return self
 
 

@@ -316,3 +316,30 @@ def test_the_image_of_a_worker_has_all_that_generation_imports() -> None:
     packages = {name: {each.lower().replace("_", "-") for each in brings[name]} for name in foreign}
     # aioboto3 raises botocore's errors.
     assert {name for name, by in packages.items() if not by & listed} <= {"botocore"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"WEBHOOK_URL": "https://h.example", "WEBHOOK_SECRET": "пароль"}, "letters, digits"),
+        ({"WEBHOOK_URL": "https://h.example", "WEBHOOK_SECRET": "a b"}, "letters, digits"),
+        ({"WEBHOOK_URL": "https://h.example:8081", "WEBHOOK_SECRET": "ok"}, "443, 80, 88 or 8443"),
+        ({"WEBHOOK_URL": "http://h.example", "WEBHOOK_SECRET": "ok"}, "must be https"),
+    ],
+)
+def test_a_webhook_that_telegram_would_refuse_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, changes: dict[str, str], words: str
+) -> None:
+    assert words in complaint(monkeypatch, tmp_path, TELEGRAM_API_URL="https://api.telegram.org", **changes)
+
+
+def test_a_bot_api_server_of_ones_own_takes_any_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = {
+        "TELEGRAM_API_URL": "http://127.0.0.1:8090",
+        "WEBHOOK_URL": "http://127.0.0.1:9",
+        "WEBHOOK_SECRET": "a_b-C",
+    }
+    for name, value in (REQUIRED | own).items():
+        monkeypatch.setenv(name, value)
+    assert load(BotSettings).webhook_url == "http://127.0.0.1:9"

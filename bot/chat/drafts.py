@@ -10,7 +10,13 @@ from contextlib import asynccontextmanager
 
 import structlog
 from aiogram import Bot
-from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramNotFound, TelegramRetryAfter
+from aiogram.exceptions import (
+    ClientDecodeError,
+    TelegramAPIError,
+    TelegramBadRequest,
+    TelegramNotFound,
+    TelegramRetryAfter,
+)
 
 from bot.llm.client import OnText
 from bot.telegram.messages import MAX_TEXT
@@ -21,6 +27,8 @@ log = structlog.get_logger(__name__)
 INTERVAL = 1.0
 #: The first one comes earlier; a shorter answer needs none.
 FIRST = 0.5
+#: Chats that are remembered for refusing drafts.
+MOST_REFUSED = 10_000
 #: What of a partial text may be shown, given the names that the persona goes by; reading it takes a process.
 Showable = Callable[[str, Sequence[str]], Awaitable[str]]
 
@@ -32,6 +40,8 @@ class Drafts:
         self._bot = bot
         self._showable = showable
         self._unknown_to_server = False
+        #: Chats whose drafts Telegram refuses for good (TEXTDRAFT_PEER_INVALID and the like); the oldest go.
+        self._refused: dict[int, None] = {}
         self._paused_until = 0.0
 
     @asynccontextmanager
@@ -51,7 +61,7 @@ class Drafts:
     async def _show(self, chat_id: int, draft_id: int, names: Sequence[str], writing: "_Writing") -> None:
         shown = ""
         await asyncio.sleep(FIRST)
-        while not self._unknown_to_server:
+        while not self._unknown_to_server and chat_id not in self._refused:
             text = await self._showable(await writing.news(), names)
             if text and text != shown and asyncio.get_running_loop().time() >= self._paused_until:
                 shown = text
@@ -67,6 +77,12 @@ class Drafts:
         except TelegramNotFound as error:
             log.warning("drafts.unknown_to_server", error=str(error))
             self._unknown_to_server = True
+        except TelegramBadRequest as error:
+            # The next second's would be refused as well.
+            log.info("drafts.refused_by_chat", error=str(error))
+            self._refused[chat_id] = None
+            if len(self._refused) > MOST_REFUSED:
+                del self._refused[next(iter(self._refused))]
         except (TelegramAPIError, ClientDecodeError) as error:
             log.debug("draft.not_shown", error=type(error).__name__)
 

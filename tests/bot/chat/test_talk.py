@@ -63,6 +63,26 @@ async def test_a_server_that_knows_no_drafts_costs_one_try(
     assert telegram.faults.take("sendMessageDraft").times == 3  # type: ignore[union-attr]
 
 
+async def test_a_chat_that_refuses_drafts_is_not_asked_each_second(
+    settings: ProductSettings, bucket: object, telegram: TelegramServer, ben: Player
+) -> None:
+    invalid = {"ok": False, "error_code": 400, "description": "Bad Request: TEXTDRAFT_PEER_INVALID"}
+    telegram.faults.add(path="sendMessageDraft", kind="status", status=400, body=invalid, times=5)
+    async with (
+        LanguageModelServer(word_seconds=0.1) as slow,
+        bot_running(settings.model_copy(update={"llm_base_url": slow.url})),
+    ):
+        await ben.enter("Alisa")
+        before = telegram.faults.pending
+        for _ in range(2):
+            slow.faults.add(path="completion", kind="say", text="word " * 25)
+            await ben.say("Tell me a lot")
+            await ben.hears(has_text)
+    assert before == 1
+    # The greeting may have had a draft as well: one try for the whole chat, whichever it was.
+    assert telegram.faults.take("sendMessageDraft").times == 3  # type: ignore[union-attr]
+
+
 async def test_a_stream_that_breaks_off_is_asked_for_once_more(
     bot: Application, llm: LanguageModelServer, ben: Player
 ) -> None:
