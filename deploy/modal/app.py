@@ -20,7 +20,9 @@ import modal
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1] if len(HERE.parents) > 1 else HERE
-COMFYUI = "/root/ComfyUI"
+COMFYUI = "/ComfyUI"
+#: Where what is imported here lies in the images.
+CODE = "/vitte"
 #: The tag that Vitte was tried with (docs/comfyui.md).
 VERSION = "v0.33.0"
 GPU = os.environ.get("VITTE_MODAL_GPU", "L40S")
@@ -46,8 +48,9 @@ begun = modal.Dict.from_name("vitte-begun", create_if_missing=True)
 web_image = (
     modal.Image.debian_slim("3.12")
     .pip_install("starlette>=1")
-    .add_local_file(HERE / "web.py", "/root/web.py")
-    .add_local_file(ROOT / "deploy" / "comfyui_runner.py", "/root/comfyui_runner.py")
+    .env({"PYTHONPATH": CODE})
+    .add_local_file(HERE / "web.py", f"{CODE}/web.py")
+    .add_local_file(ROOT / "deploy" / "comfyui_runner.py", f"{CODE}/comfyui_runner.py")
 )
 gpu_image = (
     modal.Image.debian_slim("3.12")
@@ -57,8 +60,9 @@ gpu_image = (
         f"pip install -r {COMFYUI}/requirements.txt",
     )
     .pip_install("huggingface_hub", "starlette>=1")
-    .add_local_file(HERE / "web.py", "/root/web.py")
-    .add_local_file(ROOT / "deploy" / "comfyui_runner.py", "/root/comfyui_runner.py")
+    .env({"PYTHONPATH": CODE})
+    .add_local_file(HERE / "web.py", f"{CODE}/web.py")
+    .add_local_file(ROOT / "deploy" / "comfyui_runner.py", f"{CODE}/comfyui_runner.py")
     .add_local_dir(ROOT / "generation" / "comfyui_nodes", f"{COMFYUI}/custom_nodes/vitte")
 )
 
@@ -96,7 +100,7 @@ class ComfyUI:
         """ComfyUI is up before the snapshot is taken, so a cold start brings a running one back."""
         from comfyui_runner import Runner  # noqa: PLC0415 - copied into the image
 
-        Path("/root/models.yaml").write_text(
+        Path(f"{CODE}/models.yaml").write_text(
             "vitte:\n  base_path: /models\n  diffusion_models: diffusion_models\n"
             "  text_encoders: text_encoders\n  vae: vae\n  checkpoints: checkpoints\n  loras: loras\n"
         )
@@ -105,7 +109,7 @@ class ComfyUI:
             [
                 *("python", f"{COMFYUI}/main.py", "--listen", "127.0.0.1", "--port", "8188"),
                 *("--disable-metadata", "--disable-api-nodes"),
-                *("--extra-model-paths-config", "/root/models.yaml"),
+                *("--extra-model-paths-config", f"{CODE}/models.yaml"),
             ]
         )
 
