@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+import pytest
 from sqlalchemy import select
 
 from bot.app import Application
@@ -336,3 +337,21 @@ async def test_a_long_memory_fits_into_one_message(bot: Application, ben: Player
         (await session.scalars(select(Dialogue))).one().summary = "s" * 5000
     await ben.say("/memory")
     assert "Forget everything" in labels(await ben.hears(says("remembers 12 things")))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        f"<think>She greets me, so I answer.</think>\n\nHello, you!\n[scene] {SCENE}",
+        f"Alisa: Hello, you! [scene] {SCENE}<|im_end|>\n<|im_start|>user\nHi",
+        f'{{"reply": "Hello, you!", "scene": {SCENE}}}',
+        "Hello, you!\n<tool_call>{}</tool_call>\nUser: hi Alisa",
+    ],
+)
+async def test_the_machinery_of_a_model_reaches_nobody(
+    bot: Application, llm: LanguageModelServer, ben: Player, raw: str
+) -> None:
+    await ben.enter("Alisa")
+    llm.faults.add(path="completion", kind="say", text=raw)
+    await ben.say("Hi there")
+    assert (await ben.hears(has_text))["text"] == "Hello, you!"
