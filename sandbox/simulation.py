@@ -168,12 +168,12 @@ def ours(*, model_slice: float = 60, largest: int = 4, gpus: int = 1) -> Policy:
         limits = Limits(
             costs={model: gpu.speeds.costs(model)[:largest] for model in ("a", "b")},
             model_slice=model_slice,
-            load=gpu.speeds.load(now, sum(gpu.speeds.of(it.workflow, 1) for it in waiting[:100]) / gpus),
+            load=gpu.speeds.load(now, sum(gpu.speeds.of(it.workflow, 1) for it in waiting[:60]) / gpus),
             gpus=gpus,
             idle=1 + gpu.others_idle,
         )
         loaded = Loaded(gpu.loaded, begins - gpu.loaded_at)
-        choice = choose(waiting[:100], now, loaded, limits, idle=now >= gpu.free_at)
+        choice = choose(waiting[:60], now, loaded, limits, idle=now >= gpu.free_at)
         if isinstance(choice, Wait):
             return now + choice.seconds
         return list(choice.photos) if isinstance(choice, Batch) else []

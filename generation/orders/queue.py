@@ -31,8 +31,8 @@ from generation.runtime import operator_switches
 from generation.runtime.models import Alert, OperatorSwitch
 from generation.workflows.workflow import UNMEASURED
 
-#: Photos at the head of the queue among which a batch is chosen.
-CANDIDATES = 100
+#: Photos at the head of the queue among which a batch is chosen: as many as a choice of its size looks at (HORIZON).
+CANDIDATES = 60
 
 #: The back ends of workers that are paid by the second.
 OVERFLOW = ("runpod", "modal", "replicate")
