@@ -31,7 +31,7 @@ from generation.runtime import operator_switches
 from generation.runtime.models import Alert, OperatorSwitch
 from generation.workflows.workflow import UNMEASURED
 
-#: Photos at the head of the queue among which a batch is chosen: as many as a choice of its size looks at (HORIZON).
+#: Photos at the head of the queue among which a batch is chosen: as many as a choice looks at (HORIZON).
 CANDIDATES = 60
 
 #: The back ends of workers that are paid by the second.
