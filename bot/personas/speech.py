@@ -330,17 +330,16 @@ def _label(names: Sequence[str]) -> re.Pattern[str]:
 def _held_back(text: str, names: Sequence[str]) -> str:
     """A partial text without an end that may become something else than words."""
     text = _MAY_BECOME.sub("", text)
-    # One line of a scene's parts may be the first of several.
     lines = text.split("\n")
+    # A label is one only with its colon.
+    begun = lines[-1].strip(" \t*_[(<>`#-•").lower()
+    labels = (*names, *_ROLES_OF_MODEL, *_ROLES_OF_PERSON, *FIELDS, *_SCENE_OF)
+    if begun and any(label.lower().startswith(begun) for label in labels):
+        lines.pop()
+    # One line of a scene's parts may be the first of several.
     while lines and (_FIELD_LINE.match(lines[-1]) or not lines[-1].strip(" \t>*_`#-•")):
         lines.pop()
-    text = "\n".join(lines).rstrip(" \t>*_`#-•")
-    last = text.rpartition("\n")[2].strip(" \t*_[(<")
-    # A label is one only with its colon.
-    whole = [*names, *_ROLES_OF_MODEL, *_ROLES_OF_PERSON, *FIELDS]
-    if last and any(name.lower().startswith(last.lower()) for name in whole):
-        text = text[: len(text) - len(text.rpartition("\n")[2])]
-    return text
+    return "\n".join(lines).rstrip(" \t>*_`#-•")
 
 
 # -- the last touches ------------------------------------------------------------------------------------
