@@ -51,7 +51,7 @@ _TOOLS = re.compile(
 )
 _TEMPLATE = re.compile(
     r"<\|[a-z0-9_ ]{1,40}\|>|<\uff5c[^\uff5c\n]{1,40}\uff5c>|</?s>|\[/?INST\]|<</?SYS>>"
-    r"|<(?:start|end)_of_turn>|<(?:bos|eos|pad)>|<\|im_(?:start|end)\b|\[/?(?:SYSTEM_PROMPT|ASSISTANT|USER|AVAILABLE_TOOLS)\]",
+    r"|<(?:start|end)_of_turn>|<(?:bos|eos|pad)>|<\|im_(?:start|end)\b\|?>?|\[/?(?:SYSTEM_PROMPT|ASSISTANT|USER|AVAILABLE_TOOLS)\]",
     re.IGNORECASE,
 )
 #: Between a template's tokens, never anybody's words.
