@@ -9,7 +9,7 @@ from typing import Any
 from arq import Worker
 
 from bot.app import Application, running
-from bot.llm.text_analysis import TextAnalyzer
+from bot.reading.text_analysis import TextAnalyzer
 from generation.delivery.picture_check import PictureCheck
 from generation.worker.arq_settings import worker_options
 from generation.worker.timings import Timings

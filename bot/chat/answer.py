@@ -20,12 +20,12 @@ from bot.dialogues.repository import MOST_TOGETHER
 from bot.llm import prompts
 from bot.llm.client import LanguageModelUnavailable
 from bot.llm.metered import MeteredModel, OverBudget
-from bot.llm.text_analysis import TextAnalyzer
-from bot.llm.text_reader import AnswerAnalysis
 from bot.models import Dialogue, Message, Role
 from bot.personas.scene import Scene
 from bot.personas.speech import split_answer
 from bot.photos.service import PhotoService
+from bot.reading.text_analysis import TextAnalyzer
+from bot.reading.text_reader import AnswerAnalysis
 from bot.settings import Settings
 from bot.telegram.callbacks import ShowPremium
 from bot.telegram.messages import keyboard, send_text

@@ -23,12 +23,12 @@ from bot.dialogues import repository as dialogues
 from bot.dialogues.model_request import gather
 from bot.dialogues.repository import Recent
 from bot.llm import prompts
-from bot.llm.text_analysis import TextAnalyzer
-from bot.llm.text_reader import PersonAnalysis
 from bot.models import Message, Person, Role
 from bot.personas.catalog import PersonaCatalog
 from bot.photos import orders
 from bot.photos.service import PhotoService
+from bot.reading.text_analysis import TextAnalyzer
+from bot.reading.text_reader import PersonAnalysis
 from bot.settings import Settings
 from bot.telegram.messages import send_text
 from bot.texts import Say

@@ -15,12 +15,12 @@ from bot import metrics
 from bot.accounts.photo_quota import PhotoQuota, pack_balance, photo_quota
 from bot.accounts.plans import plan_of
 from bot.chat.turn import Turn
-from bot.llm.text_reader import AnswerAnalysis, PersonAnalysis
 from bot.models import Dialogue
 from bot.personas.scene import Scene
 from bot.photos.buttons import waiting_buttons
 from bot.photos.orders import Wish
 from bot.photos.service import PhotoService
+from bot.reading.text_reader import AnswerAnalysis, PersonAnalysis
 from bot.settings import Settings
 from bot.texts import Say
 from generation.models import Photo

@@ -19,10 +19,10 @@ from bot.dialogues.model_request import gather
 from bot.llm import prompts
 from bot.llm.client import LanguageModelUnavailable
 from bot.llm.metered import MeteredModel
-from bot.llm.text_analysis import TextAnalyzer
 from bot.models import Dialogue, Message, Person, Role
 from bot.personas.catalog import PersonaCatalog
 from bot.personas.speech import split_answer
+from bot.reading.text_analysis import TextAnalyzer
 from bot.settings import Settings
 from bot.telegram.callbacks import ShowPremium, StopWriting
 from bot.telegram.messages import keyboard

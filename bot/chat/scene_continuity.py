@@ -9,9 +9,9 @@ light is believed only in a turn whose words speak of clothes, of a place or a w
 import re
 from dataclasses import fields
 
-from bot.llm.text_reader import AnswerAnalysis
 from bot.personas.persona import Persona
 from bot.personas.scene import MAX_FIELD, OF_THE_TURN, Scene
+from bot.reading.text_reader import AnswerAnalysis
 from triggers.text.visuals import NOTHING, Subject, Visuals
 
 #: Letters that no English word has: the image model understands English only.

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from aiogram.types import InlineKeyboardMarkup
 
 from bot.llm.client import ChatMessage
-from bot.llm.text_reader import PersonAnalysis
 from bot.models import Dialogue, Message, Person
 from bot.personas.persona import Persona
+from bot.reading.text_reader import PersonAnalysis
 from bot.texts import Say
 from generation.models import Photo
 

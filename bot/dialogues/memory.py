@@ -10,9 +10,9 @@ from bot.dialogues import repository as dialogues
 from bot.llm import prompts
 from bot.llm.client import LanguageModelUnavailable
 from bot.llm.metered import MeteredModel
-from bot.llm.text_analysis import TextAnalyzer
 from bot.models import Dialogue, Fact, Person
 from bot.personas.speech import machine_free, split_answer
+from bot.reading.text_analysis import TextAnalyzer
 from bot.settings import Settings
 from generation.runtime import database
 from generation.runtime.database import Database

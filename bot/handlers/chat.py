@@ -8,10 +8,10 @@ from aiogram.types import CallbackQuery, Document, Message, PhotoSize, Update
 from bot.chat.conversation import Conversation
 from bot.chat.turn import Incoming
 from bot.handlers.personas.persona_picker import PersonaPicker
-from bot.llm.attachment_reader import TooLong
-from bot.llm.attachments import Attachments
 from bot.llm.metered import OverBudget
 from bot.models import Person
+from bot.reading.attachment_reader import TooLong
+from bot.reading.attachments import Attachments
 from bot.settings import Settings
 from bot.telegram.callbacks import AnswerAgain
 from bot.telegram.messages import acknowledge, replace_buttons

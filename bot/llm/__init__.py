@@ -1,4 +1,4 @@
-"""The language model: its client, its prompts, and what is read out of texts.
+"""The language model: its servers, its prompts, and the guard model beside it.
 
 What a turn does with an answer is `bot.chat`.
 """

@@ -12,12 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.accounts.photo_quota import PhotoQuota, pack_balance, photo_quota
 from bot.accounts.plans import plan_of
 from bot.llm.guard import GuardAway
-from bot.llm.text_analysis import TextAnalyzer
 from bot.models import Person
 from bot.personas.persona import Persona
 from bot.personas.scene import Scene
 from bot.photos import orders, wait_texts
 from bot.photos.prompt import describe
+from bot.reading.text_analysis import TextAnalyzer
 from bot.settings import Settings
 from bot.telegram.callbacks import ShowPremium
 from bot.telegram.messages import keyboard

@@ -1,6 +1,6 @@
 """Pictures and sounds that people send, made harmless: bounded, encoded anew, without metadata.
 
-Native decoders read what strangers send, so `bot.llm.attachments` runs this in processes of its own.
+Native decoders read what strangers send, so `bot.reading.attachments` runs this in processes of its own.
 """
 
 import io

@@ -7,10 +7,10 @@ from aiogram import Bot
 from aiogram.exceptions import TelegramBadRequest
 from aiogram.types import Document, PhotoSize, Voice
 
-from bot.llm import attachment_reader
-from bot.llm.attachment_reader import Sound, TooLong, Unreadable
 from bot.llm.client import LanguageModelUnavailable
 from bot.llm.metered import MeteredModel, OverBudget
+from bot.reading import attachment_reader
+from bot.reading.attachment_reader import Sound, TooLong, Unreadable
 from bot.settings import Settings
 from bot.telegram.messages import MAX_TEXT
 from generation.runtime.processes import Processes, ProcessLost

@@ -1,4 +1,4 @@
-"""What texts say about photos, read off the event loop, in processes of their own (`bot.llm.text_reader`).
+"""What texts say about photos, read off the event loop, in processes of their own (`bot.reading.text_reader`).
 
 A text that ends its process, or takes too long, is read once more without the native part: by letters and patterns.
 Where the operator has a guard model it judges beside them: what either refuses is refused.
@@ -14,9 +14,9 @@ from typing import Any, Literal, TypeVar
 import structlog
 
 from bot import metrics
-from bot.llm import text_reader
 from bot.llm.guard import Guard, GuardAway, Harm, Verdict
-from bot.llm.text_reader import AnswerAnalysis, PersonAnalysis, TextReader
+from bot.reading import text_reader
+from bot.reading.text_reader import AnswerAnalysis, PersonAnalysis, TextReader
 from generation.runtime.processes import Processes, ProcessLost
 from triggers.detection.detectors import Detectors
 from triggers.model.heads import FeatureReader, no_meaning

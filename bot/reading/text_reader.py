@@ -1,7 +1,7 @@
 """What texts say about photos, as plain functions over detectors, visuals and policy.
 
-`bot.llm.text_analysis` runs them in processes of their own: they are CPU work, and the detectors are native code
-that reads what strangers write.
+`bot.reading.text_analysis` runs them in processes of their own: they are CPU work, and the detectors are native
+code that reads what strangers write.
 """
 
 import re

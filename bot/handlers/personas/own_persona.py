@@ -17,10 +17,10 @@ from bot.handlers.personas.persona_picker import PersonaPicker
 from bot.llm import prompts
 from bot.llm.client import LanguageModelUnavailable
 from bot.llm.metered import MeteredModel
-from bot.llm.text_analysis import TextAnalyzer
 from bot.models import OwnPersona, Person
 from bot.personas.catalog import OWN, PersonaCatalog, count_own
 from bot.photos.prompt import clean
+from bot.reading.text_analysis import TextAnalyzer
 from bot.settings import Settings
 from bot.telegram.callbacks import DeleteOwnPersona, OwnPersonaAnswer
 from bot.telegram.messages import acknowledge, keyboard, replace_buttons

@@ -19,7 +19,7 @@ from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
 from sandbox.wiring import bot_running
 from tests.bot.accounts.test_respect import erased
-from tests.bot.llm.test_attachments import spoken
+from tests.bot.reading.test_attachments import spoken
 from tests.conftest import all_handled
 from tests.player import Player, has_buttons, has_text, labels, says
 

@@ -3,11 +3,11 @@
 import random
 
 from bot.chat.scene_continuity import after_answer
-from bot.llm.text_reader import AnswerAnalysis
 from bot.personas import persona
 from bot.personas.camera import TAKES, Framing, another, framing, orientation
 from bot.personas.scene import MAX_FIELD, Scene
 from bot.photos.prompt import MAX_SCENE, clean, describe
+from bot.reading.text_reader import AnswerAnalysis
 from generation.models import Orientation
 from triggers.text.visuals import see, subjects
 

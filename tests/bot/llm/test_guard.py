@@ -7,7 +7,7 @@ import pytest
 
 from bot.app import Application
 from bot.llm.guard import Guard, GuardAway, Harm
-from bot.llm.text_analysis import TextAnalyzer, Waits
+from bot.reading.text_analysis import TextAnalyzer, Waits
 from bot.settings import GuardSettings
 from generation.models import Photo, PhotoStatus
 from generation.runtime.database import Database

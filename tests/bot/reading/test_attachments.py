@@ -13,8 +13,8 @@ import soundfile
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
-from bot.llm import attachment_reader
-from bot.llm.attachment_reader import LONGEST_SIDE, TooLong, Unreadable, picture, sound
+from bot.reading import attachment_reader
+from bot.reading.attachment_reader import LONGEST_SIDE, TooLong, Unreadable, picture, sound
 from generation.runtime.processes import Processes, ProcessLost
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><script>alert(1)</script></svg>'

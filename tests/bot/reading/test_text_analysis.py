@@ -10,9 +10,9 @@ from functools import partial
 import pytest
 
 from bot import metrics
-from bot.llm import text_reader
-from bot.llm.text_analysis import TextAnalyzer
-from bot.llm.text_reader import TextReader
+from bot.reading import text_reader
+from bot.reading.text_analysis import TextAnalyzer
+from bot.reading.text_reader import TextReader
 from generation.runtime import processes
 from triggers.policy.policy import Refusal
 
