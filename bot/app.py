@@ -36,6 +36,7 @@ from bot.handlers.personas.persona_picker import PersonaPicker
 from bot.llm.client import LanguageModel
 from bot.llm.guard import Guard
 from bot.llm.metered import MeteredModel
+from bot.llm.record import ModelRecord
 from bot.monitoring import figures
 from bot.monitoring.alerting import Alerting
 from bot.personas.catalog import PersonaCatalog
@@ -196,8 +197,10 @@ async def _shared(settings: Settings, stack: AsyncExitStack, text_analyzer: Text
     def model_failed(kind: str) -> None:
         background(incidents.note(database, incidents.LANGUAGE_MODEL, kind))
 
-    language_model = LanguageModel(settings, failed=model_failed)
+    record = ModelRecord(database, background)
+    language_model = LanguageModel(settings, failed=model_failed, changed=record.changed)
     stack.push_async_callback(language_model.close)
+    await record.recall(language_model.servers)
     if text_analyzer is None:
         text_analyzer = TextAnalyzer()
         stack.push_async_callback(text_analyzer.close)
@@ -294,7 +297,14 @@ def _tools(shared: _Shared, session: aiohttp.ClientSession, alerts_every: float)
         every=alerts_every,
     )
     return AdminTools(
-        shared.settings, shared.database, shared.redis, shared.bot, shared.texts, shared.catalog, alerting
+        settings=shared.settings,
+        database=shared.database,
+        redis=shared.redis,
+        bot=shared.bot,
+        texts=shared.texts,
+        catalog=shared.catalog,
+        alerting=alerting,
+        language_model=shared.language_model.model,
     )
 
 

@@ -29,6 +29,16 @@ TEXTS_WITHOUT_MODEL = Counter(
     "Texts that ended their process or took too long, and were read by letters and patterns alone.",
     registry=REGISTRY,
 )
+MODEL_TOKENS = Counter(
+    "vitte_language_model_tokens",
+    "Tokens as the servers counted them; cached are part of prompt.",
+    ["kind"],
+    registry=REGISTRY,
+)
+MODEL_ENDS = Counter("vitte_language_model_ends", "Answers by why they ended.", ["finish"], registry=REGISTRY)
+MODEL_FIRST_TEXT = Histogram(
+    "vitte_language_model_first_text_seconds", "From asking to the first words.", buckets=BUCKETS, registry=REGISTRY
+)
 MODEL_ERRORS = Counter(
     "vitte_language_model_call_errors", "Calls without a usable answer.", ["kind"], registry=REGISTRY
 )

@@ -158,6 +158,8 @@ class Message(Base):
     telegram_message_id: Mapped[int | None] = mapped_column(BigInteger)
     # Of a person's message that another one followed at once: the next answer is for both.
     answered_with_next: Mapped[bool] = mapped_column(server_default=sql("false"))
+    # Of an answer: the scene line that went with it, which the model is shown again with its words.
+    scene: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     # Of an answer: the lasting scene before it, which another answer in its place begins with.
     scene_before: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     # Of an answer: how often it was written anew.
@@ -167,6 +169,27 @@ class Message(Base):
     # For an answer: when Telegram had taken all of it.
     sent_at: Mapped[datetime | None] = mapped_column(Timestamp)
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+
+
+class ModelServerRow(Base):
+    """What is known of one language model on one server (`bot.llm.record`)."""
+
+    __tablename__ = "model_servers"
+
+    # Its address and the model's name.
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    # `bot.llm.profiles.Profile`, as it was learnt.
+    profile: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    last_answer_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    last_error: Mapped[str] = mapped_column(Text, server_default="")
+    last_error_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    # Until an operator does something: key, credit, rights, model.
+    error_lasts: Mapped[bool] = mapped_column(server_default=sql("false"))
+    last_finish: Mapped[str] = mapped_column(Text, server_default="")
+    first_text_seconds: Mapped[float | None] = mapped_column(Float)
+    prompt_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    completion_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    cached_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
 class Reaction(StrEnum):

@@ -1,9 +1,18 @@
 """Settings of the bot by component, and all of its process'."""
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    model_validator,
+)
 from pydantic_settings import NoDecode
 
 from generation.runtime.settings import (
@@ -55,12 +64,53 @@ PhotoGap = Annotated[
 Ids = Annotated[frozenset[int], NoDecode, BeforeValidator(_ids)]
 
 
+Family = Literal[
+    "auto", "openai", "openai-reasoning", "openrouter", "deepseek", "anthropic", "gemma", "mistral", "llama.cpp",
+    "vllm", "ollama", "lm-studio",
+]  # fmt: skip
+Context = Annotated[int, Field(ge=1024)] | None
+
+
+class ModelAddress(BaseModel):
+    """One model on one server, and how it is asked."""
+
+    model_config = ConfigDict(frozen=True)
+
+    base_url: str
+    api_key: SecretStr
+    model: str
+    profile: Family = "auto"
+    structured: Literal["auto", "on", "off"] = "auto"
+    context: int | None = None
+    temperature: float = 0.9
+    reasoning_effort: str = ""
+    stop: tuple[str, ...] = ()
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Names the model on its server."""
+        return f"{self.base_url} {self.model}"
+
+
 class LlmSettings(Group):
-    """The language model: any OpenAI-compatible server."""
+    """The language model: any OpenAI-compatible server, and another one for when it is away."""
 
     llm_base_url: HttpAddress
     llm_api_key: SecretStr
     llm_model: Name
+    llm_profile: Family = "auto"
+    llm_structured: Literal["auto", "on", "off"] = "auto"
+    llm_context: Context = None
+    llm_temperature: Annotated[float, Field(ge=0, le=2)] = 0.9
+    llm_reasoning_effort: Literal["", "none", "minimal", "low", "medium", "high"] = ""
+    llm_stop: str = ""
+    llm_extra_body: dict[str, Any] = Field(default_factory=dict)
+    llm_fallback_base_url: HttpAddress | None = None
+    llm_fallback_api_key: SecretStr = SecretStr("")
+    llm_fallback_model: str = ""
+    llm_fallback_profile: Family = "auto"
+    llm_fallback_context: Context = None
     llm_timeout: Seconds = 60
     llm_max_tokens: Annotated[int, Field(gt=0)] = 700
     llm_transcription_model: str = ""
@@ -69,6 +119,39 @@ class LlmSettings(Group):
     llm_price_prompt: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
     llm_price_completion: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
     llm_price_voice: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+
+    @model_validator(mode="after")
+    def _fallback_is_whole(self) -> Self:
+        if self.llm_fallback_base_url and not self.llm_fallback_model:
+            raise ValueError("LLM_FALLBACK_BASE_URL needs LLM_FALLBACK_MODEL")
+        return self
+
+    @property
+    def model_addresses(self) -> tuple[ModelAddress, ...]:
+        """The server, and the one that stands in for it."""
+        first = ModelAddress(
+            base_url=self.llm_base_url,
+            api_key=self.llm_api_key,
+            model=self.llm_model,
+            profile=self.llm_profile,
+            structured=self.llm_structured,
+            context=self.llm_context,
+            temperature=self.llm_temperature,
+            reasoning_effort=self.llm_reasoning_effort,
+            stop=tuple(filter(None, self.llm_stop.split("|"))),
+            extra_body=self.llm_extra_body,
+        )
+        if not self.llm_fallback_base_url:
+            return (first,)
+        second = ModelAddress(
+            base_url=self.llm_fallback_base_url,
+            api_key=self.llm_fallback_api_key,
+            model=self.llm_fallback_model,
+            profile=self.llm_fallback_profile,
+            context=self.llm_fallback_context,
+            temperature=self.llm_temperature,
+        )
+        return (first, second)
 
 
 class GuardSettings(Group):

@@ -11,7 +11,8 @@ from dotenv import dotenv_values
 
 from sandbox.comfyui import ComfyUIServer, Cost
 from sandbox.llm import LanguageModelServer
-from sandbox.llm.server import API_KEY, MODEL
+from sandbox.llm.server import API_KEY
+from sandbox.llm.stream import MODEL
 from sandbox.servers import S3, Postgres, Valkey
 from sandbox.settings import SandboxSettings
 from sandbox.sockets import free_port

@@ -14,7 +14,8 @@ from generation.delivery.picture_check import PictureCheck
 from generation.worker.arq_settings import worker_options
 from generation.worker.timings import Timings
 from sandbox.cluster import Servers
-from sandbox.llm.server import API_KEY, MODEL
+from sandbox.llm.server import API_KEY
+from sandbox.llm.stream import MODEL
 from sandbox.servers import S3
 from sandbox.settings import ProductSettings
 from sandbox.telegram import TOKEN

@@ -1,14 +1,16 @@
 """What operators read and press: figures, photos, workers. Every number comes from a snapshot or a row."""
 
 from collections.abc import Iterator, Sequence
+from urllib.parse import urlsplit
 
 from aiogram.types import InlineKeyboardMarkup
 
 from bot.accounts.plans import Plan
 from bot.accounts.usage import Used
-from bot.models import AdminAction
+from bot.llm.profiles import Profile
+from bot.models import AdminAction, ModelServerRow
 from bot.monitoring.texts import NOTHING, alert_name, clock, number, percent
-from bot.settings import Settings
+from bot.settings import ModelAddress, Settings
 from bot.telegram.callbacks import AdminAct
 from bot.telegram.messages import keyboard
 from bot.texts import Say, Texts
@@ -106,6 +108,34 @@ def worker_words(say: Say, worker: RenderWorker, alive: bool) -> str:
         notes="".join(f"\n⚠ {note}" for note in _notes(say, worker)),
         error=f"{worker.last_error} ({clock(worker.last_error_at)})" if worker.last_error else NOTHING,
         command=worker.command_result or worker.command or NOTHING,
+    )
+
+
+def model_words(say: Say, address: ModelAddress, row: ModelServerRow | None) -> str:
+    """A server of the language model as a paragraph; without a row nobody has asked it yet."""
+    known = Profile.model_validate(row.profile) if row else Profile(family=address.profile, context=address.context)
+    refused = (
+        row is not None
+        and (row.last_error_at is not None)
+        and (row.last_answer_at is None or row.last_error_at > row.last_answer_at)
+    )
+    prompt = row.prompt_tokens if row else 0
+    return say(
+        "admin-model",
+        model=address.model,
+        host=urlsplit(address.base_url).netloc,
+        state="–" if row is None else f"✗ {row.last_error}" if refused else "✓",
+        family=known.family,
+        context=f"{known.context:,}" if known.context else NOTHING,
+        form="JSON" if known.is_structured else "line",
+        answered=clock(row.last_answer_at) if row else NOTHING,
+        finish=(row.last_finish if row else "") or NOTHING,
+        first=number(row.first_text_seconds if row else None),
+        prompt=f"{prompt:,}",
+        completion=f"{row.completion_tokens if row else 0:,}",
+        cached=percent(row.cached_tokens / prompt) if row and prompt else NOTHING,
+        without=", ".join(sorted(known.without)) or NOTHING,
+        error=f"{row.last_error} ({clock(row.last_error_at)})" if row and row.last_error else NOTHING,
     )
 
 

@@ -14,6 +14,7 @@ from bot.admin.actions.registry import ACTIONS, carry_out, target_words
 from bot.admin.formatting import (
     act_button,
     log_words,
+    model_words,
     state_words,
     stats_words,
     sure_question,
@@ -21,6 +22,7 @@ from bot.admin.formatting import (
     worker_words,
 )
 from bot.admin.tools import AdminTools, key_of
+from bot.llm import record
 from bot.models import AdminAction, Person
 from bot.monitoring import alerting, chart, figures
 from bot.monitoring.texts import alert_name, alerts_words, chart_words, number
@@ -48,7 +50,7 @@ FAILED_LISTED = 5
 def build_router() -> Router:
     """The panel's commands, its pages and its buttons."""
     router = Router(name="panel")
-    for name in ("admin", "queue", "gpu", "alerts", "log"):
+    for name in ("admin", "queue", "gpu", "llm", "alerts", "log"):
         router.message.register(show, Command(name, ignore_case=True))
     router.message.register(show_stats, Command("stats", ignore_case=True))
     router.message.register(maintenance, Command("maintenance", ignore_case=True))
@@ -176,7 +178,7 @@ async def admin_page(tools: AdminTools, say: Say) -> Page:
     maintenance = "maintenance_off" if switched.maintenance_since else "maintenance_on"
     return stats_words(say, now, state), keyboard(
         [_page(say, "stats"), _page(say, "queue"), _page(say, "gpu")],
-        [_page(say, "alerts"), _page(say, "log")],
+        [_page(say, "llm"), _page(say, "alerts"), _page(say, "log")],
         [act_button(say, maintenance), act_button(say, "reload")],
         [(say("admin-refresh"), AdminPage(page="admin").pack())],
     )
@@ -234,6 +236,14 @@ async def gpu_page(tools: AdminTools, say: Say) -> Page:
     return text, keyboard(*rows, _around(say, "gpu"))
 
 
+async def llm_page(tools: AdminTools, say: Say) -> Page:
+    """The language model's servers: what each is, how it answers, why it last did not."""
+    async with tools.database.unit() as session:
+        rows = {row.key: row for row in await record.listed(session)}
+    servers = [model_words(say, server.address, rows.get(server.key)) for server in tools.language_model.servers]
+    return "\n\n".join(servers), keyboard([act_button(say, "ask_model")], _around(say, "llm"))
+
+
 async def alerts_page(tools: AdminTools, say: Say) -> Page:
     """Alerts that last and those of the last day; a rule that fires can be silenced."""
     async with tools.database.unit() as session:
@@ -259,6 +269,7 @@ PAGES: dict[str, Callable[[AdminTools, Say], Awaitable[Page]]] = {
     "stats": stats_page,
     "queue": queue_page,
     "gpu": gpu_page,
+    "llm": llm_page,
     "alerts": alerts_page,
     "log": log_page,
 }

@@ -9,6 +9,7 @@ from aiogram import Bot
 from arq import ArqRedis
 
 from bot import check_data
+from bot.llm.client import LanguageModel
 from bot.models import AdminAction
 from bot.monitoring.alerting import Alerting
 from bot.personas.catalog import PersonaCatalog
@@ -37,6 +38,7 @@ class AdminTools:
     texts: Texts
     catalog: PersonaCatalog
     alerting: Alerting
+    language_model: LanguageModel
     #: Set when an operator starts a broadcast, so that this replica looks at once.
     broadcast_began: asyncio.Event = field(default_factory=asyncio.Event)
     #: Questions that were said yes to: chat and message.

@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 from aiogram import Bot
@@ -18,11 +19,13 @@ from bot.chat.turn import Answer, Turn
 from bot.dialogues import repository as dialogues
 from bot.dialogues.repository import MOST_TOGETHER
 from bot.llm import prompts
-from bot.llm.client import LanguageModelUnavailable
 from bot.llm.metered import MeteredModel, OverBudget
+from bot.llm.profiles import ChatMessage
+from bot.llm.question import Completion, LanguageModelUnavailable
 from bot.models import Dialogue, Message, Role
+from bot.personas.repetition import is_repeated, without_loop
 from bot.personas.scene import Scene
-from bot.personas.speech import split_answer
+from bot.personas.speech import split_answer, whole_sentences
 from bot.photos.service import PhotoService
 from bot.reading.text_analysis import TextAnalyzer
 from bot.reading.text_reader import AnswerAnalysis
@@ -66,33 +69,48 @@ class AnswerWriter:
         began = time.perf_counter()
         try:
             async with showing(self.bot, chat_id, "typing"):
-                raw = await self._ask(turn, interruption)
-                if raw is not None and not split_answer(raw, turn.persona.names)[0]:
-                    # A scene line and not a word: once more.
-                    raw = await self._ask(turn, interruption)
+                said = await self._usable(turn, interruption)
         except OverBudget:
             await self._tell_of_budget(turn)
             return None
-        except LanguageModelUnavailable:
-            await send_text(self.bot, chat_id, turn.say("went-wrong" if turn.rewrites else "model-down"))
+        except LanguageModelUnavailable as error:
+            await send_text(self.bot, chat_id, turn.say(_excuse(turn, error)))
             return None
-        if raw is None:
+        if said is None:
             await self._await_joint_answer(turn)
             return None
-        return await self._write_down(turn, raw, model_seconds=time.perf_counter() - began)
+        return await self._write_down(turn, said, model_seconds=time.perf_counter() - began)
 
     def _may_give_way(self, turn: Turn) -> bool:
         plain = not turn.incoming.wants_photo and turn.incoming.picture is None
         return plain and len(turn.together) + 1 < MOST_TOGETHER
 
-    async def _ask(self, turn: Turn, interruption: asyncio.Event | None) -> str | None:
+    async def _usable(self, turn: Turn, interruption: asyncio.Event | None) -> Completion | None:
+        """An answer with words in it, and not those of the last ones; asked for once more at most."""
+        said = await self._ask(turn, turn.request.messages, interruption)
+        if said is not None and (messages := _asked_anew(turn, said)):
+            said = await self._ask(turn, messages, interruption, again=True)
+        if said is not None and not _spoken(turn, said)[0] and said.finish != "filter":
+            raise LanguageModelUnavailable("no words")
+        return said
+
+    async def _ask(
+        self, turn: Turn, messages: list[ChatMessage], interruption: asyncio.Event | None, *, again: bool = False
+    ) -> Completion | None:
         """The model's answer, shown while it is written; None when the person wrote more before it was done."""
-        model, chat_id = self.language_model, turn.incoming.chat_id
+        chat_id = turn.incoming.chat_id
+        ask = partial(
+            self.language_model.answer,
+            turn.person.id,
+            messages,
+            structured=turn.request.is_structured,
+            again=again,
+        )
         if turn.rewrites:
             # No message follows that would take a draft away.
-            return await model.answer(turn.person.id, turn.request)
+            return await ask()
         async with self.drafts.showing(chat_id, turn.incoming.message_id or 1, turn.persona.names) as on_text:
-            answering = asyncio.create_task(model.answer(turn.person.id, turn.request, on_text))
+            answering = asyncio.create_task(ask(on_text=on_text))
             interrupted = asyncio.create_task(self._wrote_more(turn, interruption))
             try:
                 await asyncio.wait({answering, interrupted}, return_when=asyncio.FIRST_COMPLETED)
@@ -127,9 +145,9 @@ class AnswerWriter:
         if not turn.rewrites:
             await self._await_joint_answer(turn)
 
-    async def _write_down(self, turn: Turn, raw: str, *, model_seconds: float) -> Answer:
+    async def _write_down(self, turn: Turn, said: Completion, *, model_seconds: float) -> Answer:
         """The answer, the scene, the decision and the order, in one unit of work."""
-        text, spoken, analysis, replaced = await self._read(turn, raw)
+        text, spoken, analysis, replaced = await self._read(turn, said)
         # A chat's updates are handled one by one: nobody else changes its scene meanwhile.
         before = Scene.model_validate(turn.dialogue.scene)
         judged = self.decision.judge(turn.heard, analysis, spoken)
@@ -163,6 +181,7 @@ class AnswerWriter:
             message.afterword = "" if text == outcome.words else outcome.words
             message.photo_id = outcome.photo.id if outcome.photo else None
             message.scene_before = before.lasting()
+            message.scene = before.lasting() if refused else scene.model_dump(exclude_none=True)
             message.model_seconds = model_seconds
             await session.flush()
             if not turn.rewrites:
@@ -174,7 +193,12 @@ class AnswerWriter:
             reason=decision.reason,
             answer=moment.answer_number,
         )
-        return Answer(message=message, photo=outcome.photo, afterword_buttons=outcome.buttons)
+        return Answer(
+            message=message,
+            photo=outcome.photo,
+            is_shortened=said.is_shortened,
+            afterword_buttons=outcome.buttons,
+        )
 
     async def _why_not_drawn(self, turn: Turn, scene: Scene, *, asked: bool) -> str:
         """Why this turn's photo may not be made, in words; empty when it may."""
@@ -185,14 +209,16 @@ class AnswerWriter:
             return turn.say(f"policy-{turn.heard.refusal_of_wish}")
         return await self.photos.refusal(turn.person, turn.persona, turn.dialogue.story, scene, turn.say)
 
-    async def _read(self, turn: Turn, raw: str) -> tuple[str, Scene | None, AnswerAnalysis, bool]:
+    async def _read(self, turn: Turn, said: Completion) -> tuple[str, Scene | None, AnswerAnalysis, bool]:
         """The words, the scene line, what they say; and whether a harmless sentence replaced them all."""
-        text, spoken = split_answer(raw, turn.persona.names)
+        text, spoken = _spoken(turn, said)
         analysis = await self.text_analyzer.answer(text, person_text=turn.said)
         gave_away = prompts.gives_away(text)
-        if not analysis.refusal and not gave_away:
+        filtered = said.finish == "filter"
+        if not analysis.refusal and not gave_away and not filtered:
             return text, spoken, analysis, False
-        log.warning("answer.refused_by_policy", why=analysis.refusal or "instructions")
+        why = "the server's filter" if filtered else analysis.refusal or "instructions"
+        log.warning("answer.refused_by_policy", why=why)
         text = turn.say("policy-answer")
         return text, None, await self.text_analyzer.answer(text, person_text=""), True
 
@@ -206,6 +232,39 @@ class AnswerWriter:
         )
         session.add(answer)
         return answer
+
+
+def _spoken(turn: Turn, said: Completion) -> tuple[str, Scene | None]:
+    """The words and the scene line of what the model said; of an answer that was cut off, its whole sentences."""
+    words, scene = split_answer(said.text, turn.persona.names)
+    if said.finish in {"loop", "length"}:
+        words = without_loop(words)
+    if said.is_cut and scene is None:
+        # Whoever saw it growing keeps what was said; half a word is better than none where the limit cut it.
+        words = whole_sentences(words) or ("" if said.finish in {"timeout", "broken"} else words)
+    return words, scene
+
+
+def _asked_anew(turn: Turn, said: Completion) -> list[ChatMessage]:
+    """The request with which the model is asked once more; empty when it need not be."""
+    words, _ = _spoken(turn, said)
+    if said.finish in {"filter", "timeout", "broken"}:
+        return []
+    if not words:
+        # A scene line and not a word.
+        return turn.request.messages
+    before = (*turn.request.said_before, *((turn.earlier.message.text,) if turn.earlier else ()))
+    repeated = is_repeated(words, before)
+    if repeated:
+        log.info("answer.repeated")
+    return prompts.once_more(turn.request, repeated) if repeated else []
+
+
+def _excuse(turn: Turn, error: LanguageModelUnavailable) -> str:
+    """The key of the words for an answer that did not come."""
+    if error.lasts:
+        return "model-later"
+    return "went-wrong" if turn.rewrites else "model-down"
 
 
 def _count(dialogue: Dialogue, outcome: Outcome, *, rewrites: bool) -> None:

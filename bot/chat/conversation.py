@@ -9,7 +9,7 @@ the next update, which is written down already.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from aiogram import Bot
@@ -190,9 +190,18 @@ class Conversation:
             answer = await dialogues.of_update(session, dialogue.id, incoming.update_id, Role.PERSONA)
             photo = await session.get(Photo, answer.photo_id) if answer and answer.photo_id else None
             none_now = heard.asks and await self.photos.obstacle(session, person, say) is not None
-            request = await gather(session, self.settings, person, dialogue, persona, no_photo_now=none_now)
+            request = await gather(
+                session,
+                self.settings,
+                self.answers.language_model,
+                person,
+                dialogue,
+                persona,
+                no_photo_now=none_now,
+                person_name=prompts.person_name(incoming.name),
+            )
         if incoming.picture and self.settings.llm_sees_pictures:
-            request = prompts.with_picture(request, incoming.picture)
+            request = replace(request, messages=prompts.with_picture(request.messages, incoming.picture))
         return Turn(
             person=person,
             say=say,
@@ -220,7 +229,8 @@ class Conversation:
             session.expunge(dialogue)
             dialogue.scene = answer.scene_before
             photo = await session.get(Photo, answer.photo_id) if answer.photo_id else None
-            request = await gather(session, self.settings, person, dialogue, persona, instead_of=answer)
+            model = self.answers.language_model
+            request = await gather(session, self.settings, model, person, dialogue, persona, instead_of=answer)
         *together, last = [each.text for each in asked]
         incoming = Incoming(
             update_id=answer.update_id or 0,

@@ -18,7 +18,7 @@ from aiogram.exceptions import (
     TelegramRetryAfter,
 )
 
-from bot.llm.client import OnText
+from bot.llm.question import OnText
 from bot.telegram.messages import MAX_TEXT
 
 log = structlog.get_logger(__name__)

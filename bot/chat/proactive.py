@@ -17,10 +17,11 @@ from bot.accounts import people
 from bot.dialogues import repository as dialogues
 from bot.dialogues.model_request import gather
 from bot.llm import prompts
-from bot.llm.client import LanguageModelUnavailable
 from bot.llm.metered import MeteredModel
+from bot.llm.question import LanguageModelUnavailable
 from bot.models import Dialogue, Message, Person, Role
 from bot.personas.catalog import PersonaCatalog
+from bot.personas.repetition import is_repeated
 from bot.personas.speech import split_answer
 from bot.reading.text_analysis import TextAnalyzer
 from bot.settings import Settings
@@ -102,9 +103,15 @@ class ProactiveMessages:
             persona = await self.catalog.find(session, dialogue.persona, person.id) if dialogue else None
             if dialogue is None or persona is None or dialogue.minor_said_at is not None:
                 return
-            request = await gather(session, self.settings, person, dialogue, persona, first_words=True)
+            request = await gather(
+                session, self.settings, self.language_model, person, dialogue, persona, first_words=True
+            )
             newest = await dialogues.last(session, dialogue.id)
-        text, _ = split_answer(await self.language_model.answer(person.id, request), persona.names)
+        said = await self.language_model.answer(person.id, request.messages, structured=request.is_structured)
+        text, _ = split_answer(said.text, persona.names)
+        if said.finish != "stop" or is_repeated(text, request.said_before):
+            log.info("proactive.nothing_to_say", finish=said.finish)
+            return
         analysis = await self.text_analyzer.answer(text, person_text="")
         # Nobody asked for it: what is not quite right is left out, and no photo is promised.
         if analysis.refusal or analysis.promise or prompts.gives_away(text) or not text:

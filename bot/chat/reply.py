@@ -44,7 +44,9 @@ class ReplySender:
             if before is not None:
                 self.background(take_buttons_away(self.bot, chat_id, before))
         await self._announce(answer)
-        self.background(self.memory.update(turn.dialogue.id))
+        # At once to half of it where the model's context was too small.
+        budget = turn.request.history_budget // (2 if answer.is_shortened else 1)
+        self.background(self.memory.update(turn.dialogue.id, budget))
 
     async def replace(self, turn: Turn, answer: Answer) -> None:
         """Put the new words where the old ones stand, or under them where Telegram does not let us."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from aiogram.types import InlineKeyboardMarkup
 
-from bot.llm.client import ChatMessage
+from bot.llm.prompts import AnswerRequest
 from bot.models import Dialogue, Message, Person
 from bot.personas.persona import Persona
 from bot.reading.text_reader import PersonAnalysis
@@ -22,6 +22,8 @@ class Incoming:
     message_id: int
     text: str
     wants_photo: bool = False
+    #: The person's name, as Telegram tells it.
+    name: str = ""
     #: A picture that came along, as JPEG, for a model that can see.
     picture: bytes | None = None
 
@@ -32,6 +34,8 @@ class Answer:
 
     message: Message
     photo: Photo | None = None
+    #: The model's context was too small for the talk: what is old goes into the summary at once.
+    is_shortened: bool = False
     #: Buttons under what the bot says beside the answer.
     afterword_buttons: InlineKeyboardMarkup | None = None
 
@@ -46,7 +50,7 @@ class Turn:
     heard: PersonAnalysis
     dialogue: Dialogue
     persona: Persona
-    request: list[ChatMessage]
+    request: AnswerRequest
     #: The answer that exists already: the update is handled for the second time, or the answer is written anew.
     earlier: Answer | None = None
     #: The earlier answer stands in the chat already and is written anew.

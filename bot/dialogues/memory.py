@@ -1,5 +1,7 @@
 """What a persona remembers: older messages folded into a summary, and lasting facts about the person."""
 
+import re
+
 import structlog
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -8,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.accounts.plans import Plan, plan_of
 from bot.dialogues import repository as dialogues
 from bot.llm import prompts
-from bot.llm.client import LanguageModelUnavailable
 from bot.llm.metered import MeteredModel
+from bot.llm.question import LanguageModelUnavailable
 from bot.models import Dialogue, Fact, Person
+from bot.personas.repetition import without_loop
 from bot.personas.speech import machine_free, split_answer
 from bot.reading.text_analysis import TextAnalyzer
 from bot.settings import Settings
@@ -22,6 +25,18 @@ log = structlog.get_logger(__name__)
 #: Answers after which the person's lasting facts are gathered, and how many at most each time.
 FACTS_EVERY = 4
 FACTS_AT_ONCE = 5
+#: Summaries that came to nothing, after which the older messages are let go without one.
+MOST_USELESS = 4
+#: A summary of fewer letters, or of so small a part of the one before it, has lost what it should keep.
+SHORTEST_SUMMARY, LEAST_PART = 20, 0.4
+#: What models say when they will not, and what is no prose.
+_NO_SUMMARY = re.compile(
+    r"\A\W{0,3}(?:(?:i'?m |i am )?sorry|i (?:can(?:no|')t|cannot|won't|am unable)|unfortunately|as an ai"
+    r"|извини|прости(?:те)?\b|к сожалению|я не могу|не могу (?:помочь|выполнить)|как (?:ии|языковая модель)"
+    r"|there is no(?:thing)? (?:dialogue|to summari)|no dialogue|please provide"
+    r"|[{\[<]|```|error\b)",
+    re.IGNORECASE,
+)
 
 
 async def known_facts(session: AsyncSession, person_id: int, persona: str) -> list[Fact]:
@@ -54,6 +69,17 @@ async def forget_all(session: AsyncSession, dialogue: Dialogue) -> None:
     dialogue.facts_to = newest.id if newest else 0
 
 
+def useless(summary: str, *, instead_of: str) -> str:
+    """Why a new summary must not take the place of the old one; empty when it may."""
+    if len(summary) < SHORTEST_SUMMARY:
+        return "empty"
+    if _NO_SUMMARY.search(summary):
+        return "no summary"
+    if len(summary) < len(instead_of) * LEAST_PART:
+        return "much shorter"
+    return "goes round" if without_loop(summary) != summary else ""
+
+
 class Memory:
     """Works on each dialogue at most once at a time; one per process, built by `bot.app`."""
 
@@ -65,20 +91,25 @@ class Memory:
         self._text_analyzer = text_analyzer
         self._settings = settings
         self._busy: set[int] = set()
+        #: Dialogues whose summary came to nothing: how often, and from which answer on it is asked for again.
+        self._useless: dict[int, tuple[int, int]] = {}
 
-    async def update(self, dialogue_id: int) -> None:
-        """Fold what has grown too long, gather new facts; without the model (or budget) the next turn does it."""
+    async def update(self, dialogue_id: int, budget: int) -> None:
+        """Fold what has grown over `budget` tokens, gather new facts.
+
+        Without the model (or the day's budget) the next turn does it.
+        """
         if dialogue_id in self._busy:
             return
         self._busy.add(dialogue_id)
         try:
-            await self._update(dialogue_id)
+            await self._update(dialogue_id, budget)
         except LanguageModelUnavailable:
             log.info("dialogue.not_remembered", dialogue_id=dialogue_id)
         finally:
             self._busy.discard(dialogue_id)
 
-    async def _update(self, dialogue_id: int) -> None:
+    async def _update(self, dialogue_id: int, budget: int) -> None:
         async with self._database.unit() as session:
             dialogue = await session.get(Dialogue, dialogue_id)
             person = await session.get(Person, dialogue.person_id) if dialogue else None
@@ -88,18 +119,35 @@ class Memory:
             now = await database.database_now(session)
         allowed = plan_of(person, now, self._settings)
         # In this order: both leave alone what was forgotten since the dialogue was read.
-        if older := prompts.to_summarise(said, budget=allowed.memory_tokens):
-            await self._summarise(dialogue, older, budget=allowed.memory_tokens)
+        older = prompts.to_summarise(said, budget=budget, count=self._language_model.count)
+        if older and self._is_due(dialogue):
+            await self._summarise(dialogue, older, budget=budget)
         if dialogue.answers and dialogue.answers % FACTS_EVERY == 0:
             await self._gather_facts(dialogue, said, allowed)
 
+    def _is_due(self, dialogue: Dialogue) -> bool:
+        """After a useless summary it is asked for again some answers later, each time more of them."""
+        _, due = self._useless.get(dialogue.id, (0, 0))
+        return dialogue.answers >= due
+
     async def _summarise(self, dialogue: Dialogue, older: list[prompts.Said], *, budget: int) -> None:
-        request = prompts.for_summary(dialogue.summary, older, budget=budget * 2)
-        summary, _ = split_answer(await self._language_model.answer(dialogue.person_id, request))
-        if await self._text_analyzer.refusal_of(summary):
+        request = prompts.for_summary(dialogue.summary, older, budget=budget * 2, count=self._language_model.count)
+        said = await self._language_model.answer(dialogue.person_id, request)
+        summary, _ = split_answer(said.text)
+        why = "cut off" if said.finish != "stop" else useless(summary, instead_of=dialogue.summary)
+        if why:
+            times = self._useless.get(dialogue.id, (0, 0))[0] + 1
+            log.warning("dialogue.summary_useless", dialogue_id=dialogue.id, why=why, times=times)
+            if times < MOST_USELESS:
+                self._useless[dialogue.id] = (times, dialogue.answers + 2**times)
+                return
+            # The talk goes on without what the model cannot sum up.
+            summary = dialogue.summary
+        elif await self._text_analyzer.refusal_of(summary):
             # It would come back with each request; what was said so far is forgotten instead.
             log.warning("dialogue.summary_refused", dialogue_id=dialogue.id)
             summary = dialogue.summary
+        self._useless.pop(dialogue.id, None)
         async with self._database.unit() as session:
             await dialogues.remember_summary(session, dialogue, summary, older[-1].id)
         log.info("dialogue.summarised", dialogue_id=dialogue.id, messages=len(older))
@@ -113,9 +161,12 @@ class Memory:
         room = min(FACTS_AT_ONCE, allowed.facts - len(known))
         found: list[str] = []
         if room > 0:
-            request = prompts.for_facts(known, fresh, most=room, budget=allowed.memory_tokens)
-            answer = machine_free(await self._language_model.answer(dialogue.person_id, request))
-            found = prompts.facts_of(answer, most=room)
+            count = self._language_model.count
+            request = prompts.for_facts(known, fresh, most=room, budget=allowed.memory_tokens, count=count)
+            said_of_them = await self._language_model.answer(dialogue.person_id, request)
+            found = prompts.facts_of(machine_free(said_of_them.text), most=room)
+            if not found:
+                log.info("facts.none_found", dialogue_id=dialogue.id, finish=said_of_them.finish)
         kept = [text for text in found if not await self._text_analyzer.refusal_of(text)]
         async with self._database.unit() as session:
             # Somebody who had everything deleted meanwhile is not remembered.

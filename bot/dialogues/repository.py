@@ -62,7 +62,13 @@ async def begin(
     session.add(dialogue)
     await session.flush()
     session.add(
-        Message(dialogue_id=dialogue.id, role=Role.PERSONA, text=story.opening.to(locale), sent_at=func.now())
+        Message(
+            dialogue_id=dialogue.id,
+            role=Role.PERSONA,
+            text=story.opening.to(locale),
+            scene=story.scene.model_dump(),
+            sent_at=func.now(),
+        )
     )
     return dialogue
 
@@ -76,7 +82,13 @@ async def change_story(
     dialogue.story_changed = True
     dialogue.minor_said_at = None
     session.add(
-        Message(dialogue_id=dialogue.id, role=Role.PERSONA, text=story.opening.to(locale), sent_at=func.now())
+        Message(
+            dialogue_id=dialogue.id,
+            role=Role.PERSONA,
+            text=story.opening.to(locale),
+            scene=story.scene.model_dump(),
+            sent_at=func.now(),
+        )
     )
 
 
@@ -89,11 +101,11 @@ def change_atmosphere(dialogue: Dialogue, atmosphere: str) -> None:
 async def history(session: AsyncSession, dialogue: Dialogue) -> list[Said]:
     """What was said since the summary, oldest first."""
     rows = await session.execute(
-        select(Message.id, Message.role, Message.text)
+        select(Message.id, Message.role, Message.text, Message.scene)
         .where(Message.dialogue_id == dialogue.id, Message.id > dialogue.summarised_to)
         .order_by(Message.id)
     )
-    return [Said(id_, role is Role.PERSON, text) for id_, role, text in rows]
+    return [Said(id_, role is Role.PERSON, text, scene) for id_, role, text, scene in rows]
 
 
 async def last(session: AsyncSession, dialogue_id: int, role: Role | None = None) -> Message | None:

@@ -136,6 +136,7 @@ def _incoming(
         message_id=message.message_id,
         text=text,
         wants_photo=wants_photo,
+        name=message.from_user.first_name if message.from_user else "",
         picture=picture,
     )
 

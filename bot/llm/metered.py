@@ -6,15 +6,13 @@ import structlog
 
 from bot.accounts import usage
 from bot.accounts.usage import Used
-from bot.llm.client import ChatMessage, LanguageModel, LanguageModelUnavailable, OnText
-from bot.llm.prompts import estimate_tokens
+from bot.llm.client import LanguageModel
+from bot.llm.profiles import ChatMessage
+from bot.llm.question import Completion, LanguageModelUnavailable, OnText
 from bot.settings import Settings
 from generation.runtime.database import Database
 
 log = structlog.get_logger(__name__)
-
-#: Tokens of a picture, where the server does not count them.
-PICTURE_TOKENS = 1000
 
 
 class OverBudget(LanguageModelUnavailable):
@@ -25,24 +23,46 @@ class MeteredModel:
     """Counts before it asks: a call that was given up counts as well. One per process, built by `bot.app`."""
 
     def __init__(self, model: LanguageModel, database: Database, settings: Settings) -> None:
-        self._model = model
+        self.model = model
         self._database = database
         self._settings = settings
 
-    async def answer(self, person_id: int, messages: Sequence[ChatMessage], on_text: OnText | None = None) -> str:
-        """The model's text. Raises LanguageModelUnavailable; OverBudget when the day's calls or tokens are used."""
-        guess = sum(_tokens(message) for message in messages)
+    @property
+    def is_structured(self) -> bool:
+        """Whether the model is asked for an object with words and scene; else for a line after the words."""
+        return self.model.is_structured
+
+    def count(self, text: str) -> int:
+        """Tokens of a message with this text."""
+        return self.model.count(text)
+
+    @property
+    def room(self) -> int | None:
+        """Tokens that a request may have; None where the model's context is not known."""
+        return self.model.room
+
+    async def answer(
+        self,
+        person_id: int,
+        messages: Sequence[ChatMessage],
+        on_text: OnText | None = None,
+        *,
+        structured: bool = False,
+        again: bool = False,
+    ) -> Completion:
+        """As of `LanguageModel.answer`. Raises OverBudget as well, when the day's calls or tokens are used."""
+        guess = self.model.count_all(messages)
         await self._take(person_id, Used(calls=1, prompt_tokens=guess))
-        said = await self._model.answer(messages, on_text)
+        said = await self.model.answer(messages, on_text, structured=structured, again=again)
         prompt = guess if said.prompt_tokens is None else said.prompt_tokens
-        completion = estimate_tokens(said.text) if said.completion_tokens is None else said.completion_tokens
+        completion = self.count(said.text) if said.completion_tokens is None else said.completion_tokens
         await self._add(person_id, Used(prompt_tokens=prompt - guess, completion_tokens=completion))
-        return said.text
+        return said
 
     async def transcribe(self, person_id: int, voice: bytes, *, seconds: int) -> str:
         """What is said in a voice message of so many seconds. Raises LanguageModelUnavailable and OverBudget."""
         await self._take(person_id, Used(voice_seconds=seconds))
-        return await self._model.transcribe(voice, self._settings.llm_transcription_model)
+        return await self.model.transcribe(voice, self._settings.llm_transcription_model)
 
     async def look(self, person_id: int) -> None:
         """Count a picture that goes along with the next request. Raises OverBudget."""
@@ -58,10 +78,3 @@ class MeteredModel:
     async def _add(self, person_id: int, more: Used) -> None:
         async with self._database.unit() as session:
             await usage.add(session, person_id, self._settings, more)
-
-
-def _tokens(message: ChatMessage) -> int:
-    content = message["content"]
-    if isinstance(content, str):
-        return estimate_tokens(content)
-    return sum(estimate_tokens(part["text"]) if "text" in part else PICTURE_TOKENS for part in content)

@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.accounts import usage
-from bot.models import Message, Payment, Person, ReceivedUpdate, Role
+from bot.models import Message, ModelServerRow, Payment, Person, ReceivedUpdate, Role
 from bot.settings import Settings
 from generation import figures as pipeline
 from generation.runtime.monitoring import figures, incidents
@@ -26,6 +26,12 @@ FIGURES = (
     Figure("premium_ratio", "vitte_premium_ratio", "Share of premium among them."),
     Figure("language_model", "vitte_language_model_seconds", "Language model, for answers of late.", "quantile"),
     Figure("language_model_errors", "vitte_language_model_errors_lately", "Its calls that failed of late."),
+    Figure(
+        "language_model_refused",
+        "vitte_language_model_refused",
+        "1 for each reason of a refusal that only an operator can end: key, credit, rights, model.",
+        "reason",
+    ),
     Figure("payment_errors", "vitte_payment_errors_lately", "Payments of late that could not be answered."),
     Figure("model_calls", "vitte_language_model_calls_last_day", "Calls of it that people caused."),
     Figure("model_tokens", "vitte_language_model_tokens_last_day", "Tokens of them.", "kind"),
@@ -50,6 +56,7 @@ async def read(session: AsyncSession, settings: Settings, *, window: float) -> S
         **await _people(session, settings),
         "language_model": await _language_model(session, window),
         "language_model_errors": {"": failed.get(LANGUAGE_MODEL, 0)},
+        "language_model_refused": await _refused(session, settings),
         **_usage(await usage.of_everybody(session), settings),
         "payment_errors": {"": failed.get(PAYMENT, 0)},
         "updates_put_away": {"": failed.get(UPDATE_PUT_AWAY, 0)},
@@ -90,6 +97,15 @@ async def _language_model(session: AsyncSession, window: float) -> Values:
         select(figures.percentiles(Message.model_seconds)).where(lately, Message.role == Role.PERSONA)
     )
     return figures.by_quantile(found) if found and found[0] is not None else {}
+
+
+async def _refused(session: AsyncSession, settings: Settings) -> Values:
+    """Of the servers that are in use; what was refused before the last answer is over."""
+    row = ModelServerRow
+    keys = [address.key for address in settings.model_addresses]
+    still = or_(row.last_answer_at.is_(None), row.last_error_at > row.last_answer_at)
+    reasons = await session.scalars(select(row.last_error).where(row.key.in_(keys), row.error_lasts, still))
+    return dict.fromkeys(reasons, 1)
 
 
 async def _stars_today(session: AsyncSession) -> int:

@@ -23,6 +23,32 @@ _TEXTS = (*LASTING, "action", "camera", "mood")
 OF_THE_TURN = ("visual", "asked", "promised")
 _FLAG = {"true": True, "yes": True, "да": True, "false": False, "no": False, "нет": False}
 
+#: Asked of servers that keep to a schema: the words first, so that they can be shown while they are written.
+ANSWER_SCHEMA: Mapping[str, Any] = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "answer",
+        "strict": True,
+        "schema": {
+            "type": "object",
+            "properties": {
+                "reply": {"type": "string"},
+                "scene": {
+                    "type": "object",
+                    "properties": {
+                        **{name: {"type": "string"} for name in _TEXTS},
+                        **{name: {"type": "boolean"} for name in OF_THE_TURN},
+                    },
+                    "required": [*_TEXTS, *OF_THE_TURN],
+                    "additionalProperties": False,
+                },
+            },
+            "required": ["reply", "scene"],
+            "additionalProperties": False,
+        },
+    },
+}
+
 #: An answer is cut here before anything looks at it; Telegram would need five messages for more.
 MAX_ANSWER = 20_000
 

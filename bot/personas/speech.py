@@ -54,6 +54,11 @@ _TEMPLATE = re.compile(
     r"|<(?:start|end)_of_turn>|<(?:bos|eos|pad)>|<\|im_(?:start|end)\b\|?>?|\[/?(?:SYSTEM_PROMPT|ASSISTANT|USER|AVAILABLE_TOOLS)\]",
     re.IGNORECASE,
 )
+#: The name of a role or channel whose end is still to come.
+_BEGUN_ROLE = re.compile(
+    r"(?:<\|(?:im_start|start|start_header_id|channel)\|>|<start_of_turn>)\s{0,3}\w{0,12}(?:<[|\w]{0,16})?\Z",
+    re.IGNORECASE,
+)
 #: Between a template's tokens, never anybody's words.
 _ROLE_LINE = re.compile(r"\A\s{0,9}(?:assistant|model|final|bot)\s{0,3}(?:\n|:|(?=<\|)|\Z)", re.IGNORECASE)
 
@@ -91,7 +96,11 @@ _ROLES_OF_MODEL = (
     "model",
     "char",
 )
-_ROLES_OF_PERSON = ("user", "human", "person", "пользователь", "человек", "собеседник", "юзер")
+_ROLES_OF_PERSON = (
+    "user", "human", "person", "the person", "the person writes", "пользователь", "человек", "собеседник", "юзер",
+)  # fmt: skip
+#: The marks between notes and words of one message (`bot.llm.profiles.FOLDED`), which small models repeat.
+_FOLDS = re.compile(r"\[(?:The person writes:|Notes for you\b)[^\]\n]{0,60}\]?.*", re.IGNORECASE | re.DOTALL)
 
 # -- the scene -------------------------------------------------------------------------------------------
 
@@ -134,7 +143,8 @@ def read(raw: str, *, names: Sequence[str] = (), is_whole: bool = True) -> Speec
     text = _without_machinery(plain_text(raw[:MAX_ANSWER]))
     if answered := _object_answer(text, is_whole=is_whole):
         words, scene = answered
-        return Speech(_tidied(_spoken(words, names), is_whole=True), scene)
+        words = _spoken(words, names)
+        return Speech(_tidied(words if is_whole else _held_back(words, names), is_whole=is_whole), scene)
     text, found = _without_scenes(text)
     text = _spoken(text, names)
     if not is_whole:
@@ -159,6 +169,7 @@ def machine_free(raw: str) -> str:
 
 
 def _without_machinery(text: str) -> str:
+    text = _BEGUN_ROLE.sub("", text)
     text = _THOUGHTS.sub("", text)
     if ended := list(_END_OF_THOUGHT.finditer(text)):
         text = text[ended[-1].end() :]
@@ -175,7 +186,29 @@ def _without_machinery(text: str) -> str:
     return _IMAGE.sub("", text)
 
 
+def whole_sentences(words: str) -> str:
+    """The words of an answer that was cut off, up to the end of their last sentence; empty when none has ended."""
+    ends = list(re.finditer(r"[.!?…]+[\"'»”)]*(?=\s|\Z)|(?<=\S)\n", words))
+    return words[: ends[-1].end()].strip() if ends else ""
+
+
 # -- an object instead of words --------------------------------------------------------------------------
+
+
+#: An object whose first value are the words, and that value as far as it goes.
+_BEGUN_WORDS = re.compile(
+    rf"\{{\s{{0,20}}[\"'](?:{'|'.join(_WORDS_OF)})[\"']\s{{0,9}}:\s{{0,9}}\"((?:[^\"\\]|\\.)*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_HALF_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?\Z")
+
+
+def _begun_string(text: str) -> str:
+    """A JSON string that may lack its end."""
+    try:
+        return plain_text(str(json.loads(f'"{_HALF_ESCAPE.sub("", text)}"', strict=False)))
+    except ValueError:
+        return text
 
 
 def _object_answer(text: str, *, is_whole: bool) -> tuple[str, Scene | None] | None:
@@ -184,7 +217,11 @@ def _object_answer(text: str, *, is_whole: bool) -> tuple[str, Scene | None] | N
     if not bare.startswith("{"):
         return None
     values, end = _object(bare, 0)
-    if values is None:
+    if not values:
+        # Not ended yet, or cut off: the words may be there all the same.
+        begun = _BEGUN_WORDS.match(bare)
+        if begun:
+            return _without_scenes(_begun_string(begun[1]))[0], None
         return None if is_whole else ("", None)
     keys = {str(key).strip().lower(): value for key, value in values.items()}
     words = next((keys[key] for key in _WORDS_OF if isinstance(keys.get(key), str)), None)
@@ -306,7 +343,7 @@ def _scene(values: dict[str, Any]) -> Scene | None:
 
 
 def _spoken(text: str, names: Sequence[str]) -> str:
-    text = _OUT_OF_CHARACTER.sub("", text)
+    text = _FOLDS.sub("", _OUT_OF_CHARACTER.sub("", text))
     hers = _label((*names, *_ROLES_OF_MODEL))
     theirs = _label(_ROLES_OF_PERSON)
     text = text.lstrip()

@@ -7,8 +7,8 @@ from aiogram import Bot
 from aiogram.exceptions import TelegramBadRequest
 from aiogram.types import Document, PhotoSize, Voice
 
-from bot.llm.client import LanguageModelUnavailable
 from bot.llm.metered import MeteredModel, OverBudget
+from bot.llm.question import LanguageModelUnavailable
 from bot.reading import attachment_reader
 from bot.reading.attachment_reader import Sound, TooLong, Unreadable
 from bot.settings import Settings

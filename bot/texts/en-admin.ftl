@@ -2,6 +2,7 @@ command-admin = the operator's panel
 command-stats = figures, and a chart of the last day
 command-queue = the queue: pause, drop, retry
 command-gpu = workers and cards
+command-llm = language model: how it answers
 command-alerts = alerts
 command-log = who did what
 command-user = a person's card by number
@@ -17,6 +18,7 @@ page-admin = ‹ Panel
 page-stats = 📊 Chart
 page-queue = 📋 Queue
 page-gpu = 🖥 Workers
+page-llm = 🧠 Model
 page-alerts = 🔔 Alerts
 page-log = 📜 Log
 admin-refresh = ⟳
@@ -60,9 +62,18 @@ act-give_premium = ⭐ +30 days
 act-give_photos = 📷 +10 photos
 act-restart_worker = 🔄 Restart ComfyUI
 act-free_worker = 🧹 Free memory
+act-ask_model = 💬 Ask a test question
 act-maintenance_on = 🔧 Maintenance
 act-maintenance_off = 🔧 End maintenance
 act-reload = 📂 Read files again
+
+admin-model =
+    { $model } · { $host }
+    State: { $state }
+    Family { $family }, context { $context }, scene as { $form }, not taken: { $without }
+    Last answer { $answered }, ended by { $finish }, first words after { $first } s
+    Tokens: prompt { $prompt } ({ $cached } from cache), answers { $completion }
+    Last error: { $error }
 
 admin-stats =
     { $state }
@@ -154,6 +165,7 @@ alert-many_failures = Many photos fail, share
 alert-overloaded = Too many photos: orders end without their turn
 alert-disk_full = The disk is nearly full, free share
 alert-language_model_failing = The language model fails
+alert-language_model_refuses = The language model refuses us
 alert-payments_failing = Payments do not go through
 alert-update_put_away = An update ended the bot again and again and was put away
 

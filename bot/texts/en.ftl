@@ -10,6 +10,7 @@ reset-nothing = There is nothing to forget yet. Choose somebody to talk to.
 unknown-command = I don't know that command. Here is what there is: /help
 stale-button = This button no longer works.
 model-down = I can't answer right now, something is wrong with the connection. Your message is kept; write to me again in a little while.
+model-later = I can't answer for now: something has to be put right on our side first. Your message is kept; write to me again later.
 update-put-away = I could not read that message. Please say it in other words.
 went-wrong = Something went wrong and there is no answer. Please try once more.
 photo-unconfirmed = It seems the photo got lost on the way. If you don't see it above, I'll send it again.

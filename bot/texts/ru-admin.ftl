@@ -2,6 +2,7 @@ command-admin = панель оператора
 command-stats = цифры и график за сутки
 command-queue = очередь: пауза, сброс, повтор
 command-gpu = воркеры и видеокарты
+command-llm = языковая модель: как отвечает
 command-alerts = тревоги
 command-log = кто что делал
 command-user = карточка человека по номеру
@@ -17,6 +18,7 @@ page-admin = ‹ Панель
 page-stats = 📊 График
 page-queue = 📋 Очередь
 page-gpu = 🖥 Воркеры
+page-llm = 🧠 Модель
 page-alerts = 🔔 Тревоги
 page-log = 📜 Журнал
 admin-refresh = ⟳
@@ -60,9 +62,18 @@ act-give_premium = ⭐ +30 дней
 act-give_photos = 📷 +10 фото
 act-restart_worker = 🔄 Перезапустить ComfyUI
 act-free_worker = 🧹 Освободить память
+act-ask_model = 💬 Пробный вопрос
 act-maintenance_on = 🔧 Перерыв
 act-maintenance_off = 🔧 Перерыв окончен
 act-reload = 📂 Перечитать файлы
+
+admin-model =
+    { $model } · { $host }
+    Состояние: { $state }
+    Семейство { $family }, контекст { $context }, сцена как { $form }, не принимает: { $without }
+    Последний ответ { $answered }, закончен: { $finish }, первые слова через { $first } с
+    Токены: запросы { $prompt } ({ $cached } из кэша), ответы { $completion }
+    Последняя ошибка: { $error }
 
 admin-stats =
     { $state }
@@ -155,6 +166,7 @@ alert-many_failures = Много неудачных фото, доля
 alert-overloaded = Фото не успевают: много заказов
 alert-disk_full = Диск почти полон, доля свободного
 alert-language_model_failing = Языковая модель сбоит
+alert-language_model_refuses = Языковая модель нам отказывает
 alert-payments_failing = Платежи не проходят
 alert-update_put_away = Обновление несколько раз завершало бота и отложено
 

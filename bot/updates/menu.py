@@ -15,7 +15,7 @@ COMMANDS = (
     "terms", "paysupport", "help",
 )  # fmt: skip
 ADMIN_COMMANDS = (
-    "admin", "stats", "queue", "gpu", "alerts", "log", "user", "broadcast", "why", "refund", "maintenance",
+    "admin", "stats", "queue", "gpu", "llm", "alerts", "log", "user", "broadcast", "why", "refund", "maintenance",
     "reload", *COMMANDS,
 )  # fmt: skip
 #: Seconds before it is tried again while Telegram is away.

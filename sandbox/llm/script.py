@@ -3,7 +3,7 @@
 import json
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ Messages = list[dict[str, Any]]
 
 _CYRILLIC = re.compile(r"[а-яё]", re.IGNORECASE)
 _MARKER = re.compile(r"^(\[\w+\]) \{\"place\"", re.MULTILINE)
+_OBJECT = "one JSON object, with reply and scene"
+#: Where notes and the person's words are in one message (`bot.llm.profiles.FOLDED`).
+_FOLDED = "[The person writes:]\n"
 _ATMOSPHERES = re.compile(r"atmosphere is one of: ([^.\n]+)")
 _SCENE_SO_FAR = re.compile(r"The scene so far: (\{.*\})")
 
@@ -25,6 +28,8 @@ class Reply:
     scene_line: str
     #: Said to a person by the persona, and not noted for later.
     spoken: bool = True
+    #: The same as the line says, where an object is asked for.
+    scene: dict[str, Any] = field(default_factory=dict)
 
 
 class Script:
@@ -37,23 +42,28 @@ class Script:
 
     def reply(self, messages: Messages) -> Reply:
         """The answer to the last thing the person said, in the person's language."""
-        system = "\n".join(message["content"] for message in messages if message["role"] == "system")
+        # Some servers have no system messages: what they would say stands in front of the person's words.
+        system = "\n".join(_text(message["content"]) for message in messages if message["role"] != "assistant")
         said = [_text(message["content"]) for message in messages if message["role"] == "user"]
-        last = said[-1] if said else ""
+        last = said[-1].rpartition(_FOLDED)[2] if said else ""
         locale = "ru" if _CYRILLIC.search(last) else "en"
-        if last.startswith("[The person sent") and "Russian where that cannot be told" in system:
+        if last.startswith("[The person sent") and "answer in Russian" in system:
             locale = "ru"
-        if system.startswith("Summarise"):
+        if "Summarise this dialogue" in system:
             return Reply(_summary(last, locale), "", spoken=False)
-        if system.startswith("List lasting facts"):
+        if "List lasting facts" in system:
             return Reply(json.dumps(_facts(last, system), ensure_ascii=False), "", spoken=False)
-        if system.startswith("Translate"):
+        if "Translate the description" in system:
             return Reply(_looks(last), "", spoken=False)
         lines = self._lines(last, locale)
         # An answer that was not liked is followed by the next one of the script.
         answered = sum(message["role"] == "assistant" for message in messages) + ("was not liked" in system)
+        answered += "just said this before" in system
         line = lines[answered % len(lines)]
-        return Reply(line["text"], _scene_line(line, system))
+        scene = _scene(line, system)
+        marker = _MARKER.search(system)
+        told = f"{marker.group(1)} {json.dumps(scene, ensure_ascii=False)}" if marker else ""
+        return Reply(line["text"], told, scene=scene if asks_for_object(messages) else {})
 
     def _lines(self, text: str, locale: str) -> list[dict[str, Any]]:
         heard = f"{text.lower()} "
@@ -63,11 +73,14 @@ class Script:
         return lines
 
 
-def _scene_line(line: dict[str, Any], system: str) -> str:
-    """The line that the instructions ask for; the lasting parts stay unless the script changes them."""
-    marker, so_far = _MARKER.search(system), _SCENE_SO_FAR.search(system)
-    if marker is None:
-        return ""
+def asks_for_object(messages: Messages) -> bool:
+    """Whether words and scene are wanted as one JSON object."""
+    return any(_OBJECT in _text(message["content"]) for message in messages)
+
+
+def _scene(line: dict[str, Any], system: str) -> dict[str, Any]:
+    """What the instructions ask for; the lasting parts stay unless the script changes them."""
+    so_far = _SCENE_SO_FAR.search(system)
     scene: dict[str, Any] = json.loads(so_far.group(1)) if so_far else {}
     scene |= {name: line[name] for name in ("place", "outfit") if name in line}
     known = _ATMOSPHERES.search(system)
@@ -77,10 +90,11 @@ def _scene_line(line: dict[str, Any], system: str) -> str:
     )
     scene["action"] = line.get("action", "listening with a smile")
     scene["camera"] = line.get("camera", "medium shot, eye level")
+    scene["mood"] = line.get("mood", "warm smile")
     scene["visual"] = line["visual"]
     scene["asked"] = line.get("asked", False)
     scene["promised"] = line.get("promised", False)
-    return f"{marker.group(1)} {json.dumps(scene, ensure_ascii=False)}"
+    return scene
 
 
 def _text(content: str | list[dict[str, Any]]) -> str:

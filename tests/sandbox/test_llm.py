@@ -9,7 +9,8 @@ from bot.personas.persona import load_all
 from bot.personas.speech import split_answer
 from generation.workflows import workflow
 from sandbox.llm import LanguageModelServer
-from sandbox.llm.server import API_KEY, MODEL
+from sandbox.llm.server import API_KEY
+from sandbox.llm.stream import MODEL
 
 PERSONAS = load_all(set(workflow.load_all()))
 
@@ -19,15 +20,18 @@ def client(llm: LanguageModelServer, key: str = API_KEY) -> AsyncOpenAI:
 
 
 @pytest.mark.parametrize("name", sorted(PERSONAS))
+@pytest.mark.parametrize("structured", [False, True])
 @pytest.mark.parametrize(("text", "letter"), [("Привет! Как погода?", "а"), ("Hello! How is the weather?", "e")])
 async def test_it_plays_every_persona_in_both_languages_with_a_scene(
-    llm: LanguageModelServer, name: str, text: str, letter: str
+    llm: LanguageModelServer, name: str, text: str, letter: str, structured: bool
 ) -> None:
     persona = PERSONAS[name]
     story = next(iter(persona.stories.values()))
-    messages = prompts.for_answer(persona, story, story.scene, "", [prompts.Said(1, True, text)], budget=1000)
+    request = prompts.for_answer(
+        persona, story, story.scene, "", [prompts.Said(1, True, text)], budget=1000, structured=structured
+    )
     async with client(llm) as api:
-        completion = await api.chat.completions.create(model=MODEL, messages=messages)  # type: ignore[arg-type]
+        completion = await api.chat.completions.create(model=MODEL, messages=request.messages)  # type: ignore[arg-type]
     shown, scene = split_answer(completion.choices[0].message.content or "")
     assert letter in shown
     assert scene is not None

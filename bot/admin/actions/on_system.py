@@ -1,12 +1,16 @@
 """Actions on workers, alerts, broadcasts and the whole product."""
 
+import time
+
 from sqlalchemy import update
 
 from bot.admin.actions.action import Done, Refused, Result, action
 from bot.admin.tools import AdminTools, key_of, number_of
+from bot.llm.question import LanguageModelUnavailable
 from bot.models import Broadcast, BroadcastStatus
 from bot.monitoring import alerting
 from bot.personas.persona import WrongPersona
+from bot.personas.speech import machine_free
 from bot.texts import Say
 from generation import worker_registry
 from generation.errors import WorkflowError
@@ -27,6 +31,22 @@ async def restart_worker(tools: AdminTools, target: str, say: Say) -> Result:
 async def free_worker(tools: AdminTools, target: str, say: Say) -> Result:
     """Have the worker's ComfyUI unload its models."""
     return await _command(tools, target, worker_registry.Command.FREE, say)
+
+
+@action(page="llm")
+async def ask_model(tools: AdminTools, _target: str, say: Say) -> Result:
+    """A test question to each server of the language model, past whatever rest it takes."""
+    answers = []
+    for server in tools.language_model.servers:
+        began = time.perf_counter()
+        try:
+            said = await server.answer([{"role": "user", "content": "Say hello in one word."}])
+        except LanguageModelUnavailable as error:
+            answers.append(f"✗ {server.address.model}: {error.kind}")
+        else:
+            words = " ".join(machine_free(said.text).split())[:40]
+            answers.append(f"✓ {server.address.model}: {words} ({time.perf_counter() - began:.1f} s)")
+    return Done("\n".join(answers)[:190])
 
 
 @action()

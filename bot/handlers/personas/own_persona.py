@@ -15,10 +15,11 @@ from bot.accounts import privacy
 from bot.accounts.plans import plan_of
 from bot.handlers.personas.persona_picker import PersonaPicker
 from bot.llm import prompts
-from bot.llm.client import LanguageModelUnavailable
 from bot.llm.metered import MeteredModel
+from bot.llm.question import LanguageModelUnavailable
 from bot.models import OwnPersona, Person
 from bot.personas.catalog import OWN, PersonaCatalog, count_own
+from bot.personas.speech import machine_free
 from bot.photos.prompt import clean
 from bot.reading.text_analysis import TextAnalyzer
 from bot.settings import Settings
@@ -245,9 +246,10 @@ async def _in_english(looks: str, person: Person, language_model: MeteredModel) 
     if looks.isascii():
         return clean(looks)[:MAX_ENGLISH]
     try:
-        english = await language_model.answer(person.id, prompts.for_looks(looks))
+        said = await language_model.answer(person.id, prompts.for_looks(looks))
     except LanguageModelUnavailable:
         return None
+    english = machine_free(said.text)
     return clean(english.encode("ascii", "ignore").decode())[:MAX_ENGLISH]
 
 

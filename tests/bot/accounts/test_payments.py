@@ -192,7 +192,7 @@ async def test_a_limit_is_told_once_with_what_helps_and_is_no_wall_afterwards(
     for text in ("Send me a photo, please", "/photo", "And one more photo?"):
         await ben.say(text)
         assert "No more photos" not in (await ben.hears(has_text))["text"]
-        assert "No photo is possible just now" in llm.requests[-1]["messages"][0]["content"]
+        assert "No photo is possible just now" in llm.instructions
 
 
 async def refund(olga: Player, charge: str) -> None:

@@ -122,7 +122,7 @@ async def test_she_writes_first_once_in_three_days_and_one_tap_stops_it(
     first = await ben.hears(lambda it: "🔕" in str(labels(it)))
     assert first["silent"]
     assert len(llm.requests) == 2
-    assert "has not written for a while" in llm.requests[-1]["messages"][0]["content"]
+    assert "has not written for a while" in llm.instructions
     async with database.unit() as session:
         await session.execute(update(Person).values(wrote_first_at=func.now() - timedelta(days=4)))
         await session.execute(update(Message).values(created_at=func.now() - timedelta(days=4)))

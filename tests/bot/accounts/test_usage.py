@@ -127,14 +127,16 @@ async def test_one_answer_is_written_anew_a_few_times_only(
         await ben.press_data(answer, answer["reply_markup"]["inline_keyboard"][0][0]["callback_data"])
     await ben.notices("answer", lambda it: "anew three times" in it["text"])
     await all_handled(database)
-    assert len(llm.requests) == asked + 3
+    # Once more each where the words were those of before.
+    made = len(llm.requests)
+    assert asked + 3 <= made <= asked + 6
     # Nor by editing what it answers; the words change all the same.
     await ben.edit(question, "Hello, it's raining")
     await ben.hears(says("anew three times"))
     async with database.unit() as session:
         texts = await session.scalars(select(Message.text).where(Message.role == Role.PERSON))
         assert list(texts) == ["Hello, it's raining"]
-    assert len(llm.requests) == asked + 3
+    assert len(llm.requests) == made
     await ben.say("Never mind")
     await ben.hears(has_text)
 

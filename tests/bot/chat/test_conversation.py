@@ -76,7 +76,9 @@ async def test_an_answer_over_4096_characters_comes_in_parts(
     bot: Application, llm: LanguageModelServer, ben: Player
 ) -> None:
     await ben.enter("Alisa")
-    llm.faults.add(path="completion", kind="say", text="A rather long sentence. " * 400)
+    llm.faults.add(
+        path="completion", kind="say", text=" ".join(f"A rather long sentence, number {n}." for n in range(270))
+    )
     await ben.say("Tell me everything")
     first, second, third = [await ben.hears(has_text) for _ in range(3)]
     assert len(first["text"] + second["text"] + third["text"]) > 9500
@@ -174,7 +176,7 @@ async def test_old_messages_go_into_a_summary_that_the_model_is_given(
         await ben.say("Do you remember?")
         await ben.hears(has_text)
     assert "secret number 0" in dialogue.summary
-    assert dialogue.summary[:40] in llm.requests[-1]["messages"][0]["content"]
+    assert dialogue.summary[:40] in llm.instructions
 
 
 async def test_a_summary_that_is_refused_is_not_remembered_and_the_talk_goes_on(

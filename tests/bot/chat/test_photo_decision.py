@@ -142,7 +142,7 @@ async def test_an_order_that_fails_is_explained_in_the_personas_own_words(
     await ben.hears(lambda it: "diva" in it.get("text", "") or "blur" in it.get("text", ""))
     await ben.say("Oh well")
     await ben.hears(has_text)
-    system = llm.requests[-1]["messages"][0]["content"]
+    system = llm.instructions
     assert "The last photo did not come out, and you have said so" in system
 
 
@@ -187,7 +187,7 @@ async def test_whoever_wants_no_photos_gets_none_and_is_told_so_when_asking(
     await anya.say("пришли фото")
     assert "Включить снова" in (await anya.hears(has_text))["text"]
     assert await ordered(database) == []
-    assert "switched photos off" in llm.requests[-1]["messages"][0]["content"]
+    assert "switched photos off" in llm.instructions
 
 
 async def test_only_when_asked_means_only_when_asked(
@@ -228,6 +228,9 @@ async def test_a_day_has_so_many_photos_and_failed_ones_do_not_count(
     assert len(await ordered(database)) == 2
 
 
+OTHER_WORDS = ("I see, tell me more", "What a day that was", "You poor thing, rest a little")
+
+
 async def test_three_unwelcome_photos_slow_the_cadence_down_until_one_is_liked(
     settings: ProductSettings, bucket: object, llm: LanguageModelServer, ben: Player, database: Database
 ) -> None:
@@ -235,24 +238,24 @@ async def test_three_unwelcome_photos_slow_the_cadence_down_until_one_is_liked(
     async with bot_running(settings.model_copy(update=changes)), worker_running(settings):
         await ben.enter("Alisa")
         for number in range(3):
-            answers(llm, f"I see, tell me more, number {number}.")
+            answers(llm, f"{OTHER_WORDS[number]}, number {number}.")
             await ben.say("It was a long day at work.")
             photo = await ben.photo()
             await delivered(database)
             await ben.press(photo, "👎")
             await ben.notices("answer", lambda it: "What is wrong" in it["text"])
-        answers(llm, "I see, tell me more, number 4.")
+        answers(llm, "I was just thinking of it, number 4.")
         await ben.say("It was a long day at work.")
         await ben.hears(says("number 4"))
         assert len(await ordered(database)) == 3
         # The gap of one answer has become two.
-        answers(llm, "I see, tell me more, number 5.")
+        answers(llm, "My cat would agree with you, number 5.")
         await ben.say("It was a long day at work.")
         photo = await ben.photo()
         await delivered(database)
         await ben.press(photo, "👍")
         await ben.notices("answer", lambda it: "Glad" in it["text"])
-        answers(llm, "I see, tell me more, number 6.")
+        answers(llm, "Then sleep well tonight, number 6.")
         await ben.say("It was a long day at work.")
         await ben.photo()
     await all_handled(database)
@@ -276,7 +279,7 @@ async def test_photos_that_nobody_notices_slow_the_cadence_down_as_well(
     async with bot_running(settings.model_copy(update=changes)), worker_running(settings):
         await ben.enter("Alisa")
         for number in range(photos):
-            answers(llm, f"I see, tell me more, number {number}.")
+            answers(llm, f"{OTHER_WORDS[number]}, number {number}.")
             await ben.say("It was a long day at work.")
             await ben.photo()
             await delivered(database)
@@ -377,7 +380,7 @@ async def test_clothes_and_place_change_only_when_the_words_say_so(
     assert "ball gown" not in str(llm.requests)
     await ben.say("And?")
     await ben.hears(has_text)
-    assert '"outfit": "red coat"' in llm.requests[-1]["messages"][0]["content"]
+    assert '"outfit": "red coat"' in llm.instructions
 
 
 async def test_without_a_scene_line_the_words_make_the_prompt_in_english(

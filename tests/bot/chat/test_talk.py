@@ -106,7 +106,7 @@ async def test_again_puts_another_answer_in_the_place_of_the_last_one(
     await ben.press(first, "🔄")
     edited = await ben.edited()
     assert (edited["message_id"], edited["text"]) == (first["message_id"], "The second answer.")
-    assert "The first answer." in llm.requests[-1]["messages"][0]["content"]
+    assert "The first answer." in llm.instructions
     await all_handled(database)
     async with database.unit() as session:
         said = list(await session.scalars(select(Message.text).where(Message.role == Role.PERSONA)))
@@ -291,7 +291,7 @@ async def test_what_the_person_tells_is_remembered_shown_and_forgotten(
     assert [fact.text for fact in found] == ["My name is Ben", "I work as a baker", "I love old films"]
     await ben.say("What do you think?")
     await ben.hears(has_text)
-    assert "I work as a baker" in llm.requests[-1]["messages"][0]["content"]
+    assert "I work as a baker" in llm.instructions
     await ben.say("/memory")
     memory = await ben.hears(says("remembers 3 things about you"))
     await ben.press(memory, "❌ 3")

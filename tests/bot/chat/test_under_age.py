@@ -32,7 +32,7 @@ async def test_a_young_role_is_a_state_of_the_dialogue_until_a_new_story(
     await ben.hears(has_text)
     await all_handled(database)
     assert await minor_said(database)
-    assert "said to be under 18" in llm.requests[-1]["messages"][0]["content"]
+    assert "said to be under 18" in llm.instructions
     for text in ("Come here and kiss me", "/photo by the window", "Send me a photo of you"):
         await ben.say(text)
         await ben.hears(NO)

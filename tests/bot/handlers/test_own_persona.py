@@ -42,7 +42,7 @@ async def test_a_persona_of_ones_own_talks_and_has_photos(
     await ben.hears(says("window is ours"))
     await ben.say("Send me a photo")
     await ben.hears(has_text)
-    instructions = llm.requests[-1]["messages"][0]["content"]
+    instructions = llm.instructions
     assert "You are Nora, 34" in instructions
     assert "sound engineer" in instructions
     async with database.unit() as session:
@@ -192,7 +192,7 @@ async def test_another_atmosphere_changes_the_scene_the_prompt_and_the_photo(
     llm.faults.add(path="completion", kind="say", text=f"Let me think.\n[scene] {scene}")
     await ben.say("What now?")
     await ben.hears(has_text)
-    assert '"atmosphere": "dreamy"' in llm.requests[-1]["messages"][0]["content"]
+    assert '"atmosphere": "dreamy"' in llm.instructions
     async with database.unit() as session:
         photo = (await session.scalars(select(Photo))).one()
     assert photo.rule == "atmosphere_change"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from bot.llm.client import LanguageModel, LanguageModelUnavailable
+from bot.llm.client import LanguageModel
+from bot.llm.question import LanguageModelUnavailable
 from sandbox.llm import LanguageModelServer
 from sandbox.settings import ProductSettings
 

@@ -45,7 +45,7 @@ def test_every_key_that_code_asks_for_exists_and_every_key_is_asked_for() -> Non
     either = re.findall(r"\b(?:say|tell)\(\s*\"([a-z_-]+)\" if [^\"]+ else \"([a-z_-]+)\"", SOURCES)
     asked = {*literal, *(key for pair in either for key in pair), "premium-paid", "premium-renewed"}
     asked |= {f"command-{name}" for name in ADMIN_COMMANDS} | {f"dislike-{each}" for each in DislikeReason}
-    asked |= {f"own-{question.field}" for question in QUESTIONS} | {"language-name"}
+    asked |= {f"own-{question.field}" for question in QUESTIONS} | {"language-name", "model-down", "model-later"}
     asked |= {f"atmosphere-{each}" for persona in personas() for each in persona.atmospheres}
     asked |= {f"frequency-{each}" for each in Frequency} | {f"policy-{each}" for each in Refusal}
     asked |= {f"act-{action}" for action in ACTIONS if action != "silence"} | {f"page-{page}" for page in PAGES}
