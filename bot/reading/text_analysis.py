@@ -96,7 +96,10 @@ class TextAnalyzer:
 
         `names` are those that the persona goes by.
         """
-        return await self._read(TextReader.showable, text, *((tuple(names),) if names else ()))
+        shown = await self._read(TextReader.showable, text, *((tuple(names),) if names else ()))
+        if not shown or self._guard is None:
+            return shown
+        return "" if {Harm.MINORS, Harm.SEXUAL} & await self._harm(shown) else shown
 
     async def refusal_of(self, text: str) -> Refusal | None:
         """Whether words that will be kept, such as a fact, are refused."""

@@ -78,8 +78,6 @@ class TextReader:
     def __init__(self, detectors: Detectors, policy: Policy) -> None:
         self._detectors = detectors
         self._policy = policy
-        #: For half-written answers, which are read many times: lists and ages alone.
-        self._quick_policy = Policy()
 
     def warm_up(self) -> None:
         """The first use of each pattern and table takes tens of milliseconds."""
@@ -142,7 +140,8 @@ class TextReader:
     def showable(self, text: str, names: Sequence[str] = ()) -> str:
         """What of a half-written answer may be seen."""
         text = speech.showable(text, names)
-        if self._quick_policy.check_answer(text) or gives_away(text):
+        # By the same policy as the whole answer: nothing is shown that would be taken back.
+        if self._policy.check_answer(text) or gives_away(text):
             return ""
         pieces = _PIECE.findall(text)
         kept = takewhile(lambda piece: not promises_plainly(piece), pieces)

@@ -10,7 +10,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from sandbox.bench import bot, database, figures, idle, scheduling
+from sandbox.bench import bot, database, figures, idle, prefix_cache, scheduling
 from sandbox.bench.figures import Figure
 from sandbox.cluster import servers
 
@@ -24,6 +24,7 @@ PARTS = {
     "database": database.measure,
     "idle": idle.measure,
     "scheduling": scheduling.measure,
+    "prefix_cache": prefix_cache.measure,
     "bot": bot.measure,
 }
 

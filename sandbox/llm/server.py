@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from types import TracebackType
 from typing import Any, Self
 
@@ -44,6 +45,8 @@ class LanguageModelServer:
     ) -> None:
         self.faults = Faults()
         self.requests: list[dict[str, Any]] = []
+        #: Tokens of them, and those that its cache of prefixes had.
+        self.counted: Counter[str] = Counter()
         #: Requests that its profile did not take.
         self.refused = 0
         self.profile = PROFILES[profile]
@@ -141,10 +144,9 @@ class LanguageModelServer:
         text = "\n".join(f"{message['role']}: {message.get('content', '')}" for message in messages)
         shared = max((_shared(text, each) for each in self._cached), default=0)
         self._cached = [*self._cached, text][-CACHED:]
-        return {
-            "prompt_tokens": prompt_tokens(messages),
-            "prompt_tokens_details": {"cached_tokens": tokens(text[:shared])},
-        }
+        prompt, cached = prompt_tokens(messages), tokens(text[:shared])
+        self.counted.update(prompt_tokens=prompt, cached_tokens=cached)
+        return {"prompt_tokens": prompt, "prompt_tokens_details": {"cached_tokens": cached}}
 
     def _of_another_model(self, body: dict[str, Any]) -> web.Response:
         """A guard model's verdict, as a chat answer."""

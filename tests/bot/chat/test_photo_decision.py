@@ -228,7 +228,10 @@ async def test_a_day_has_so_many_photos_and_failed_ones_do_not_count(
     assert len(await ordered(database)) == 2
 
 
-OTHER_WORDS = ("I see, tell me more", "What a day that was", "You poor thing, rest a little")
+OTHER_WORDS = (
+    "I see, tell me more", "What a day that was", "You poor thing, rest a little", "My tea is cold by now",
+    "Somebody is singing downstairs",
+)  # fmt: skip
 
 
 async def test_three_unwelcome_photos_slow_the_cadence_down_until_one_is_liked(
