@@ -47,6 +47,7 @@ from bot.reading.attachments import Attachments
 from bot.reading.text_analysis import TextAnalyzer
 from bot.settings import Settings
 from bot.telegram.flood_control import RetryAfterMiddleware
+from bot.telegram.topics import TopicMiddleware
 from bot.texts import Texts
 from bot.updates import menu, polling, webhook
 from bot.updates.dispatch import handler, tell_of_put_away
@@ -186,8 +187,7 @@ async def _shared(settings: Settings, stack: AsyncExitStack, text_analyzer: Text
     redis = jobs.connect(settings.redis, queue=settings.arq_queue, retries=1)
     stack.push_async_callback(redis.aclose)
     await jobs.refuse_cluster(redis)
-    token = settings.bot_token.get_secret_value()
-    bot = telegram.connect(token, settings.telegram_api_url, RetryAfterMiddleware())
+    bot = telegram.connect(settings, TopicMiddleware(), RetryAfterMiddleware())
     stack.push_async_callback(bot.session.close)
     background = BackgroundTasks()
     stack.push_async_callback(background.close)

@@ -96,6 +96,8 @@ class Photo(Base):
     chat_id: Mapped[int] = mapped_column(BigInteger)
     owner_id: Mapped[int] = mapped_column(BigInteger)
     reply_to_message_id: Mapped[int | None] = mapped_column(BigInteger)
+    # The topic of the chat that it goes into (`message_thread_id`).
+    thread_id: Mapped[int | None] = mapped_column(BigInteger)
     requested: Mapped[bool]
     premium: Mapped[bool]
     rule: Mapped[str] = mapped_column(Text)

@@ -10,6 +10,7 @@ that a stand-in adds of its own.
 """
 
 import asyncio
+import re
 from typing import Annotated, Any
 
 from aiohttp import web
@@ -51,7 +52,7 @@ class Faults:
     def take(self, path: str, *kinds: str) -> Fault | None:
         """The next rule for this path (and one of `kinds`, if given), used up once."""
         for rule in self._rules:
-            if rule.path in path and (not kinds or rule.kind in kinds):
+            if _is_of(rule.path, path) and (not kinds or rule.kind in kinds):
                 rule.times -= 1
                 if not rule.times:
                     self._rules.remove(rule)
@@ -94,6 +95,11 @@ class Faults:
         if rule.kind in {"hang", "keep_answer"}:
             await asyncio.sleep(3600)
         return _break_off(request)
+
+
+def _is_of(named: str, path: str) -> bool:
+    """Whether a part of a path is named; `sendMessage` is no part of `sendMessageDraft`."""
+    return bool(re.search(re.escape(named) + (r"(?![A-Z])" if named[-1:].isalpha() else ""), path))
 
 
 def _break_off(request: web.Request) -> web.Response:

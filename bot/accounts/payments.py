@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from aiogram import Bot
 from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramBadRequest
-from aiogram.types import PreCheckoutQuery, SuccessfulPayment
+from aiogram.types import PreCheckoutQuery, RefundedPayment, SuccessfulPayment
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -157,6 +157,22 @@ async def take_back(session: AsyncSession, charge_id: str) -> Payment | None:
         )
     log.info("payment.refunded", product=payment.product, stars=payment.stars)
     return payment
+
+
+async def note_refund(session: AsyncSession, person_id: int, refund: RefundedPayment) -> None:
+    """A refund whose payment is not known yet wins over it; a known payment stays as it is."""
+    await session.execute(
+        insert(Payment)
+        .values(
+            charge_id=refund.telegram_payment_charge_id,
+            person_id=person_id,
+            product=refund.invoice_payload,
+            stars=refund.total_amount,
+            refunded_at=func.now(),
+            thanked_at=func.now(),
+        )
+        .on_conflict_do_nothing()
+    )
 
 
 async def give_premium(session: AsyncSession, person_id: int, period: timedelta) -> bool:

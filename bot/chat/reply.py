@@ -1,9 +1,10 @@
 """From a written answer to the chat: sent once, or put in the place of the one before it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import structlog
 from aiogram import Bot
-from aiogram.exceptions import TelegramBadRequest
+from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramBadRequest
 from aiogram.types import InlineKeyboardMarkup
 from arq import ArqRedis
 
@@ -17,6 +18,9 @@ from bot.telegram.callbacks import AnswerAgain
 from bot.telegram.messages import MAX_TEXT, keyboard, send_text, split, take_buttons_away
 from generation.orders import jobs, placing
 from generation.runtime.database import Database
+from generation.runtime.telegram import Unknown, meaning
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,14 +33,14 @@ class ReplySender:
     bot: Bot
     memory: Memory
     background: Background
+    #: Answers that were sent once without a word from Telegram.
+    unsure: set[int] = field(default_factory=set)
 
     async def send(self, turn: Turn, answer: Answer) -> None:
         """Send the words, then announce the photo, so that it never comes before them."""
         message, chat_id = answer.message, turn.incoming.chat_id
         if message.sent_at is None:
-            number = await send_text(self.bot, chat_id, message.text, _under(answer))
-            if message.afterword:
-                await send_text(self.bot, chat_id, message.afterword, answer.afterword_buttons)
+            number = await self._said(chat_id, message, answer)
             async with self.database.unit() as session:
                 before = await dialogues.mark_sent(session, message, number)
                 if answer.photo is not None:
@@ -47,6 +51,21 @@ class ReplySender:
         # At once to half of it where the model's context was too small.
         budget = turn.request.history_budget // (2 if answer.is_shortened else 1)
         self.background(self.memory.update(turn.dialogue.id, budget))
+
+    async def _said(self, chat_id: int, message: Message, answer: Answer) -> int | None:
+        """The number of the answer in the chat; None when it may be there and Telegram's word was lost twice."""
+        try:
+            number = await send_text(self.bot, chat_id, message.text, _under(answer))
+            if message.afterword:
+                await send_text(self.bot, chat_id, message.afterword, answer.afterword_buttons)
+        except (TelegramAPIError, ClientDecodeError) as error:
+            if not isinstance(meaning(error), Unknown) or message.id not in self.unsure:
+                self.unsure.add(message.id)
+                raise
+            log.warning("answer.counts_as_said", error=type(error).__name__)
+            number = None
+        self.unsure.discard(message.id)
+        return number
 
     async def replace(self, turn: Turn, answer: Answer) -> None:
         """Put the new words where the old ones stand, or under them where Telegram does not let us."""

@@ -205,7 +205,7 @@ async def of_update(session: AsyncSession, dialogue_id: int, update_id: int, rol
     )
 
 
-async def mark_sent(session: AsyncSession, answer: Message, telegram_message_id: int) -> int | None:
+async def mark_sent(session: AsyncSession, answer: Message, telegram_message_id: int | None) -> int | None:
     """Write down that an answer is in the chat; the number of the answer before it, whose buttons are old now."""
     await session.execute(
         update(Message)

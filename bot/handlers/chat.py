@@ -14,18 +14,11 @@ from bot.reading.attachment_reader import TooLong
 from bot.reading.attachments import Attachments
 from bot.settings import Settings
 from bot.telegram.callbacks import AnswerAgain
+from bot.telegram.content import OF_THE_CHAT, described, rich_text
 from bot.telegram.messages import acknowledge, replace_buttons
 from bot.texts import Say
 
 log = structlog.get_logger(__name__)
-
-#: What can be sent beside text, as the language model is told of it in square brackets.
-_SENT = {
-    "animation": "an animation", "audio": "a piece of music", "contact": "a contact", "dice": "a dice throw",
-    "document": "a file", "location": "their location", "paid_media": "a picture", "photo": "a picture",
-    "poll": "a poll", "sticker": "a sticker", "story": "a story", "venue": "a place", "video": "a video",
-    "video_note": "a video message", "voice": "a voice message",
-}  # fmt: skip
 
 
 def build_router() -> Router:
@@ -33,7 +26,7 @@ def build_router() -> Router:
     router = Router(name="chat")
     router.message.register(ask_for_photo, Command("photo", ignore_case=True))
     router.message.register(talk, F.text, ~F.text.startswith("/"))
-    router.message.register(send_something, F.content_type.in_(_SENT))
+    router.message.register(send_something, ~F.text, ~F.content_type.in_(OF_THE_CHAT))
     router.edited_message.register(correct, F.chat.type == "private", F.text, ~F.text.startswith("/"))
     router.callback_query.register(answer_again, AnswerAgain.filter())
     return router
@@ -78,7 +71,7 @@ async def send_something(
     settings: Settings,
 ) -> None:
     """A voice message is heard and a picture seen where the models can; otherwise she knows what it was."""
-    text, picture = "", None
+    text, picture = rich_text(message), None
     if message.voice:
         try:
             text = await attachments.heard(person.id, message.voice)
@@ -93,14 +86,19 @@ async def send_something(
             picture = await attachments.seen(person.id, file)
         except OverBudget:
             await message.answer(say("picture-limit"))
-    incoming = _incoming(message, event_update, text or _described(message, seen=bool(picture)), picture=picture)
+    incoming = _incoming(message, event_update, text or described(message, seen=bool(picture)), picture=picture)
     await _take_turn(message, person, say, conversation, picker, incoming)
 
 
-async def correct(message: Message, person: Person, say: Say, conversation: Conversation) -> None:
+async def correct(
+    message: Message, event_update: Update, person: Person, say: Say, conversation: Conversation
+) -> None:
     """An edited message: what she remembers changes, and her last answer if it was to this one."""
-    if person.adult_confirmed_at:
-        await conversation.correct(person, say, message.chat.id, message.message_id, message.text or "")
+    chat_id, message_id = message.chat.id, message.message_id
+    if person.adult_confirmed_at and not await conversation.follow_ups.edited_again(
+        chat_id, message_id, after=event_update.update_id
+    ):
+        await conversation.correct(person, say, chat_id, message_id, message.text or "")
 
 
 async def answer_again(
@@ -148,18 +146,3 @@ def _picture(message: Message) -> PhotoSize | Document | None:
     document = message.document
     is_picture = document is not None and (document.mime_type or "").startswith("image/")
     return document if is_picture else None
-
-
-def _described(message: Message, *, seen: bool) -> str:
-    """`[The person sent a sticker: 👋]`, and what was written to it."""
-    what = _SENT[message.content_type]
-    details = ""
-    if message.sticker and message.sticker.emoji:
-        details = f": {message.sticker.emoji}"
-    elif message.dice:
-        details = f": {message.dice.emoji} {message.dice.value}"
-    elif message.voice:
-        details = ", which you could not listen to"
-    elif not seen:
-        details = ", which you cannot see or open"
-    return " ".join(filter(None, (f"[The person sent {what}{details}]", message.caption)))

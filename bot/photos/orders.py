@@ -15,6 +15,7 @@ from bot.photos.buttons import photo_buttons
 from bot.photos.prompt import describe
 from bot.settings import Settings
 from bot.telegram import callbacks
+from bot.telegram.topics import topic_of
 from bot.texts import Say
 from generation.models import Photo, PhotoStatus
 from generation.orders import placing
@@ -66,6 +67,7 @@ async def place(session: AsyncSession, wish: Wish, *, say: Say, settings: Settin
         trace_id=structlog.contextvars.get_contextvars().get("trace_id"),
         chat_id=wish.chat_id,
         owner_id=wish.person.id,
+        thread_id=topic_of(wish.chat_id),
         reply_to_message_id=wish.reply_to_message_id,
         requested=requested,
         premium=wish.premium,

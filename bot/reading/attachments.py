@@ -2,9 +2,10 @@
 
 import asyncio
 
+import aiohttp
 import structlog
 from aiogram import Bot
-from aiogram.exceptions import TelegramBadRequest
+from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramBadRequest
 from aiogram.types import Document, PhotoSize, Voice
 
 from bot.llm.metered import MeteredModel, OverBudget
@@ -23,6 +24,9 @@ PROCESSES = 2
 PATIENCE = 30
 #: What Telegram lets a bot download, in bytes, and how long that may take, in seconds.
 MAX_DOWNLOAD, DOWNLOAD_TIMEOUT = 20 * 1024 * 1024, 30
+#: How often it is tried, and what a download can fail with: Telegram's words, HTTP's (404), a local server's disk.
+DOWNLOADS = 2
+NOT_DOWNLOADED = (TelegramAPIError, ClientDecodeError, aiohttp.ClientError, OSError, TimeoutError)
 
 
 class Attachments:
@@ -79,10 +83,16 @@ class Attachments:
     async def _downloaded(self, file: Voice | PhotoSize | Document) -> bytes | None:
         if (file.file_size or 0) > MAX_DOWNLOAD:
             return None
-        try:
-            async with asyncio.timeout(DOWNLOAD_TIMEOUT):
-                content = await self._bot.download(file.file_id, timeout=DOWNLOAD_TIMEOUT)
-        except (TelegramBadRequest, TimeoutError) as error:
-            log.warning("file.not_downloaded", error=type(error).__name__)
-            return None
-        return content.read(MAX_DOWNLOAD) if content else None
+        for left in reversed(range(DOWNLOADS)):
+            try:
+                async with asyncio.timeout(DOWNLOAD_TIMEOUT):
+                    content = await self._bot.download(file.file_id, timeout=DOWNLOAD_TIMEOUT)
+            except NOT_DOWNLOADED as error:
+                # A file that is gone must not hold up all that the person writes after it.
+                status = getattr(error, "status", None)
+                log.warning("file.not_downloaded", error=type(error).__name__, status=status, again=left > 0)
+                if isinstance(error, TelegramBadRequest) or (status and status < 500):
+                    return None
+            else:
+                return content.read(MAX_DOWNLOAD) if content else None
+        return None

@@ -1,5 +1,6 @@
 """Sending text within Telegram's limits."""
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
@@ -18,6 +19,11 @@ log = structlog.get_logger(__name__)
 MAX_TEXT = 4096
 #: The same for the text under a picture.
 MAX_CAPTION = 1024
+#: What is no space, no mark without a width and no filler (tdlib/td's `clean_input_string`).
+_VISIBLE = re.compile(
+    r"[^\s\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000"
+    r"\u3164\ufe00-\ufe0f\ufeff\uffa0\ufffc]"
+)
 _BREAKS = ("\n\n", "\n", ". ", "! ", "? ", " ")
 
 
@@ -75,13 +81,19 @@ def _button(text: str, target: str) -> InlineKeyboardButton:
 
 def split(text: str, limit: int = MAX_TEXT) -> Iterator[str]:
     """Cut a text into parts of at most `limit` UTF-16 units, at a paragraph, sentence or word if it can be."""
-    rest = text.strip() or "…"
+    rest = text.strip() if is_visible(text) else "…"
     while rest:
         head = fitting(rest, limit)
         if len(head) < len(rest):
             head = head[: _cut(head)]
-        yield head.strip()
+        if is_visible(head):
+            yield head.strip()
         rest = rest[len(head) :].strip()
+
+
+def is_visible(text: str) -> bool:
+    """Whether anything of it can be seen; Telegram takes no message of spaces and marks alone."""
+    return bool(_VISIBLE.search(text))
 
 
 def fitting(text: str, limit: int) -> str:

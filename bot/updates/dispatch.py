@@ -24,9 +24,11 @@ from bot import metrics
 from bot.accounts import people
 from bot.models import Person
 from bot.telegram.own_time import timing
+from bot.telegram.topics import within_topic
 from bot.texts import Texts
 from bot.updates.inbox import Handle, TryAgain, chat_of
 from generation.runtime.database import Database, is_permanent
+from generation.runtime.telegram import Unknown, meaning
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +58,16 @@ _PASSING_ERRNO = {
 }
 
 
+#: Methods whose refusal nobody notices.
+UNANSWERED = {"SendChatAction", "SendMessageDraft"}
+
+
+def _may_be_said(error: Exception) -> bool:
+    """Whether Telegram may have taken the words all the same: the answer to them was lost."""
+    of_telegram = isinstance(error, TelegramAPIError | ClientDecodeError)
+    return of_telegram and isinstance(meaning(error), Unknown)
+
+
 def _passes(error: BaseException) -> bool:
     of_network = ConnectionError | TimeoutError | socket.gaierror | aiohttp.ClientError
     if isinstance(error, OSError) and not isinstance(error, of_network):
@@ -69,7 +81,7 @@ def handler(bot: Bot, dispatcher: Dispatcher, texts: Texts, database: Database) 
     async def handle(update: Update) -> None:
         kind, outcome = update.event_type, "handled"
         try:
-            with timing() as stopwatch:
+            with timing() as stopwatch, within_topic(update):
                 await dispatcher.feed_update(bot, update)
             metrics.OWN_SECONDS.observe(stopwatch.own_seconds)
             log.debug("update.handled", seconds=stopwatch.seconds, own_seconds=stopwatch.own_seconds)
@@ -82,13 +94,13 @@ def handler(bot: Bot, dispatcher: Dispatcher, texts: Texts, database: Database) 
         except TelegramBadRequest as error:
             # For one, a button pressed so long ago that its query can no longer be answered.
             outcome = "refused"
-            log.warning("update.refused_by_telegram", error=str(error))
+            await _refused(error, bot, update, texts)
         except PASSING as error:
             # Tried again, a value that cannot be stored would silence its chat for an hour.
             outcome = "failed"
             if _passes(error):
                 outcome = "tried_again"
-                raise TryAgain(type(error).__name__) from error
+                raise TryAgain(type(error).__name__, unsure=_may_be_said(error)) from error
             log.exception("update.failed")
             await _apologise(bot, update, texts)
         except Exception:
@@ -99,6 +111,14 @@ def handler(bot: Bot, dispatcher: Dispatcher, texts: Texts, database: Database) 
             metrics.UPDATES.labels(kind, outcome).inc()
 
     return handle
+
+
+async def _refused(error: TelegramBadRequest, bot: Bot, update: Update, texts: Texts) -> None:
+    """Telegram would not take something; where that were words, they are not met with silence."""
+    method = type(error.method).__name__
+    log.warning("update.refused_by_telegram", error=str(error), method=method)
+    if method.startswith("Send") and method not in UNANSWERED:
+        await _apologise(bot, update, texts)
 
 
 async def tell_of_put_away(bot: Bot, database: Database, texts: Texts, chat_id: int) -> None:
@@ -121,6 +141,7 @@ async def _apologise(bot: Bot, update: Update, texts: Texts) -> None:
     user = getattr(update.event, "from_user", None)
     say = texts.in_locale(texts.locale_of(user.language_code if user else None))
     try:
-        await bot.send_message(chat_id, say("went-wrong"))
+        with within_topic(update):
+            await bot.send_message(chat_id, say("went-wrong"))
     except (TelegramAPIError, ClientDecodeError) as error:
         log.warning("update.no_apology", error=type(error).__name__)

@@ -55,6 +55,19 @@ class FollowUps:
         # In a private chat the chat is its person.
         return await self._allows(chat_id)
 
+    async def edited_again(self, chat_id: int, message_id: int, *, after: int) -> bool:
+        """Whether a later edit of the same message is written down already: only the last one counts."""
+        edited = ReceivedUpdate.payload["edited_message"]["message_id"].as_integer()
+        async with self._database.unit() as session:
+            later = select(ReceivedUpdate.update_id).where(
+                ReceivedUpdate.bot_id == self._bot_id,
+                ReceivedUpdate.chat_id == chat_id,
+                ReceivedUpdate.update_id > after,
+                ReceivedUpdate.handled_at.is_(None),
+                edited == message_id,
+            )
+            return bool(await session.scalar(select(later.exists())))
+
 
 def _is_talk(update: Update) -> bool:
     """A plain text; a command or a button ends what was said before it."""

@@ -6,6 +6,7 @@ restart, and Telegram's redeliveries are recognised by their `update_id`.
 """
 
 import asyncio
+import os
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
@@ -29,9 +30,9 @@ log = structlog.get_logger(__name__)
 #: Updates handled at once; each costs little while it waits for the language model.
 CHATS_AT_ONCE = 1000
 #: Seconds that a replica may be silent before another one takes its updates over.
-LEASE = 30.0
+LEASE = 10.0
 #: Seconds between two looks, in which the claims of this replica are renewed.
-EVERY = LEASE / 6
+EVERY = LEASE / 4
 #: Pauses between tries of an update whose handling broke on the network or the database, in seconds.
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 20.0
 #: Seconds for which it is tried; an older answer would only startle.
@@ -48,6 +49,11 @@ PutAway = Callable[[str, int], Awaitable[None]]
 
 class TryAgain(Exception):
     """Raised by the handler for a fault that passes (network, database): the same update comes again."""
+
+    def __init__(self, why: str, *, unsure: bool = False) -> None:
+        """`unsure`: what was to be said may be in the chat already, so it comes once more at most."""
+        super().__init__(why)
+        self.unsure = unsure
 
 
 class Inbox:
@@ -79,6 +85,8 @@ class Inbox:
         self._arrived = arrived
         self._patience = patience
         self._in_hand: set[int] = set()
+        #: Updates whose answer may be in the chat or not.
+        self._unsure: set[int] = set()
         self._chats: dict[int, asyncio.Task[None]] = {}
         self._more: set[int] = set()
         self._places = asyncio.Semaphore(CHATS_AT_ONCE)
@@ -130,13 +138,34 @@ class Inbox:
                 self._arrived(chat_of(received), received)
 
     async def take_over(self) -> None:
-        """Free everything that earlier processes held. Only where no other replica can be alive (polling)."""
+        """Free at once what a process on this machine held that has ended; what others left is free in a lease."""
         async with self._database.unit() as session:
+            held = ReceivedUpdate.claimed_until.is_not(None) & ReceivedUpdate.handled_at.is_(None)
+            holders = await session.scalars(
+                select(ReceivedUpdate.claimed_by).where(ReceivedUpdate.bot_id == self._bot_id, held).distinct()
+            )
+            ended = [holder for holder in holders if holder and self._has_ended(holder)]
             await session.execute(
                 update(ReceivedUpdate)
-                .where(ReceivedUpdate.bot_id == self._bot_id, ReceivedUpdate.handled_at.is_(None))
+                .where(ReceivedUpdate.bot_id == self._bot_id, held, ReceivedUpdate.claimed_by.in_(ended))
                 .values(claimed_until=None)
             )
+
+    def _has_ended(self, holder: str) -> bool:
+        """Whether a replica's process is gone for sure: it was on this machine, and its number is free or ours."""
+        ours, theirs = self._replica.split(":"), holder.split(":")
+        if holder == self._replica or len(theirs) < 3 or ours[:-2] != theirs[:-2] or not theirs[-2].isdecimal():
+            return False
+        if ours[-2] == theirs[-2]:
+            # Restarted in a container, where every process has the same number.
+            return True
+        try:
+            os.kill(int(theirs[-2]), 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            return False
+        return False
 
     async def finish(self, timeout: float) -> None:
         """Let the updates in hand end, at a shutdown; what does not end in time is handled after the start."""
@@ -197,6 +226,7 @@ class Inbox:
             # What the person wrote goes with the payload; the number stays, to know a redelivery.
             # And whose it was: nobody asks any more.
             await self._set(row, handled_at=func.now(), payload=None, chat_id=0, claimed_until=None)
+            self._unsure.discard(row.update_id)
         finally:
             self._in_hand.discard(row.update_id)
         return True
@@ -212,9 +242,16 @@ class Inbox:
         """False when the same update must be handled again, after the pause that was made here."""
         try:
             await self._handle(Update.model_validate(row.payload))
-        except ValidationError:
+        except (ValidationError, UpdateTypeLookupError):
+            # Of a kind that is not known: it will not be known the next time either.
             log.error("update.unreadable")
         except TryAgain as error:
+            if error.unsure and row.update_id in self._unsure:
+                # Twice without an answer from Telegram: a third time would be the second in the chat.
+                log.warning("update.counts_as_answered", error=str(error))
+                return True
+            if error.unsure:
+                self._unsure.add(row.update_id)
             age = (datetime.now(UTC) - row.received_at).total_seconds()
             if age < self._patience:
                 log.warning("update.tried_again", error=str(error), tries=row.tries)

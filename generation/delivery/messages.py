@@ -30,6 +30,7 @@ async def send_photo(bot: Bot, photo: Photo, jpeg: bytes) -> Outcome:
             caption=words.caption or None,
             has_spoiler=words.spoiler or None,
             disable_notification=words.silent or None,
+            message_thread_id=photo.thread_id,
             reply_parameters=_reply_to(photo),
             reply_markup=_buttons(photo, words.buttons),
         )
@@ -43,7 +44,12 @@ async def tell(bot: Bot, photo: Photo, text: str, *, button: tuple[str, str] | N
     markup = _buttons(photo, [[button]] if button else [])
     try:
         message = await bot.send_message(
-            photo.chat_id, text, reply_parameters=_reply_to(photo), reply_markup=markup, request_timeout=10
+            photo.chat_id,
+            text,
+            message_thread_id=photo.thread_id,
+            reply_parameters=_reply_to(photo),
+            reply_markup=markup,
+            request_timeout=10,
         )
     except (TelegramAPIError, ClientDecodeError) as error:
         return meaning(error)

@@ -89,6 +89,8 @@ class PhotoOrder:
     explicit: bool = False
     face_due: bool = False
     expires_in: float | None = None
+    #: The topic of the chat that it goes into.
+    thread_id: int | None = None
     #: What the logs call everything that came of the same update.
     trace_id: str | None = None
 

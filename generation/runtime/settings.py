@@ -1,5 +1,6 @@
 """How settings are read from the environment and `.env`, and the groups that several processes share."""
 
+import re
 from dataclasses import replace
 from typing import Annotated, Literal, Self, TypeVar
 from urllib.parse import quote, unquote, urlsplit
@@ -151,11 +152,22 @@ class S3Settings(Group):
     s3_region: Name = "us-east-1"
 
 
+def _proxy(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"(?:https?|socks4|socks5)://\S+:\d{1,5}/?", value.get_secret_value()):
+        raise ValueError(
+            "a proxy is http://, socks4:// or socks5://, with a port, as in socks5://user:word@host:1080"
+        )
+    return value
+
+
 class TelegramSettings(Group):
     """The bot's token, and the Bot API server that it talks to."""
 
     bot_token: Annotated[SecretStr, AfterValidator(_token)]
     telegram_api_url: HttpAddress = "https://api.telegram.org"
+    telegram_api_local: bool = False
+    telegram_proxy: Annotated[SecretStr, AfterValidator(_proxy)] | None = None
+    telegram_ipv4_only: bool = False
 
 
 class ProcessSettings(Group):

@@ -1,10 +1,12 @@
 """Sending to Telegram: which answer means what for a photo, and the `upload_photo` shown meanwhile."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
@@ -28,6 +30,7 @@ from aiogram.methods.base import TelegramType
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, retry_if_not_exception_type, wait_fixed
 
 from generation.runtime.monitoring import metrics
+from generation.runtime.settings import TelegramSettings
 
 log = structlog.get_logger(__name__)
 
@@ -74,14 +77,36 @@ class Unknown:
 Outcome = Sent | NotTaken | Refused | Unknown
 
 
-def connect(token: str, api_url: str, *middlewares: BaseRequestMiddleware) -> Bot:
+def connect(settings: TelegramSettings, *middlewares: BaseRequestMiddleware) -> Bot:
     """A Bot for the life of a process; its session must be closed by whoever built it."""
-    server = TelegramAPIServer.from_base(api_url)
-    session = AiohttpSession(api=server, timeout=REQUEST_TIMEOUT)
+    session = _Session(settings)
     for middleware in middlewares:
         session.middleware(middleware)
     session.middleware(count_floods)
-    return Bot(token, session=session)
+    return Bot(settings.bot_token.get_secret_value(), session=session)
+
+
+class _Session(AiohttpSession):
+    """aiogram's own, which also goes through the environment's proxy and over IPv4 alone where that is wanted."""
+
+    def __init__(self, settings: TelegramSettings) -> None:
+        url = settings.telegram_api_url
+        super().__init__(
+            proxy=settings.telegram_proxy.get_secret_value() if settings.telegram_proxy else None,
+            api=TelegramAPIServer.from_base(url, is_local=settings.telegram_api_local),
+            timeout=REQUEST_TIMEOUT,
+        )
+        if settings.telegram_ipv4_only:
+            self._connector_init["family"] = socket.AF_INET
+        # A server on this machine is never behind a proxy.
+        host = urlsplit(url).hostname or ""
+        self._through_environment = host not in {"localhost", "127.0.0.1", "::1"} and not settings.telegram_proxy
+
+    async def create_session(self) -> aiohttp.ClientSession:
+        """As aiogram makes it; it offers no way to have the environment's proxy honoured."""
+        session = await super().create_session()
+        session._trust_env = self._through_environment
+        return session
 
 
 async def count_floods(

@@ -107,7 +107,7 @@ async def running(
         database = Database(settings.database, pool_size=settings.database_connections)
         stack.push_async_callback(database.close)
         backend = backend_of(settings, await stack.enter_async_context(aiohttp.ClientSession()), database)
-        bot = telegram.connect(settings.bot_token.get_secret_value(), settings.telegram_api_url)
+        bot = telegram.connect(settings)
         stack.push_async_callback(bot.session.close)
         await _check_token(bot)
         await jobs.refuse_cluster(redis)

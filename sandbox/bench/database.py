@@ -81,7 +81,7 @@ async def _sweep(ours: Product) -> tuple[float, list[str]]:
             statements.append((statement, parameters))
 
     redis = jobs.connect(ours.settings.redis_url, queue=ours.settings.arq_queue, retries=1)
-    bot = telegram.connect(ours.settings.bot_token.get_secret_value(), ours.settings.telegram_api_url)
+    bot = telegram.connect(ours.settings)
     engine = ours.database._engine.sync_engine
     every = Timings().sweep_every
     recovery = Recovery(ours.settings, ours.database, redis, bot, every=every, judges_until=lambda now: now)

@@ -7,21 +7,28 @@ from typing import Any
 
 from aiohttp import web
 
+from sandbox.telegram.checks import (
+    check_commands,
+    check_effect,
+    check_quote,
+    check_webhook,
+    is_true,
+    markup_of,
+    text_of,
+)
 from sandbox.telegram.errors import ApiError, bad_request
 from sandbox.telegram.events import Events
 from sandbox.telegram.flood import Flood
 from sandbox.telegram.media import document, photo_sizes
+from sandbox.telegram.menu import commands_key
 from sandbox.telegram.stars import Stars, shown
 from sandbox.telegram.store import Json, Store, without_reply
 from sandbox.telegram.updates import Conflict, Updates
 
 MAX_TEXT = 4096
 MAX_CAPTION = 1024
-MAX_CALLBACK_DATA = 64
 #: A bot may delete messages that are not older, in seconds.
 DELETE_WITHIN = 48 * 3600
-MAX_BUTTONS = 100
-MAX_COMMANDS = 100
 CHAT_ACTIONS = {
     "typing", "upload_photo", "record_video", "upload_video", "record_voice", "upload_voice", "upload_document",
     "choose_sticker", "find_location", "record_video_note", "upload_video_note",
@@ -109,9 +116,8 @@ class BotApi:
         )
 
     async def _set_webhook(self, parameters: Json) -> bool:
+        check_webhook(parameters)
         url = parameters.get("url") or ""
-        if url and not url.startswith(("https://", "http://127.0.0.1")):
-            raise bad_request("bad webhook: An HTTPS URL must be provided for webhook")
         keys = ("url", "secret_token", "allowed_updates", "max_connections")
         self._updates.set_webhook({key: parameters[key] for key in keys if key in parameters} if url else {})
         return True
@@ -126,25 +132,25 @@ class BotApi:
     # -- sending ---------------------------------------------------------------------------------------
 
     async def _send_message(self, parameters: Json) -> Json:
-        text = _text(parameters, "text", MAX_TEXT, "message is too long")
+        text = text_of(parameters, "text", MAX_TEXT, "message is too long")
         if not text:
             raise bad_request("message text is empty")
         return self._post(parameters, {"text": text})
 
     async def _send_photo(self, parameters: Json) -> Json:
         content: Json = {}
-        if caption := _text(parameters, "caption", MAX_CAPTION, "message caption is too long"):
+        if caption := text_of(parameters, "caption", MAX_CAPTION, "message caption is too long"):
             content["caption"] = caption
         # Who may be written to is checked before the upload is looked at.
         self._writable(parameters)
         content["photo"] = await photo_sizes(self._store, parameters.get("photo"))
-        if _is_true(parameters.get("has_spoiler")):
+        if is_true(parameters.get("has_spoiler")):
             content["has_media_spoiler"] = True
         return self._post(parameters, content)
 
     async def _send_document(self, parameters: Json) -> Json:
         content: Json = {}
-        if caption := _text(parameters, "caption", MAX_CAPTION, "message caption is too long"):
+        if caption := text_of(parameters, "caption", MAX_CAPTION, "message caption is too long"):
             content["caption"] = caption
         self._writable(parameters)
         content["document"] = document(self._store, parameters.get("document"))
@@ -183,10 +189,11 @@ class BotApi:
         draft_id = int(parameters.get("draft_id") or 0)
         if not draft_id:
             raise bad_request("draft_id must be non-zero")
-        text = _text(parameters, "text", MAX_TEXT, "message is too long")
+        text = text_of(parameters, "text", MAX_TEXT, "message is too long")
         if wait := self._flood.retry_after(chat["id"], weight=0.5):
             raise ApiError(429, f"Too Many Requests: retry after {wait}", retry_after=wait)
-        self._events.publish(chat["id"], "draft", {"chat_id": chat["id"], "draft_id": draft_id, "text": text})
+        draft = {"chat_id": chat["id"], "draft_id": draft_id, "text": text} | self._topic(parameters, chat)
+        self._events.publish(chat["id"], "draft", draft)
         return True
 
     async def _send_chat_action(self, parameters: Json) -> bool:
@@ -194,19 +201,21 @@ class BotApi:
         action = parameters.get("action")
         if action not in CHAT_ACTIONS:
             raise bad_request("wrong parameter action in request")
-        self._events.publish(chat["id"], "action", {"chat_id": chat["id"], "action": action})
+        done = {"chat_id": chat["id"], "action": action} | self._topic(parameters, chat)
+        self._events.publish(chat["id"], "action", done)
         return True
 
     def _post(self, parameters: Json, content: Json) -> Json:
         chat = self._writable(parameters)
-        markup = _markup(parameters)
-        if markup:
+        check_effect(parameters)
+        content |= self._topic(parameters, chat)
+        if markup := markup_of(parameters, pays="invoice" in content):
             content["reply_markup"] = markup
         if reply := self._reply(parameters, chat):
             content["reply_to_message"] = reply
         if wait := self._flood.retry_after(chat["id"]):
             raise ApiError(429, f"Too Many Requests: retry after {wait}", retry_after=wait)
-        if _is_true(parameters.get("disable_notification")):
+        if is_true(parameters.get("disable_notification")):
             content["silent"] = True  # for the page; Telegram's message does not tell
         message = self._store.add_message(chat, self._me, content)
         self._events.publish(chat["id"], "message", message)
@@ -224,6 +233,15 @@ class BotApi:
             raise ApiError(403, "Forbidden: bot was blocked by the user")
         return chat
 
+    def _topic(self, parameters: Json, chat: Json) -> Json:
+        """A topic is known once somebody has written in it."""
+        thread = int(parameters.get("message_thread_id") or 0)
+        if not thread:
+            return {}
+        if thread not in (self._store.setting(f"topics:{chat['id']}") or []):
+            raise bad_request("message thread not found")
+        return {"message_thread_id": thread, "is_topic_message": True}
+
     def _reply(self, parameters: Json, chat: Json) -> Json | None:
         wanted = parameters.get("reply_parameters")
         if not wanted:
@@ -231,12 +249,13 @@ class BotApi:
         message = self._store.message(chat["id"], int(wanted["message_id"]))
         if message is None and not wanted.get("allow_sending_without_reply"):
             raise bad_request("message to be replied not found")
+        check_quote(wanted, message)
         return without_reply(message) if message else None
 
     # -- changing --------------------------------------------------------------------------------------
 
     async def _edit_message_text(self, parameters: Json) -> Json:
-        text = _text(parameters, "text", MAX_TEXT, "message is too long")
+        text = text_of(parameters, "text", MAX_TEXT, "message is too long")
         if not text:
             raise bad_request("message text is empty")
         return self._edit(parameters, text=text)
@@ -253,9 +272,9 @@ class BotApi:
         if isinstance(photo, str) and photo.startswith("attach://"):
             photo = parameters.get(photo.removeprefix("attach://"))
         content: Json = {"photo": await photo_sizes(self._store, photo)}
-        if caption := _text(media, "caption", MAX_CAPTION, "message caption is too long"):
+        if caption := text_of(media, "caption", MAX_CAPTION, "message caption is too long"):
             content["caption"] = caption
-        if _is_true(media.get("has_spoiler")):
+        if is_true(media.get("has_spoiler")):
             content["has_media_spoiler"] = True
         return self._edit(parameters, **content)
 
@@ -267,7 +286,7 @@ class BotApi:
             gone = {"text", "caption", "photo", "has_media_spoiler"}
             message = {key: value for key, value in message.items() if key not in gone or content.get(key) == value}
         changed = {key: value for key, value in message.items() if key != "reply_markup"} | content
-        if markup := _markup(parameters):
+        if markup := markup_of(parameters):
             changed["reply_markup"] = markup
         if changed == message:
             raise bad_request(
@@ -305,7 +324,7 @@ class BotApi:
         if query_id not in self._queries:
             raise bad_request("query is too old and response timeout expired or query ID is invalid")
         self._queries.discard(query_id)
-        text = _text(parameters, "text", 200, "MESSAGE_TOO_LONG")
+        text = text_of(parameters, "text", 200, "MESSAGE_TOO_LONG")
         person_id = int(query_id.partition("-")[0])
         alert = bool(parameters.get("show_alert"))
         self._events.tell(person_id, "answer", {"query_id": query_id, "text": text, "show_alert": alert})
@@ -314,24 +333,19 @@ class BotApi:
     # -- the bot's own things --------------------------------------------------------------------------
 
     async def _set_my_commands(self, parameters: Json) -> bool:
-        commands = parameters.get("commands")
-        if not isinstance(commands, list) or len(commands) > MAX_COMMANDS:
-            raise bad_request("expected an Array of BotCommand")
-        for command in commands:
-            if not 1 <= len(command["command"]) <= 32 or not 1 <= len(command["description"]) <= 256:
-                raise bad_request("BOT_COMMAND_INVALID")
+        commands = check_commands(parameters)
         scope = parameters.get("scope") or {"type": "default"}
         if scope.get("type") == "chat" and self._store.chat(int(scope.get("chat_id") or 0)) is None:
             raise bad_request("chat not found")
-        self._store.set_setting(_commands_key(parameters), commands)
+        self._store.set_setting(commands_key(parameters), commands)
         return True
 
     async def _get_my_commands(self, parameters: Json) -> list[Json]:
-        return self._store.setting(_commands_key(parameters)) or []
+        return self._store.setting(commands_key(parameters)) or []
 
     def _describe(self, name: str, limit: int) -> Callable[[Json], Awaitable[bool]]:
         async def describe(parameters: Json) -> bool:
-            text = _text(parameters, name, limit, f"{name} is too long")
+            text = text_of(parameters, name, limit, f"{name} is too long")
             self._store.set_setting(f"{name}:{parameters.get('language_code') or ''}", text)
             return True
 
@@ -348,61 +362,6 @@ class BotApi:
             "file_size": len(file[2]),
             "file_path": file_id,
         }
-
-
-def commands_for(store: Store, person_id: int, language_code: str) -> list[Json]:
-    """The menu that a person sees in the private chat: the narrowest scope first, each in the person's language."""
-    scopes = (f"chat:{person_id}", "all_private_chats", "default")
-    keys = [f"commands:{scope}:{language}" for scope in scopes for language in (language_code, "")]
-    return next((commands for key in keys if (commands := store.setting(key))), [])
-
-
-def description_for(store: Store, language_code: str) -> str:
-    """What an empty chat with the bot says."""
-    return store.setting(f"description:{language_code}") or store.setting("description:") or ""
-
-
-def length(text: str) -> int:
-    """As Telegram counts: UTF-16 code units."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def _commands_key(parameters: Json) -> str:
-    scope = parameters.get("scope") or {"type": "default"}
-    name = scope["type"] + (f":{scope['chat_id']}" if scope["type"] == "chat" else "")
-    return f"commands:{name}:{parameters.get('language_code') or ''}"
-
-
-def _is_true(value: Any) -> bool:
-    return str(value).lower() == "true"
-
-
-def _text(parameters: Json, name: str, limit: int, too_long: str) -> str:
-    if parameters.get("parse_mode"):
-        raise bad_request("unsupported parse_mode")
-    text = str(parameters.get(name) or "").strip()
-    if length(text) > limit:
-        raise bad_request(too_long)
-    return text
-
-
-def _markup(parameters: Json) -> Json | None:
-    markup: Json | None = parameters.get("reply_markup")
-    if not markup:
-        return None
-    buttons = [button for row in markup.get("inline_keyboard", []) for button in row]
-    if len(buttons) > MAX_BUTTONS:
-        raise bad_request("reply markup is too long")
-    for button in buttons:
-        if not button.get("text"):
-            raise bad_request("inline keyboard button text must be non-empty")
-        if "callback_data" in button and not 1 <= len(button["callback_data"].encode()) <= MAX_CALLBACK_DATA:
-            raise bad_request("BUTTON_DATA_INVALID")
-        if not button.keys() - {"text"}:
-            raise bad_request(
-                "can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard"
-            )
-    return markup
 
 
 async def _parameters(request: web.Request) -> Json:

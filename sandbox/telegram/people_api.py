@@ -11,8 +11,10 @@ import soundfile
 from aiohttp import web
 from PIL import Image
 
-from sandbox.telegram.bot_api import MAX_TEXT, BotApi, commands_for, description_for, length
+from sandbox.telegram.bot_api import MAX_TEXT, BotApi
+from sandbox.telegram.checks import length
 from sandbox.telegram.events import Events
+from sandbox.telegram.menu import commands_for, description_for
 from sandbox.telegram.stars import PaymentRefused, Stars
 from sandbox.telegram.store import Json, Store, without_reply
 from sandbox.telegram.updates import Updates
@@ -173,25 +175,19 @@ class PeopleApi:
     async def _send(self, request: web.Request) -> web.Response:
         """Text as `{"text": ...}` (a client cuts long ones), anything else as `{"kind": "sticker"}`.
 
+        What has no kind here comes as the message's own fields: `{"kind": "anything", "content": {...}}`. With
+        `message_thread_id` it is written in that topic of the chat.
+
         `reply_to_message_id` makes a text a reply. A voice, photo or document may bring its own `file` in
         Base64, and `fields` to say of it what a client would, true or not.
         """
         person, chat = self._member(request)
         body = await _body(request)
-        kind = body.get("kind", "text")
-        if kind == "text":
-            text = str(body.get("text") or "").strip()
-            if not text:
-                raise _wrong("a message needs text")
-            contents = [_text_content(part) for part in _parts(text)]
-            if replied := self._store.message(chat["id"], int(body.get("reply_to_message_id") or 0)):
-                contents[0]["reply_to_message"] = without_reply(replied)
-        elif kind in KINDS:
-            caption = {"caption": str(body["caption"])} if body.get("caption") else {}
-            with_file = {"file", "fields"} & body.keys()
-            contents = [(self._attached(kind, body) if with_file else KINDS[kind]) | caption]
-        else:
-            raise _wrong(f"kind must be text or one of {', '.join(KINDS)}")
+        contents = self._contents(chat, body)
+        if thread := int(body.get("message_thread_id") or 0):
+            known = self._store.setting(f"topics:{chat['id']}") or []
+            self._store.set_setting(f"topics:{chat['id']}", sorted({*known, thread}))
+            contents = [each | {"message_thread_id": thread, "is_topic_message": True} for each in contents]
         sent = []
         for content in contents:
             message = self._store.add_message(chat, _public(person), content)
@@ -200,6 +196,25 @@ class PeopleApi:
                 self._updates.add({"message": message})
             sent.append(message)
         return web.json_response(sent)
+
+    def _contents(self, chat: Json, body: Json) -> list[Json]:
+        """The fields of the messages that a client sends."""
+        kind = body.get("kind", "text")
+        if kind == "anything" and isinstance(body.get("content"), dict):
+            return [body["content"]]
+        if kind in KINDS:
+            caption = {"caption": str(body["caption"])} if body.get("caption") else {}
+            with_file = {"file", "fields"} & body.keys()
+            return [(self._attached(kind, body) if with_file else KINDS[kind]) | caption]
+        if kind != "text":
+            raise _wrong(f"kind must be text, anything or one of {', '.join(KINDS)}")
+        text = str(body.get("text") or "").strip()
+        if not text:
+            raise _wrong("a message needs text")
+        contents = [_text_content(part) for part in _parts(text)]
+        if replied := self._store.message(chat["id"], int(body.get("reply_to_message_id") or 0)):
+            contents[0]["reply_to_message"] = without_reply(replied)
+        return contents
 
     def _attached(self, kind: str, body: Json) -> Json:
         said: Json = dict(body.get("fields") or {})

@@ -149,6 +149,9 @@ class Store:
     def confirm_updates(self, before: int) -> None:
         self._db.execute("DELETE FROM updates WHERE id < ?", (before,))
 
+    def remove_update(self, update_id: int) -> None:
+        self._db.execute("DELETE FROM updates WHERE id = ?", (update_id,))
+
     def last_update_id(self) -> int:
         return self._db.execute("SELECT coalesce(max(id), 0) FROM updates").fetchone()[0] or 0
 

@@ -10,6 +10,8 @@ from sandbox.telegram.store import Json, Store
 WEBHOOK_TIMEOUT = 60
 #: A failed webhook call is repeated after this many seconds (Telegram's own pauses are longer).
 WEBHOOK_PAUSE = 0.5
+#: Connections to a webhook at once, unless it says otherwise.
+WEBHOOK_CONNECTIONS = 40
 
 
 class Conflict(Exception):
@@ -71,17 +73,29 @@ class Updates:
         self._changed.set()
 
     async def deliver(self) -> None:
-        """Post updates to the webhook, in order, each until it is answered with 2xx; never returns."""
-        async with aiohttp.ClientSession() as session:
+        """Post updates to the webhook, those of one chat in order, chats side by side; never returns.
+
+        Each comes again until it is answered with 2xx.
+        """
+        chats: dict[int, asyncio.Task[None]] = {}
+        limit = asyncio.Semaphore(int(self.webhook.get("max_connections") or WEBHOOK_CONNECTIONS))
+        async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
             while True:
-                updates = self._store.updates(1) if self.webhook else []
-                if not updates:
-                    self._changed.clear()
-                    await self._changed.wait()
-                elif await self._post(session, updates[0]):
-                    self._store.confirm_updates(updates[0]["update_id"] + 1)
-                else:
-                    await asyncio.sleep(WEBHOOK_PAUSE)
+                self._changed.clear()
+                chats = {chat: task for chat, task in chats.items() if not task.done()}
+                for update in self._store.updates(1000) if self.webhook else []:
+                    chat = _chat_of(update)
+                    if chat not in chats:
+                        chats[chat] = group.create_task(self._deliver(session, update, limit))
+                await self._changed.wait()
+
+    async def _deliver(self, session: aiohttp.ClientSession, update: Json, limit: asyncio.Semaphore) -> None:
+        async with limit:
+            if await self._post(session, update):
+                self._store.remove_update(update["update_id"])
+            else:
+                await asyncio.sleep(WEBHOOK_PAUSE)
+        asyncio.get_running_loop().call_soon(self._changed.set)
 
     async def _post(self, session: aiohttp.ClientSession, update: Json) -> bool:
         headers = {}
@@ -103,3 +117,10 @@ class Updates:
             "has_custom_certificate": False,
             "pending_update_count": self._store.count_updates(),
         } | ({"last_error_message": self.last_webhook_error} if self.last_webhook_error else {})
+
+
+def _chat_of(update: Json) -> int:
+    """What updates are ordered by: their chat, or whoever they are of."""
+    event: Json = next((value for key, value in update.items() if key != "update_id"), {})
+    message = event.get("message") or event
+    return int((message.get("chat") or event.get("from") or {}).get("id") or 0)

@@ -197,13 +197,16 @@ async def _give_back(bot: Bot, database: Database, person: Person, charge_id: st
         await payments.take_back(session, charge_id)
 
 
-async def refunded(message: Message, say: Say, database: Database) -> None:
+async def refunded(message: Message, person: Person, say: Say, database: Database) -> None:
     """Telegram reports a refund, whoever made it."""
     refund = message.refunded_payment
     if refund is None:
         return
     async with database.unit() as session:
         taken_back = await payments.take_back(session, refund.telegram_payment_charge_id)
+        if taken_back is None:
+            # It came before its payment, which will find it and give nothing.
+            await payments.note_refund(session, person.id, refund)
     if taken_back is not None:
         await message.answer(say("payment-refunded", stars=refund.total_amount))
 

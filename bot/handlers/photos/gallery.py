@@ -1,5 +1,8 @@
 """/gallery: one's own photos, page by page, and the original as a file."""
 
+from functools import partial
+
+import structlog
 from aiogram import Bot, Router
 from aiogram.exceptions import TelegramBadRequest
 from aiogram.filters import Command
@@ -16,6 +19,8 @@ from generation.models import Photo, PhotoStatus
 from generation.runtime.database import Database
 from generation.storage import Storage
 
+log = structlog.get_logger(__name__)
+
 
 def build_router() -> Router:
     """/gallery: the person's own photos."""
@@ -26,7 +31,9 @@ def build_router() -> Router:
     return router
 
 
-async def show_gallery(message: Message, person: Person, say: Say, database: Database, bot: Bot) -> None:
+async def show_gallery(
+    message: Message, person: Person, say: Say, database: Database, originals: Storage, bot: Bot
+) -> None:
     """The newest photo, by the `file_id` that Telegram gave it."""
     async with database.unit() as session:
         photo = await session.scalar(select(Photo).where(*_shown(person)).order_by(Photo.id.desc()).limit(1))
@@ -35,17 +42,43 @@ async def show_gallery(message: Message, person: Person, say: Say, database: Dat
         await message.answer(say("album-empty"))
         return
     caption, buttons = shown
-    await bot.send_photo(
+    send = partial(
+        bot.send_photo,
         message.chat.id,
-        photo.file_id,
         caption=caption,
         reply_markup=buttons,
         has_spoiler=person.blur_photos or None,
     )
+    try:
+        await send(photo=photo.file_id)
+    except TelegramBadRequest as error:
+        log.warning("photo.file_id_refused", error=str(error), photo_id=photo.id)
+        if upload := await _upload(photo, originals):
+            await send(photo=upload)
+        else:
+            await message.answer(say("original-unavailable"))
+
+
+async def _upload(photo: Photo, originals: Storage) -> BufferedInputFile | None:
+    """The picture anew, for a bot that does not know the `file_id`: its token was changed, or its server.
+
+    None where the original cannot be had.
+    """
+    if photo.object_key is None:
+        return None
+    try:
+        return BufferedInputFile(await originals.get(photo.object_key), f"vitte-{photo.id}.png")
+    except (StorageUnavailable, ObjectGone):
+        return None
 
 
 async def turn_page(
-    query: CallbackQuery, callback_data: GalleryPage, person: Person, say: Say, database: Database
+    query: CallbackQuery,
+    callback_data: GalleryPage,
+    person: Person,
+    say: Say,
+    database: Database,
+    originals: Storage,
 ) -> None:
     """The next photo in that direction, also where the one that is shown was deleted meanwhile."""
     older = callback_data.older
@@ -63,7 +96,12 @@ async def turn_page(
         await query.message.edit_media(media, reply_markup=buttons)
     except TelegramBadRequest as error:
         if "not modified" not in str(error):
-            raise
+            log.warning("photo.file_id_refused", error=str(error), photo_id=photo.id)
+            upload = await _upload(photo, originals)
+            if upload is None:
+                await acknowledge(query, say("original-unavailable"), alert=True)
+                return
+            await query.message.edit_media(media.model_copy(update={"media": upload}), reply_markup=buttons)
     await acknowledge(query)
 
 

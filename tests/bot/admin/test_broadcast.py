@@ -185,7 +185,7 @@ async def test_a_pause_that_is_longer_than_the_lease_keeps_it(
         )  # fmt: skip
     flood = {"ok": False, "error_code": 429, "description": "Too Many Requests", "parameters": {"retry_after": 2}}
     telegram.faults.add(path="copyMessage", kind="status", status=429, body=flood)
-    api_bot = api.connect(settings.bot_token.get_secret_value(), settings.telegram_api_url, RetryAfterMiddleware())
+    api_bot = api.connect(settings, RetryAfterMiddleware())
     here, there = (
         BroadcastSender(settings=settings, database=database, bot=api_bot, texts=Texts(), lease=0.6)
         for _ in range(2)
@@ -227,7 +227,7 @@ async def test_after_a_restart_it_goes_on_where_it_was(
                 status=BroadcastStatus.RUNNING, total=3, sent=1, last_person_id=anya.id,
             )
         )  # fmt: skip
-    bot = api.connect(settings.bot_token.get_secret_value(), settings.telegram_api_url)
+    bot = api.connect(settings)
     sender = BroadcastSender(settings=settings, database=database, bot=bot, texts=Texts())
     runner = asyncio.create_task(periodically(0.1, sender.look, name="broadcasts"))
     row = await ended(database, BroadcastStatus.DONE)

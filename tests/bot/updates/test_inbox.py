@@ -1,16 +1,22 @@
 """An update is written down before it counts as received, and handled once and in order."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
+from aiogram import Dispatcher
 from aiogram.types import Update
 from sqlalchemy import select
 
 from bot.models import ReceivedUpdate
+from bot.texts import Texts
+from bot.updates.dispatch import handler
 from bot.updates.inbox import Inbox, TryAgain, chat_of
+from generation.runtime import telegram as api
 from generation.runtime.background import periodically
 from generation.runtime.database import Database
+from sandbox.settings import ProductSettings
 
 
 def update(number: int, chat_id: int = 1) -> Update:
@@ -177,15 +183,16 @@ async def test_an_update_that_three_processes_died_with_is_put_away_and_the_chat
     deadly = Desk()
     deadly.stuck = asyncio.Event()
     for number in range(3):
-        inbox = Inbox(database, bot_id=1, replica=f"dead {number}", handle=deadly)
+        # Numbers that no process has.
+        inbox = Inbox(database, bot_id=1, replica=f"here:{90_000_000 + number}", handle=deadly)
         if number == 0:
             await inbox.receive([update(1), update(2)])
         else:
             await inbox.take_over()
             await inbox.look_around()
-        await claimed(database, 1, by=f"dead {number}")
+        await claimed(database, 1, by=f"here:{90_000_000 + number}")
         await die_with(inbox)
-    heir = Inbox(database, bot_id=1, replica="heir", handle=desk, put_away=note)
+    heir = Inbox(database, bot_id=1, replica="here:1", handle=desk, put_away=note)
     await heir.take_over()
     await heir.look_around()
     assert await desk.until(1) == [2]
@@ -194,6 +201,62 @@ async def test_an_update_that_three_processes_died_with_is_put_away_and_the_chat
     first = (await rows(database))[0]
     assert (first.deaths, first.payload) == (3, None)
     assert first.handled_at is not None
+
+
+async def test_an_update_of_no_known_kind_is_finished_once_and_for_all(
+    settings: ProductSettings, database: Database, desk: Desk
+) -> None:
+    dispatcher = Dispatcher()
+    texts = Texts()
+    bot = api.connect(settings)
+    inbox = Inbox(database, bot_id=1, replica="a", handle=handler(bot, dispatcher, texts, database))
+    await inbox.receive([Update.model_validate({"update_id": 1, "something_new": {"chat": {"id": 1}}})])
+    async with asyncio.timeout(5):
+        while (await rows(database))[0].handled_at is None:
+            await asyncio.sleep(0.01)
+    await inbox.finish(5)
+    await bot.session.close()
+
+
+async def test_words_whose_fate_is_unknown_are_said_once_more_at_most(database: Database) -> None:
+    said = 0
+
+    async def handle(_update: Update) -> None:
+        nonlocal said
+        said += 1
+        raise TryAgain("TelegramNetworkError", unsure=True)
+
+    inbox = Inbox(database, bot_id=1, replica="a", handle=handle)
+    await inbox.receive([update(1)])
+    async with asyncio.timeout(10):
+        while (await rows(database))[0].handled_at is None:
+            await asyncio.sleep(0.01)
+    await inbox.finish(5)
+    assert said == 2
+
+
+async def test_a_late_update_with_a_lower_number_is_handled_as_well(inbox: Inbox, desk: Desk) -> None:
+    await inbox.receive([update(5)])
+    assert await desk.until(1) == [5]
+    await inbox.receive([update(4)])
+    assert await desk.until(2) == [5, 4]
+
+
+async def test_what_a_living_process_holds_is_not_taken_from_it(database: Database, desk: Desk) -> None:
+    hanging = Desk()
+    hanging.stuck = asyncio.Event()
+    first = Inbox(database, bot_id=1, replica=f"here:{os.getppid()}", handle=hanging)
+    await first.receive([update(1)])
+    await claimed(database, 1, by="here")
+    second = Inbox(database, bot_id=1, replica=f"here:{os.getpid()}", handle=desk)
+    elsewhere = Inbox(database, bot_id=1, replica="there:1", handle=desk)
+    for other in (second, elsewhere):
+        await other.take_over()
+        await other.look_around()
+    await asyncio.sleep(0.3)
+    assert desk.handled == []
+    for each in (first, second, elsewhere):
+        await each.finish(0)
 
 
 async def claimed(database: Database, update_id: int, *, by: str) -> None:
