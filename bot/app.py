@@ -20,7 +20,7 @@ from bot import check_data
 from bot.accounts import usage
 from bot.admin.broadcast_sender import EVERY as BROADCASTS_EVERY
 from bot.admin.broadcast_sender import BroadcastSender
-from bot.admin.tools import AdminTools
+from bot.admin.tools import AdminTools, Reloads
 from bot.background import BackgroundTasks
 from bot.chat.answer import AnswerWriter
 from bot.chat.conversation import Conversation
@@ -40,7 +40,6 @@ from bot.llm.record import ModelRecord
 from bot.monitoring import figures
 from bot.monitoring.alerting import Alerting
 from bot.personas.catalog import PersonaCatalog
-from bot.personas.persona import WrongPersona
 from bot.personas.portraits import Portraits
 from bot.photos.service import PhotoService
 from bot.reading.attachments import Attachments
@@ -57,13 +56,11 @@ from bot.updates.inbox import Inbox
 from bot.updates.middlewares import AccessMiddleware, MaintenanceMiddleware, PersonMiddleware
 from bot.updates.rate_limit import RateLimit, RateLimitMiddleware
 from generation import storage
-from generation.errors import WorkflowError
 from generation.orders import jobs
 from generation.runtime import logs, operator_switches, telegram
 from generation.runtime.background import periodically
 from generation.runtime.database import CONNECTION_ERRORS, Database
 from generation.runtime.monitoring import alert_rules, http_server, incidents
-from generation.runtime.monitoring.alert_rules import RulesError
 from generation.runtime.monitoring.figures import Snapshot
 from generation.workflows import workflow
 
@@ -92,16 +89,22 @@ class Application:
         self._kinds = kinds
         #: Where `/metrics` is served.
         self.endpoint_port = 0
+        #: Why no update can come yet; empty once they can.
+        self.waits_for = "Telegram"
 
     async def receive(self) -> None:
         """Take updates until cancelled."""
         if self.settings.webhook_url is None:
             log.info("bot.started", updates="polling", bot_id=self.bot.id)
-            await polling.poll(self.bot, self.inbox, self._kinds)
+            await polling.poll(self.bot, self.inbox, self._kinds, waits=self._waits)
         else:
-            async with webhook.webhook(self.bot, self.inbox, self._kinds, self.settings) as port:
+            serving = webhook.webhook(self.bot, self.inbox, self._kinds, self.settings, waits=self._waits)
+            async with serving as port:
                 log.info("bot.started", updates="webhook", port=port, bot_id=self.bot.id)
                 await asyncio.Event().wait()
+
+    def _waits(self, why: str) -> None:
+        self.waits_for = why
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -174,7 +177,7 @@ async def running(
                 usual=METRICS_PORT,
                 snapshot=partial(_snapshot, tools),
                 figures=figures.FIGURES,
-                ready=partial(_ready, database),
+                ready=partial(_ready, database, application),
             )
         )
         yield application
@@ -346,26 +349,6 @@ def _dispatcher(settings: Settings, database: Database, texts: Texts, rate_limit
     return dispatcher
 
 
-class Reloads:
-    """Reads the files again after another replica's operator said /reload."""
-
-    def __init__(self, tools: AdminTools) -> None:
-        self._tools = tools
-        self._known: int | None = None
-
-    async def look(self) -> None:
-        """One look; files that are wrong are tried again with the next."""
-        async with self._tools.database.autocommit() as session:
-            wanted = (await operator_switches.read(session)).reload
-        try:
-            if self._known not in {None, wanted}:
-                await self._tools.read_files()
-        except (WrongPersona, WorkflowError, RulesError) as error:
-            log.warning("bot.files_not_read_again", error=type(error).__name__)
-        else:
-            self._known = wanted
-
-
 async def _forget_old(database: Database, inbox: Inbox) -> None:
     """Rows that nobody will ask for again."""
     await usage.forget_old(database)
@@ -378,14 +361,15 @@ async def _snapshot(tools: AdminTools) -> Snapshot:
         return await figures.read(session, tools.settings, window=tools.alerting.rules.window)
 
 
-async def _ready(database: Database) -> dict[str, str]:
+async def _ready(database: Database, application: Application) -> dict[str, str]:
     """What keeps this process from answering people."""
+    waits = {"telegram": application.waits_for} if application.waits_for else {}
     try:
         async with database.unit() as session:
             await operator_switches.read(session)
     except CONNECTION_ERRORS as error:
-        return {"postgresql": type(error).__name__}
-    return {}
+        return {"postgresql": type(error).__name__, **waits}
+    return waits
 
 
 async def main(settings: Settings) -> None:

@@ -13,12 +13,13 @@ from bot.llm.client import LanguageModel
 from bot.models import AdminAction
 from bot.monitoring.alerting import Alerting
 from bot.personas.catalog import PersonaCatalog
-from bot.personas.persona import Persona
+from bot.personas.persona import Persona, WrongPersona
 from bot.settings import Settings
 from bot.texts import Texts
+from generation.errors import WorkflowError
 from generation.runtime import operator_switches
 from generation.runtime.database import Database
-from generation.runtime.monitoring.alert_rules import Rules
+from generation.runtime.monitoring.alert_rules import Rules, RulesError
 from generation.workflows import workflow
 
 log = structlog.get_logger(__name__)
@@ -67,6 +68,26 @@ class AdminTools:
     def _read(self) -> tuple[dict[str, Persona], Rules]:
         workflows = workflow.load_all(self.settings.workflows_folder)
         return check_data.load_all_or_stop(workflows, self.texts), self.alerting.load_rules()
+
+
+class Reloads:
+    """Reads the files again after another replica's operator said /reload."""
+
+    def __init__(self, tools: AdminTools) -> None:
+        self._tools = tools
+        self._known: int | None = None
+
+    async def look(self) -> None:
+        """One look; files that are wrong are tried again with the next."""
+        async with self._tools.database.autocommit() as session:
+            wanted = (await operator_switches.read(session)).reload
+        try:
+            if self._known not in {None, wanted}:
+                await self._tools.read_files()
+        except (WrongPersona, WorkflowError, RulesError) as error:
+            log.warning("bot.files_not_read_again", error=type(error).__name__)
+        else:
+            self._known = wanted
 
 
 def key_of(worker: str) -> str:

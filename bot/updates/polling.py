@@ -19,9 +19,13 @@ log = structlog.get_logger(__name__)
 POLL_SECONDS = 25
 
 
-async def poll(bot: Bot, inbox: Inbox, kinds: Sequence[str]) -> None:
-    """Ask for updates for ever. The offset, which confirms, moves only after the rows are committed."""
-    await when_telegram_answers(bot.delete_webhook)
+async def poll(bot: Bot, inbox: Inbox, kinds: Sequence[str], *, waits: Callable[[str], None]) -> None:
+    """Ask for updates for ever. The offset, which confirms, moves only after the rows are committed.
+
+    `waits` hears why no update can come yet; nothing once they can.
+    """
+    await when_telegram_answers(bot.delete_webhook, waits)
+    waits("")
     offset: int | None = None
     taken_over = False
     while True:
@@ -65,9 +69,9 @@ def _readable(item: Any) -> Update | None:
         return None
 
 
-async def when_telegram_answers(call: Callable[[], Awaitable[Any]]) -> None:
+async def when_telegram_answers(call: Callable[[], Awaitable[Any]], told: Callable[[str], None]) -> None:
     """Try one call until it goes through, once a second; a wrong token ends the process with a sentence."""
     try:
-        await until_telegram_answers(call, pause=1, event="telegram.away")
+        await until_telegram_answers(call, pause=1, event="telegram.away", told=told)
     except WRONG_TOKEN:
         raise WrongSettings(WRONG_TOKEN_WORDS) from None

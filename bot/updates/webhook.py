@@ -73,8 +73,13 @@ class Connections:
 
 
 @asynccontextmanager
-async def webhook(bot: Bot, inbox: Inbox, kinds: Sequence[str], settings: Settings) -> AsyncIterator[int]:
-    """Serve the webhook and tell Telegram its address; yields the port. A redelivered update is harmless."""
+async def webhook(
+    bot: Bot, inbox: Inbox, kinds: Sequence[str], settings: Settings, *, waits: Callable[[str], None]
+) -> AsyncIterator[int]:
+    """Serve the webhook and tell Telegram its address; yields the port. A redelivered update is harmless.
+
+    `waits` hears why no update can come yet, in Telegram's words; nothing once they can.
+    """
     secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret else ""
     connections = Connections()
     application = web.Application(client_max_size=MAX_UPDATE_BYTES)
@@ -91,8 +96,10 @@ async def webhook(bot: Bot, inbox: Inbox, kinds: Sequence[str], settings: Settin
                 f"{settings.webhook_url}{WEBHOOK_PATH}",
                 secret_token=secret,
                 allowed_updates=list(kinds),
-            )
+            ),
+            waits,
         )
+        waits("")
         port: int = runner.addresses[0][1]
         yield port
     finally:

@@ -141,15 +141,24 @@ async def showing(bot: Bot, chat_id: int, action: Literal["typing", "upload_phot
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def until_telegram_answers(call: Callable[[], Awaitable[object]], *, pause: float, event: str) -> None:
-    """Make a call again every `pause` seconds while Telegram is away, each failure one line called `event`.
+async def until_telegram_answers(
+    call: Callable[[], Awaitable[object]],
+    *,
+    pause: float,
+    event: str,
+    told: Callable[[str], None] = lambda _why: None,
+) -> None:
+    """Make a call again every `pause` seconds while Telegram is away or refuses it.
 
-    Raises what says that the token is wrong.
+    Each failure is one line called `event`, and `told` hears why. Raises what says that the token is wrong.
     """
 
     def note(attempt: RetryCallState) -> None:
         error = attempt.outcome.exception() if attempt.outcome else None
-        log.warning(event, error=type(error).__name__)
+        # What Telegram says of a wrong request names the fault, and nothing that anybody wrote.
+        why = str(error) if isinstance(error, TelegramBadRequest) else type(error).__name__
+        log.warning(event, error=why)
+        told(why)
 
     retrying = AsyncRetrying(
         retry=retry_if_exception_type((TelegramAPIError, ClientDecodeError))
