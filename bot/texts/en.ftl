@@ -168,7 +168,7 @@ switch-off = no
 writes-first-stop = 🔕 Don't write first
 writes-first-stopped = All right, I won't write first any more. /settings turns it on again.
 privacy =
-    What is stored: your Telegram number (your name is not), conversations, the facts of /memory, photos and their descriptions, settings and payments. The language model sees what is said, and the program that draws sees descriptions of photos.
+    What is stored: your Telegram number (your name is not), conversations, the facts of /memory, photos and their descriptions, settings and payments. The language model sees what is said and your first name, and the program that draws sees descriptions of photos.
 
     How often the language model answered you is counted by the hour, for the limits of the plans.
 
