@@ -358,7 +358,8 @@ async def _forget_old(database: Database, inbox: Inbox) -> None:
 
 async def _snapshot(tools: AdminTools) -> Snapshot:
     async with tools.database.unit() as session:
-        return await figures.read(session, tools.settings, window=tools.alerting.rules.window)
+        alerting = tools.alerting
+        return await alerting.figures.read(session, window=alerting.rules.window, at_most_old=figures.OLDEST)
 
 
 async def _ready(database: Database, application: Application) -> dict[str, str]:

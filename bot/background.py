@@ -27,6 +27,8 @@ class BackgroundTasks:
         task = contextvars.copy_context().run(_start, self._guard(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # One that is cancelled before its first step leaves the work as it was handed over.
+        task.add_done_callback(lambda _task: work.close())
 
     async def close(self) -> None:
         """Cancel all of them and wait until they have ended."""

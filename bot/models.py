@@ -120,6 +120,8 @@ class Dialogue(Base):
     atmosphere_changed: Mapped[bool] = mapped_column(server_default=sql("false"))
     # When somebody in it was said to be under age: no photos and nothing tender until a new story begins.
     minor_said_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    # When the persona last spoke; what `bot.chat.proactive` looks at, without reading messages.
+    said_at: Mapped[datetime | None] = mapped_column(Timestamp)
     # Messages that the lasting facts have been gathered from already.
     facts_to: Mapped[int] = mapped_column(BigInteger, server_default="0")
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
@@ -143,7 +145,9 @@ class Message(Base):
         Index("ix_messages_photo_id", "photo_id", postgresql_where=sql("photo_id IS NOT NULL")),
         Index("uq_messages_dialogue_id_update_id_role", "dialogue_id", "update_id", "role", unique=True),
         # What the language model's figures of late are read from.
-        Index("ix_messages_created_at", "created_at", postgresql_using="brin"),
+        Index(
+            "ix_messages_created_at", "created_at", postgresql_using="brin", postgresql_with={"autosummarize": "on"}
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -274,7 +278,7 @@ class Payment(Base):
     stars: Mapped[int] = mapped_column(Integer)
     # Until when it gives premium; nothing for a pack.
     premium_until: Mapped[datetime | None] = mapped_column(Timestamp)
-    paid_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    paid_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now(), index=True)
     thanked_at: Mapped[datetime | None] = mapped_column(Timestamp)
     refunded_at: Mapped[datetime | None] = mapped_column(Timestamp)
 

@@ -172,7 +172,8 @@ def test_each_process_stops_with_the_sentence_and_no_trace(module: list[str]) ->
 def test_secrets_do_not_show_when_settings_are_printed() -> None:
     secrets = [name for name, field in ProductSettings.model_fields.items() if "SecretStr" in str(field.annotation)]
     assert set(secrets) == {
-        "s3_access_key", "s3_secret_key", "bot_token", "llm_api_key", "llm_fallback_api_key", "webhook_secret",
+        "s3_access_key", "s3_secret_key", "bot_token", "telegram_proxy", "llm_api_key", "llm_fallback_api_key",
+        "webhook_secret",
         "runpod_api_key",
         "comfyui_secret", "sentry_dsn", "guard_api_key", "image_api_key", "database_password", "redis_password",
         "modal_key", "modal_secret", "replicate_api_token", "replicate_webhook_secret",

@@ -166,7 +166,7 @@ async def reload(message: Message, person: Person, say: Say, tools: AdminTools) 
 async def _now(tools: AdminTools, say: Say) -> tuple[Snapshot, operator_switches.OperatorSwitches, str]:
     """The figures, the operator switches, and the state in words (`state_words`)."""
     async with tools.database.unit() as session:
-        snapshot = await figures.read(session, tools.settings, window=tools.alerting.rules.window)
+        snapshot = await tools.alerting.figures.read(session, window=tools.alerting.rules.window)
         switched = await operator_switches.read(session)
         firing = [alert for alert in await alerting.listed(session) if alert.ended_at is None]
     return snapshot, switched, state_words(say, tools.texts, switched, firing, snapshot)

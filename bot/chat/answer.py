@@ -8,6 +8,7 @@ from functools import partial
 
 import structlog
 from aiogram import Bot
+from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.accounts import invitations
@@ -172,6 +173,7 @@ class AnswerWriter:
             # What may not be drawn does not last either, or every later photo would be refused for it.
             dialogue.scene = before.lasting() if refused else scene.lasting()
             _count(dialogue, outcome, rewrites=turn.rewrites)
+            dialogue.said_at = func.now()
             comes = (outcome.photo is not None and outcome.photo.status not in NOTHING_CAME) or (
                 not outcome.words and not refused and quota.waiting_here > 0
             )

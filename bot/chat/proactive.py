@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from aiogram import Bot
 from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramForbiddenError
-from sqlalchemy import ColumnElement, case, func, select, update
+from sqlalchemy import ColumnElement, Select, case, func, select, update
 
 from bot.accounts import people
 from bot.dialogues import repository as dialogues
@@ -64,19 +64,17 @@ class ProactiveMessages:
         async with self.database.unit() as session:
             if (await operator_switches.read(session)).maintenance_since:
                 return
-        awake = self._is_awake(now or datetime.now(UTC))
-        for person in await self._due(_wants_to_hear() & awake):
-            if await self._claim(person, _wants_to_hear(), "wrote_first_at"):
+        now = now or datetime.now(UTC)
+        for person in await self._due(wants_to_hear(), now):
+            if await self._claim(person, wants_to_hear(), "wrote_first_at"):
                 await self._guarded(self._write_first(person), person)
-        for person in await self._due(_premium_ended() & awake):
-            if await self._claim(person, _premium_ended(), "premium_end_told_at"):
+        for person in await self._due(premium_ended(), now):
+            if await self._claim(person, premium_ended(), "premium_end_told_at"):
                 await self._guarded(self._tell_that_premium_ended(person), person)
 
-    async def _due(self, which: ColumnElement[bool]) -> list[Person]:
-        """Those who have waited longest first."""
+    async def _due(self, which: ColumnElement[bool], now: datetime) -> list[Person]:
         async with self.database.unit() as session:
-            in_order = Person.wrote_first_at.asc().nulls_first()
-            return list(await session.scalars(select(Person).where(which).order_by(in_order).limit(AT_ONCE)))
+            return list(await session.scalars(due(which, now, self.settings)))
 
     async def _claim(self, person: Person, which: ColumnElement[bool], column: str) -> bool:
         async with self.database.unit() as session:
@@ -148,6 +146,7 @@ class ProactiveMessages:
                     sent_at=await database.database_now(session),
                 )
             )
+            await session.execute(update(Dialogue).where(Dialogue.id == dialogue_id).values(said_at=func.now()))
 
     async def _tell_that_premium_ended(self, person: Person) -> None:
         say = self.texts.in_locale(person.locale)
@@ -156,12 +155,15 @@ class ProactiveMessages:
             person.id, say("premium-ended"), reply_markup=buttons, disable_notification=True
         )
 
-    def _is_awake(self, now: datetime) -> ColumnElement[bool]:
-        """People for whom it is no quiet hour, by their own clocks."""
-        usual = case(people.USUAL_OFFSET, value=Person.locale, else_=0)
-        minutes = now.hour * 60 + now.minute + func.coalesce(Person.utc_offset, usual) + MINUTES_A_DAY
-        loud = [hour for hour in range(24) if not is_quiet(hour, self.settings.quiet_hours)]
-        return (minutes % MINUTES_A_DAY // 60).in_(loud)
+
+def due(which: ColumnElement[bool], now: datetime, settings: Settings) -> Select[Person]:
+    """Of those, the ones for whom it is no quiet hour by their own clocks; who has waited longest comes first."""
+    usual = case(people.USUAL_OFFSET, value=Person.locale, else_=0)
+    minutes = now.hour * 60 + now.minute + func.coalesce(Person.utc_offset, usual) + MINUTES_A_DAY
+    loud = [hour for hour in range(24) if not is_quiet(hour, settings.quiet_hours)]
+    awake = (minutes % MINUTES_A_DAY // 60).in_(loud)
+    in_order = Person.wrote_first_at.asc().nulls_first()
+    return select(Person).where(which, awake).order_by(in_order).limit(AT_ONCE)
 
 
 def is_quiet(hour: int, quiet_hours: tuple[int, int]) -> bool:
@@ -170,20 +172,23 @@ def is_quiet(hour: int, quiet_hours: tuple[int, int]) -> bool:
     return start <= hour < end if start <= end else hour >= start or hour < end
 
 
-def _wants_to_hear() -> ColumnElement[bool]:
+def wants_to_hear() -> ColumnElement[bool]:
     """Who switched it on, has talked, and has not said or heard a word for a while."""
-    newest = (
-        select(Message.created_at)
-        .join(Dialogue, Dialogue.id == Message.dialogue_id)
-        .where(Dialogue.person_id == Person.id, Dialogue.ended_at.is_(None), Dialogue.answers > 0)
-        .order_by(Message.id.desc())
-        .limit(1)
-        .scalar_subquery()
+    silent = (
+        select(Dialogue.id)
+        .where(
+            Dialogue.person_id == Person.id,
+            Dialogue.ended_at.is_(None),
+            Dialogue.answers > 0,
+            func.coalesce(Dialogue.said_at, Dialogue.created_at) < func.now() - SILENT_FOR,
+        )
+        .exists()
     )
     long_ago = Person.wrote_first_at.is_(None) | (Person.wrote_first_at < func.now() - AT_MOST_EVERY)
-    return people.can_be_written_to() & Person.writes_first & long_ago & (newest < func.now() - SILENT_FOR)
+    return people.can_be_written_to() & Person.writes_first & long_ago & silent
 
 
-def _premium_ended() -> ColumnElement[bool]:
+def premium_ended() -> ColumnElement[bool]:
+    """Whose premium has ended of late and who was not told."""
     ended = (Person.premium_until < func.now() - RENEWAL) & (Person.premium_until > func.now() - ENDED_LATELY)
     return people.can_be_written_to() & ended & Person.premium_end_told_at.is_(None)

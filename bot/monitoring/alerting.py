@@ -51,6 +51,7 @@ class Alerting:
         """`every`: seconds between two looks, of all replicas together."""
         self._every = every
         self._settings = settings
+        self.figures = figures.Reader(settings)
         self._database = database
         self._bot = bot
         self._texts = texts
@@ -97,7 +98,7 @@ class Alerting:
         async with self._database.unit() as session:
             if not await session.scalar(select(func.pg_try_advisory_xact_lock(Lock.ALERTS))):
                 return [], None
-            snapshot = await figures.read(session, self._settings, window=self.rules.window)
+            snapshot = await self.figures.read(session, window=self.rules.window, at_most_old=figures.OLDEST)
             admins = select(Person.id, Person.locale).where(Person.id.in_(self._settings.admin_ids))
             self._locales = {row.id: row.locale for row in await session.execute(admins)}
             return await self._step(session, snapshot), snapshot

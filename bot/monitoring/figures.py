@@ -1,5 +1,7 @@
 """All figures: the pipeline's (`generation.figures`), and those of people, language model and money."""
 
+import math
+import time
 from datetime import timedelta
 
 from sqlalchemy import func, or_, select
@@ -16,6 +18,8 @@ from generation.runtime.monitoring.incidents import LANGUAGE_MODEL, PAYMENT, UPD
 DAY = timedelta(days=1)
 #: Seconds in which failed calls are counted: short, so that an alert ends soon after the trouble.
 INCIDENTS = 300
+#: Seconds for which alerts and Prometheus go by figures of a whole day.
+OLDEST = 60.0
 #: Updates that are handled within so many seconds do not count as waiting.
 HANDLED_WITHIN = timedelta(seconds=5)
 
@@ -47,24 +51,41 @@ FIGURES = (
 )
 
 
-async def read(session: AsyncSession, settings: Settings, *, window: float) -> Snapshot:
-    """Every figure at one moment; `window` is in seconds."""
-    photos = await pipeline.read(session, window=window, lease=settings.lease)
-    failed = await incidents.counts(session, window=min(window, INCIDENTS))
-    values: dict[str, Values] = {
-        **photos.values,
-        **await _people(session, settings),
-        "language_model": await _language_model(session, window),
-        "language_model_errors": {"": failed.get(LANGUAGE_MODEL, 0)},
-        "language_model_refused": await _refused(session, settings),
-        **_usage(await usage.of_everybody(session), settings),
-        "payment_errors": {"": failed.get(PAYMENT, 0)},
-        "updates_put_away": {"": failed.get(UPDATE_PUT_AWAY, 0)},
-        "stars_today": {"": await _stars_today(session)},
-        "updates_waiting": {"": await _updates_waiting(session)},
-        "database_away": {"": 0},
-    }
-    return Snapshot(photos.at, values)
+class Reader:
+    """Reads every figure at one moment. What is counted over a day is kept for a while, since it changes slowly."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._of_the_day: dict[str, Values] = {}
+        self._read_at = -math.inf
+
+    async def read(self, session: AsyncSession, *, window: float, at_most_old: float = 0) -> Snapshot:
+        """`window` is in seconds; figures of a whole day may be `at_most_old` seconds old."""
+        settings = self._settings
+        photos = await pipeline.read(session, window=window, lease=settings.lease)
+        failed = await incidents.counts(session, window=min(window, INCIDENTS))
+        values: dict[str, Values] = {
+            **photos.values,
+            **await self._day(session, at_most_old),
+            "language_model": await _language_model(session, window),
+            "language_model_errors": {"": failed.get(LANGUAGE_MODEL, 0)},
+            "language_model_refused": await _refused(session, settings),
+            "payment_errors": {"": failed.get(PAYMENT, 0)},
+            "updates_put_away": {"": failed.get(UPDATE_PUT_AWAY, 0)},
+            "updates_waiting": {"": await _updates_waiting(session)},
+            "database_away": {"": 0},
+        }
+        return Snapshot(photos.at, values)
+
+    async def _day(self, session: AsyncSession, at_most_old: float) -> dict[str, Values]:
+        if time.monotonic() - self._read_at > at_most_old:
+            self._of_the_day = {
+                **await _people(session, self._settings),
+                **_usage(await usage.of_everybody(session), self._settings),
+                "stars_today": {"": await _stars_today(session)},
+            }
+            self._read_at = time.monotonic()
+        return self._of_the_day
 
 
 async def _people(session: AsyncSession, settings: Settings) -> dict[str, Values]:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, cast, func, select, text, update
+from sqlalchemy import BigInteger, Select, cast, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from generation.errors import GenerationError, OneAtATime, QueueFull
@@ -185,8 +185,8 @@ async def retry(session: AsyncSession, photo: Photo) -> bool:
     return await lifecycle.move(session, photo, PhotoStatus.QUEUED, **values)
 
 
-async def retry_failed(session: AsyncSession, *, not_of: Sequence[int] = ()) -> list[Photo]:
-    """The same for all that failed lately and whose person can be reached and is none of `not_of`."""
+async def retry_failed(session: AsyncSession, *, not_of: Select[int]) -> list[Photo]:
+    """The same for all that failed lately and whose person is none of `not_of`, a statement about people."""
     failed = await session.scalars(
         select(Photo)
         .where(

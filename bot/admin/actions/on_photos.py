@@ -1,6 +1,6 @@
 """Actions on the queue and on one photo."""
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.admin.actions.action import Done, Refused, Result, action
@@ -38,12 +38,16 @@ async def resume(tools: AdminTools, _target: str, say: Say) -> Result:
     return Done(say("admin-done"))
 
 
+def people_gone() -> Select[int]:
+    """Those who cannot or must not get anything."""
+    return select(Person.id).where(Person.banned_at.is_not(None) | Person.blocked_at.is_not(None))
+
+
 @action(danger=True)
 async def retry_failed(tools: AdminTools, _target: str, say: Say) -> Result:
     """Every photo that failed within a day is tried again, except those of people who are gone or banned."""
     async with tools.database.unit() as session:
-        gone = select(Person.id).where(Person.banned_at.is_not(None) | Person.blocked_at.is_not(None))
-        photos = await placing.retry_failed(session, not_of=(await session.scalars(gone)).all())
+        photos = await placing.retry_failed(session, not_of=people_gone())
     for photo in photos:
         await _announce(tools, photo)
     return Done(say("admin-retried", count=len(photos)))

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text, update
 
 from bot.app import Application
 from bot.chat.proactive import is_quiet
-from bot.models import Dialogue, Message, Person, PhotoGrant, ReceivedUpdate
+from bot.models import Dialogue, Person, PhotoGrant, ReceivedUpdate
 from generation.errors import ObjectGone
 from generation.models import DiscardedObject, Photo, PhotoStatus
 from generation.runtime.database import Base, Database
@@ -91,7 +91,7 @@ async def talked(player: Player, database: Database, *, hours_ago: float) -> Non
     await player.hears(has_text)
     await all_handled(database)
     async with database.unit() as session:
-        await session.execute(update(Message).values(created_at=func.now() - timedelta(hours=hours_ago)))
+        await session.execute(update(Dialogue).values(said_at=func.now() - timedelta(hours=hours_ago)))
 
 
 async def looks(bot: Application, now: datetime = NOON) -> None:
@@ -125,7 +125,7 @@ async def test_she_writes_first_once_in_three_days_and_one_tap_stops_it(
     assert "has not written for a while" in llm.instructions
     async with database.unit() as session:
         await session.execute(update(Person).values(wrote_first_at=func.now() - timedelta(days=4)))
-        await session.execute(update(Message).values(created_at=func.now() - timedelta(days=4)))
+        await session.execute(update(Dialogue).values(said_at=func.now() - timedelta(days=4)))
     await ben.press(first, "🔕")
     assert "won't write first" in await ben.answers()
     await looks(bot)
@@ -163,7 +163,7 @@ async def test_whoever_blocks_the_bot_is_left_alone_until_start(
         photo = await settled(database, photo_id, PhotoStatus.DROPPED)
         assert photo.error == "the person blocked the bot"
         async with database.unit() as session:
-            await session.execute(update(Message).values(created_at=func.now() - timedelta(days=4)))
+            await session.execute(update(Dialogue).values(said_at=func.now() - timedelta(days=4)))
         await looks(bot)
         await ben.unblock()
         count = len(await ben.messages())
