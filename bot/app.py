@@ -1,6 +1,7 @@
 """The bot process: builds everything, receives updates, and starts what runs beside them."""
 
 import asyncio
+import gc
 import os
 import random
 import signal
@@ -380,6 +381,9 @@ async def main(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with running(settings) as application:
+        # What was built for the life of the process need not be looked at by each collection.
+        gc.collect()
+        gc.freeze()
         receiving = asyncio.create_task(application.receive())
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({receiving, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -8,6 +8,7 @@ characters a token, English 3.8 to 4.3, a scene line 3.1 to 3.2, emoji 0.4 to 0.
 import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict
 
@@ -69,7 +70,7 @@ class TokenRates(BaseModel):
     def count(self, text: str) -> int:
         """Tokens of one message with this text."""
         factors: dict[str, float] = self.__dict__
-        tokens = sum(factors[name] * rate * len(found.findall(text)) for name, rate, found in _RATES)
+        tokens = sum(factors[name] * amount for name, amount in _amounts(text))
         return math.ceil(tokens * self.scale) + MESSAGE_OVERHEAD
 
     def corrected(self, *, estimated: int, counted: int) -> "TokenRates":
@@ -78,6 +79,12 @@ class TokenRates(BaseModel):
         if abs(factor - 1) < CLOSE:
             return self
         return self.model_copy(update={"scale": min(FURTHEST, max(1 / FURTHEST, self.scale * factor))})
+
+
+@lru_cache(maxsize=5_000)
+def _amounts(text: str) -> tuple[tuple[str, float], ...]:
+    """Tokens by kind of character; the messages of a talk are counted again with each of its turns."""
+    return tuple((name, rate * len(found.findall(text))) for name, rate, found in _RATES)
 
 
 #: Where nothing is known of the server.

@@ -98,9 +98,19 @@ class _Session(AiohttpSession):
         )
         if settings.telegram_ipv4_only:
             self._connector_init["family"] = socket.AF_INET
+        #: pydantic builds a model anew, in 4 ms, whenever nobody holds it.
+        self._responses: dict[type, type] = {}
         # A server on this machine is never behind a proxy.
         host = urlsplit(url).hostname or ""
         self._through_environment = host not in {"localhost", "127.0.0.1", "::1"} and not settings.telegram_proxy
+
+    def check_response(
+        self, bot: Bot, method: TelegramMethod[TelegramType], status_code: int, content: str
+    ) -> Response[TelegramType]:
+        """As aiogram does it, with the models of its answers kept."""
+        if type(method) not in self._responses:
+            self._responses[type(method)] = Response[method.__returning__]  # type: ignore[name-defined]
+        return super().check_response(bot, method, status_code, content)
 
     async def create_session(self) -> aiohttp.ClientSession:
         """As aiogram makes it; it offers no way to have the environment's proxy honoured."""
