@@ -133,7 +133,7 @@ class AnswerWriter:
                 return
 
     async def _await_joint_answer(self, turn: Turn) -> None:
-        async with self.database.unit() as session:
+        async with self.database.autocommit() as session:
             await dialogues.await_joint_answer(session, turn.dialogue.id, turn.incoming.update_id)
         log.info("turn.awaits_joint_answer")
 

@@ -60,7 +60,7 @@ class Conversation:
     async def take_turn(self, person: Person, say: Say, incoming: Incoming) -> bool:
         """Answer what a person wrote. False when the person has not chosen a persona yet."""
         with self.follow_ups.watching(incoming.chat_id) as wrote_more:
-            async with self.database.unit() as session:
+            async with self.database.autocommit() as session:
                 recent = await dialogues.recent(session, person.id, update_id=incoming.update_id)
             heard = await self._hear(person, incoming, recent)
             if heard.refusal or heard.minor is Whose.PERSON:

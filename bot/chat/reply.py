@@ -50,7 +50,9 @@ class ReplySender:
         await self._announce(answer)
         # At once to half of it where the model's context was too small.
         budget = turn.request.history_budget // (2 if answer.is_shortened else 1)
-        self.background(self.memory.update(turn.dialogue.id, budget))
+        talked = turn.request.history_tokens + self.memory.tokens_of(message)
+        if self.memory.is_due(turn.dialogue.answers + 1, talked, budget):
+            self.background(self.memory.update(turn.dialogue.id, budget))
 
     async def _said(self, chat_id: int, message: Message, answer: Answer) -> int | None:
         """The number of the answer in the chat; None when it may be there and Telegram's word was lost twice."""

@@ -12,7 +12,7 @@ from bot.dialogues import repository as dialogues
 from bot.llm import prompts
 from bot.llm.metered import MeteredModel
 from bot.llm.question import LanguageModelUnavailable
-from bot.models import Dialogue, Fact, Person
+from bot.models import Dialogue, Fact, Message, Person
 from bot.personas.repetition import without_loop
 from bot.personas.speech import machine_free, split_answer
 from bot.reading.text_analysis import TextAnalyzer
@@ -94,6 +94,16 @@ class Memory:
         #: Dialogues whose summary came to nothing: how often, and from which answer on it is asked for again.
         self._useless: dict[int, tuple[int, int]] = {}
 
+    def tokens_of(self, answer: Message) -> int:
+        """What an answer adds to the talk that a request holds."""
+        said = prompts.Said(answer.id, by_person=False, text=answer.text, scene=answer.scene)
+        return prompts.tokens_of(said, self._language_model.count)
+
+    @staticmethod
+    def is_due(answers: int, talked: int, budget: int) -> bool:
+        """Whether `update` has anything to do after so many answers, with so many tokens since the summary."""
+        return answers % FACTS_EVERY == 0 or talked > budget * prompts.SUMMARISE_OVER
+
     async def update(self, dialogue_id: int, budget: int) -> None:
         """Fold what has grown over `budget` tokens, gather new facts.
 
@@ -110,7 +120,7 @@ class Memory:
             self._busy.discard(dialogue_id)
 
     async def _update(self, dialogue_id: int, budget: int) -> None:
-        async with self._database.unit() as session:
+        async with self._database.autocommit() as session:
             dialogue = await session.get(Dialogue, dialogue_id)
             person = await session.get(Person, dialogue.person_id) if dialogue else None
             if dialogue is None or person is None:

@@ -69,12 +69,12 @@ class MeteredModel:
         await self._take(person_id, Used(pictures=1))
 
     async def _take(self, person_id: int, wanted: Used) -> None:
-        async with self._database.unit() as session:
+        async with self._database.autocommit() as session:
             taken = await usage.take(session, person_id, self._settings, wanted)
         if not taken:
             log.info("language_model.over_budget")
             raise OverBudget
 
     async def _add(self, person_id: int, more: Used) -> None:
-        async with self._database.unit() as session:
+        async with self._database.autocommit() as session:
             await usage.add(session, person_id, self._settings, more)

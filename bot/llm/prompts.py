@@ -154,6 +154,8 @@ class AnswerRequest:
     is_structured: bool
     #: Tokens that the talk may have in it.
     history_budget: int
+    #: And those that all of it takes since the last summary.
+    history_tokens: int = 0
     #: What the persona said of late, newest last.
     said_before: Sequence[str] = ()
 
@@ -185,6 +187,7 @@ def for_answer(
         messages=_before_the_last_words([_system(rules), *said], notes),
         is_structured=structured,
         history_budget=budget,
+        history_tokens=sum(tokens_of(each, count) for each in history),
         # Small models say the example again.
         said_before=[
             _example(moment.locale)[1],

@@ -38,7 +38,7 @@ class FollowUps:
 
     async def waiting(self, chat_id: int, *, after: int) -> bool:
         """Whether the person's next update after this one is written down already, and more talk."""
-        async with self._database.unit() as session:
+        async with self._database.autocommit() as session:
             payload = await session.scalar(
                 select(ReceivedUpdate.payload)
                 .where(
@@ -58,7 +58,7 @@ class FollowUps:
     async def edited_again(self, chat_id: int, message_id: int, *, after: int) -> bool:
         """Whether a later edit of the same message is written down already: only the last one counts."""
         edited = ReceivedUpdate.payload["edited_message"]["message_id"].as_integer()
-        async with self._database.unit() as session:
+        async with self._database.autocommit() as session:
             later = select(ReceivedUpdate.update_id).where(
                 ReceivedUpdate.bot_id == self._bot_id,
                 ReceivedUpdate.chat_id == chat_id,

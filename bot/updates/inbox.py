@@ -123,7 +123,7 @@ class Inbox:
             log.error("update.unstorable", update_id=received.update_id)
 
     async def _write_down(self, updates: Sequence[Update], rows: Sequence[dict[str, Any]]) -> None:
-        async with self._database.unit() as session:
+        async with self._database.autocommit() as session:
             written = (
                 insert(ReceivedUpdate)
                 .values(list(rows))
@@ -273,7 +273,7 @@ class Inbox:
             .limit(1)
             .scalar_subquery()
         )
-        async with self._database.unit() as session:
+        async with self._database.autocommit() as session:
             return await session.scalar(
                 update(ReceivedUpdate)
                 .where(
@@ -294,7 +294,7 @@ class Inbox:
             )
 
     async def _set(self, row: ReceivedUpdate, **values: Any) -> None:
-        async with self._database.unit() as session:
+        async with self._database.autocommit() as session:
             await session.execute(
                 update(ReceivedUpdate)
                 .where(

@@ -99,7 +99,7 @@ class MaintenanceMiddleware(BaseMiddleware):
     async def _maintained_since(self) -> datetime | None:
         now = time.monotonic()
         if now - self._read_at > self.FRESH:
-            async with self._database.unit() as session:
+            async with self._database.autocommit() as session:
                 self._since = (await operator_switches.read(session)).maintenance_since
             self._read_at = now
         return self._since
