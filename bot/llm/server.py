@@ -283,7 +283,9 @@ class ModelServer:
 
     def _completion(self, asked: Question) -> Completion:
         reply = asked.reply
-        if asked.structured and self.profile.is_structured is not False and reply.text.strip():
+        # One that was cut off is no object, whatever the server knows.
+        is_told = asked.structured and reply.finish in {"stop", None} and reply.text.strip()
+        if is_told and self.profile.is_structured is not False:
             self._note_object(_is_object(reply.text))
         if counted := reply.usage.get("prompt_tokens"):
             rates = self.profile.rates.corrected(estimated=self.count(asked.messages), counted=counted)

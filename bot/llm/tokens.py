@@ -40,8 +40,8 @@ SAMPLES: Mapping[str, str] = {
 }
 #: A tokenizer further away than so many times is no tokenizer.
 FURTHEST = 4.0
-#: Part by which an estimate may be off before it is corrected.
-CLOSE = 0.05
+#: Part by which an estimate may be off before it is corrected; of shorter requests most is the chat template.
+CLOSE, FEWEST = 0.05, 300
 
 
 class TokenRates(BaseModel):
@@ -74,10 +74,12 @@ class TokenRates(BaseModel):
         return math.ceil(tokens * self.scale) + MESSAGE_OVERHEAD
 
     def corrected(self, *, estimated: int, counted: int) -> "TokenRates":
-        """After a request that the server counted; the same while the two are close."""
+        """After a request that the server counted: up at once, since it must fit, and down slowly."""
         factor = counted / max(1, estimated)
-        if abs(factor - 1) < CLOSE:
+        if abs(factor - 1) < CLOSE or estimated < FEWEST:
             return self
+        if factor < 1:
+            factor **= 0.2
         return self.model_copy(update={"scale": min(FURTHEST, max(1 / FURTHEST, self.scale * factor))})
 
 

@@ -99,6 +99,14 @@ async def test_a_server_tells_its_context_and_how_it_counts(
             assert language_model.count_all(request) == pytest.approx(counted, rel=0.15)
 
 
+async def test_objects_that_were_cut_off_do_not_end_the_asking_for_objects(settings: ProductSettings) -> None:
+    async with LanguageModelServer() as server, model(settings, server) as language_model:
+        for _ in range(3):
+            server.faults.add(path="completion", kind="finish", text="length")
+            assert (await ask(language_model)).finish == "length"
+        assert language_model.is_structured
+
+
 @pytest.mark.parametrize("structured", ["on", "off"])
 async def test_the_setting_counts_more_than_what_is_learnt(settings: ProductSettings, structured: str) -> None:
     changes = {"llm_structured": structured}
