@@ -36,6 +36,8 @@ async def measure(servers: Servers) -> AsyncIterator[Figure]:
         name="bot: texts answered a second (update, language model, 4 transactions, answer)",
         value=rate,
         unit="1/s",
+        target=">= 30",
+        met=rate >= 30,
         note=f"{cpu:.0%} of a core; the bottleneck is {bottleneck}",
     )
     yield Figure(name="bare aiogram echo bot", value=echo_rate, unit="1/s", note=f"{echo_cpu:.0%} of a core")
