@@ -33,7 +33,7 @@ async def measure(servers: Servers) -> AsyncIterator[Figure]:
             echo_rate, echo_cpu = await _talk(chats, bot, PEOPLE)
     bottleneck = "its own CPU" if cpu > 0.7 else "waiting for the stand-ins on the shared cores"
     yield Figure(
-        name="bot: texts answered a second (update, language model, 4 transactions, answer)",
+        name="bot: texts answered a second (update, language model, 5 transactions, answer)",
         value=rate,
         unit="1/s",
         target=">= 30",
