@@ -89,8 +89,13 @@ class ModelAddress(BaseModel):
 
     @property
     def key(self) -> str:
-        """Names the model on its server."""
-        return f"{self.base_url} {self.model}"
+        """Names the model on its server; a password in the address is nobody's business."""
+        return f"{self.shown_url} {self.model}"
+
+    @property
+    def shown_url(self) -> str:
+        """The address as operators read it."""
+        return re.sub(r"//[^/]*@", "//", self.base_url)
 
 
 class LlmSettings(Group):

@@ -15,6 +15,7 @@ import yaml
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
+from bot.settings import ModelAddress
 from bot.settings import Settings as BotSettings
 from generation.runtime.settings import WrongSettings, load
 from sandbox.forked import written
@@ -345,3 +346,8 @@ def test_a_bot_api_server_of_ones_own_takes_any_address(monkeypatch: pytest.Monk
     for name, value in (REQUIRED | own).items():
         monkeypatch.setenv(name, value)
     assert load(BotSettings).webhook_url == "http://127.0.0.1:9"
+
+
+def test_a_password_in_a_model_servers_address_is_not_shown() -> None:
+    address = ModelAddress(base_url="https://me:top-secret@host:8000/v1", api_key=SecretStr("k"), model="m")
+    assert address.key == "https://host:8000/v1 m"

@@ -2,9 +2,24 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import takewhile
 
-from sqlalchemy import ColumnElement, ScalarSelect, and_, exists, func, literal, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Executable,
+    ScalarSelect,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -52,21 +67,7 @@ class PhotoQuota:
 
 async def photo_quota(session: AsyncSession, person_id: int, *, dialogue_id: int | None = None) -> PhotoQuota:
     """Read in one go; against a second order at the same moment, `placing.place` guards what must hold."""
-    mine = Photo.owner_id == person_id
-    row = (
-        await session.execute(
-            select(
-                func.now().label("now"),
-                _waiting(mine, Photo.requested.is_(True)).label("requested_waiting"),
-                _waiting(mine, Photo.requested.is_(False)).label("automatic_waiting"),
-                _waiting(mine, _of_dialogue(dialogue_id)).label("waiting_here"),
-                _ordered_at(mine).label("ordered_at"),
-                _ordered_before_erasure(person_id).label("ordered_before"),
-                _seconds_since_automatic(mine).label("seconds_since_automatic"),
-                _received(mine).label("received"),
-            )
-        )
-    ).one()
+    row = (await session.execute(_quota(), {"person": person_id, "dialogue": dialogue_id})).one()
     since = row.seconds_since_automatic
     return PhotoQuota(
         now=row.now,
@@ -76,6 +77,23 @@ async def photo_quota(session: AsyncSession, person_id: int, *, dialogue_id: int
         ordered_at=tuple(sorted([*(row.ordered_at or ()), *(row.ordered_before or ())])),
         seconds_since_automatic=None if since is None else float(since),
         unwelcome=sum(1 for _ in takewhile(lambda welcome: not welcome, row.received or ())),
+    )
+
+
+@cache
+def _quota() -> Executable:
+    """Built once: building it takes longer than PostgreSQL takes to answer it."""
+    person = bindparam("person", type_=BigInteger)
+    mine = Photo.owner_id == person
+    return select(
+        func.now().label("now"),
+        _waiting(mine, Photo.requested.is_(True)).label("requested_waiting"),
+        _waiting(mine, Photo.requested.is_(False)).label("automatic_waiting"),
+        _waiting(mine, _of_dialogue(bindparam("dialogue", type_=BigInteger))).label("waiting_here"),
+        _ordered_at(mine).label("ordered_at"),
+        _ordered_before_erasure(person).label("ordered_before"),
+        _seconds_since_automatic(mine).label("seconds_since_automatic"),
+        _received(mine).label("received"),
     )
 
 
@@ -96,10 +114,15 @@ async def pack_balance(session: AsyncSession, person_id: int) -> int:
 
 async def mark_noticed(session: AsyncSession, person_id: int) -> None:
     """The person writes, or presses a button under a photo: what came within `NOTICED_WITHIN` was noticed."""
+    await session.execute(_noticed(), {"person": person_id})
+
+
+@cache
+def _noticed() -> Executable:
     recent = (
         select(Photo.id)
         .where(
-            Photo.owner_id == person_id,
+            Photo.owner_id == bindparam("person", type_=BigInteger),
             # Nothing that is delivered now was ordered longer ago; bounded so that the index ends the search.
             Photo.queued_at > func.now() - QUOTA_WINDOW - NOTICED_WITHIN,
             Photo.delivered_at > func.now() - NOTICED_WITHIN,
@@ -107,7 +130,7 @@ async def mark_noticed(session: AsyncSession, person_id: int) -> None:
         .order_by(Photo.queued_at.desc())
         .limit(REMEMBERED)
     )
-    await session.execute(
+    return (
         update(PhotoMoment)
         .where(PhotoMoment.photo_id.in_(recent), PhotoMoment.noticed_at.is_(None))
         .values(noticed_at=func.now())
@@ -133,7 +156,7 @@ def _waiting(mine: ColumnElement[bool], which: ColumnElement[bool]) -> ScalarSel
     return select(func.count()).select_from(Photo).where(mine, _on_the_way(), which).scalar_subquery()
 
 
-def _of_dialogue(dialogue_id: int | None) -> ColumnElement[bool]:
+def _of_dialogue(dialogue_id: BindParameter[int]) -> ColumnElement[bool]:
     return exists().where(PhotoMoment.photo_id == Photo.id, PhotoMoment.dialogue_id == dialogue_id)
 
 
@@ -142,7 +165,7 @@ def _ordered_at(mine: ColumnElement[bool]) -> ScalarSelect[list[datetime]]:
     return select(func.array_agg(in_order)).where(mine, of_plan()).scalar_subquery()
 
 
-def _ordered_before_erasure(person_id: int) -> ScalarSelect[list[datetime]]:
+def _ordered_before_erasure(person_id: BindParameter[int]) -> ScalarSelect[list[datetime]]:
     """The hours of photos that somebody had before everything was deleted (`bot.accounts.usage`)."""
     each = func.generate_series(1, Usage.photos).table_valued("number")
     return (

@@ -123,7 +123,7 @@ def model_words(say: Say, address: ModelAddress, row: ModelServerRow | None) -> 
     return say(
         "admin-model",
         model=address.model,
-        host=urlsplit(address.base_url).netloc,
+        host=urlsplit(address.shown_url).netloc,
         state="–" if row is None else f"✗ {row.last_error}" if refused else "✓",
         family=known.family,
         context=f"{known.context:,}" if known.context else NOTHING,

@@ -89,6 +89,7 @@ class Database:
             hide_parameters=True,
             connect_args=without_state(connect_args) if address.pooled else connect_args,
         )
+        self._is_pooled = address.pooled
         event.listen(self._engine.sync_engine, "checkin", _note_return)
         event.listen(self._engine.sync_engine, "checkout", _replace_if_gone)
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
@@ -103,9 +104,17 @@ class Database:
 
     @asynccontextmanager
     async def autocommit(self) -> AsyncIterator[AsyncSession]:
-        """For statements that each stand for themselves: no round trips for BEGIN and COMMIT."""
-        async with self._autocommit() as session:
-            yield session
+        """For statements that each stand for themselves: no round trips for BEGIN and COMMIT.
+
+        Behind a pooler they have a transaction all the same: it may give what prepares a statement and what
+        executes it to different connections.
+        """
+        if self._is_pooled:
+            async with self.unit() as session:
+                yield session
+        else:
+            async with self._autocommit() as session:
+                yield session
 
     async def run_with_retry(
         self, work: Callable[[AsyncSession], Awaitable[Result]], *, patience: float = 30

@@ -1,6 +1,7 @@
 """Floods, injections and everything else that people try, through the whole dispatcher."""
 
 import asyncio
+import time
 
 import pytest
 from arq import ArqRedis
@@ -47,10 +48,13 @@ async def test_ten_megabytes_of_text_are_a_flood_like_any_other(
     """A client cuts them into 2,560 messages."""
     async with bot_running(settings.model_copy(update={"messages_at_once": 5, "messages_a_minute": 1})):
         await ben.enter("Alisa")
+        began = time.monotonic()
         await ben.say("x" * 10 * 1024 * 1024)
         await ben.hears(says(CALM))
         await everything_handled(database)
-        assert len([it for it in await ben.messages() if CALM in it.get("text", "")]) == 1
+        # With each minute that a busy machine takes one more message may come, and the next one is too fast again.
+        minutes = int((time.monotonic() - began) / 60)
+        assert 1 <= len([it for it in await ben.messages() if CALM in it.get("text", "")]) <= 1 + minutes
 
 
 async def everything_handled(database: Database) -> None:
