@@ -120,7 +120,7 @@ class Dialogue(Base):
     atmosphere_changed: Mapped[bool] = mapped_column(server_default=sql("false"))
     # When somebody in it was said to be under age: no photos and nothing tender until a new story begins.
     minor_said_at: Mapped[datetime | None] = mapped_column(Timestamp)
-    # When the persona last spoke; what `bot.chat.proactive` looks at, without reading messages.
+    # When the persona last spoke.
     said_at: Mapped[datetime | None] = mapped_column(Timestamp)
     # Messages that the lasting facts have been gathered from already.
     facts_to: Mapped[int] = mapped_column(BigInteger, server_default="0")
@@ -135,6 +135,9 @@ class Role(StrEnum):
     PERSONA = "persona"
 
 
+_BRIN: Any = {"postgresql_using": "brin", "postgresql_with": {"autosummarize": "on"}}
+
+
 class Message(Base):
     """One thing said in a dialogue. A role says at most one thing for one update of Telegram."""
 
@@ -145,9 +148,7 @@ class Message(Base):
         Index("ix_messages_photo_id", "photo_id", postgresql_where=sql("photo_id IS NOT NULL")),
         Index("uq_messages_dialogue_id_update_id_role", "dialogue_id", "update_id", "role", unique=True),
         # What the language model's figures of late are read from.
-        Index(
-            "ix_messages_created_at", "created_at", postgresql_using="brin", postgresql_with={"autosummarize": "on"}
-        ),
+        Index("ix_messages_created_at", "created_at", **_BRIN),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -162,7 +163,7 @@ class Message(Base):
     telegram_message_id: Mapped[int | None] = mapped_column(BigInteger)
     # Of a person's message that another one followed at once: the next answer is for both.
     answered_with_next: Mapped[bool] = mapped_column(server_default=sql("false"))
-    # Of an answer: the scene line that went with it, which the model is shown again with its words.
+    # Of an answer: the scene that went with it.
     scene: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     # Of an answer: the lasting scene before it, which another answer in its place begins with.
     scene_before: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
@@ -176,18 +177,15 @@ class Message(Base):
 
 
 class ModelServerRow(Base):
-    """What is known of one language model on one server (`bot.llm.record`)."""
+    """What is known of one language model on one server, by address and name (`bot.llm.record`)."""
 
     __tablename__ = "model_servers"
 
-    # Its address and the model's name.
     key: Mapped[str] = mapped_column(Text, primary_key=True)
-    # `bot.llm.profiles.Profile`, as it was learnt.
     profile: Mapped[dict[str, Any]] = mapped_column(JSONB)
     last_answer_at: Mapped[datetime | None] = mapped_column(Timestamp)
     last_error: Mapped[str] = mapped_column(Text, server_default="")
     last_error_at: Mapped[datetime | None] = mapped_column(Timestamp)
-    # Until an operator does something: key, credit, rights, model.
     error_lasts: Mapped[bool] = mapped_column(server_default=sql("false"))
     last_finish: Mapped[str] = mapped_column(Text, server_default="")
     first_text_seconds: Mapped[float | None] = mapped_column(Float)
@@ -351,9 +349,7 @@ class Usage(Base):
     calls: Mapped[int] = mapped_column(Integer, server_default="0")
     prompt_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
     completion_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
-    # Of voice messages that were transcribed.
     voice_seconds: Mapped[int] = mapped_column(Integer, server_default="0")
-    # Pictures of the person that the model looked at.
     pictures: Mapped[int] = mapped_column(Integer, server_default="0")
     # Photos of the plan that they had before everything was deleted.
     photos: Mapped[int] = mapped_column(Integer, server_default="0")

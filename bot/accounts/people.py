@@ -1,5 +1,6 @@
 """People: found or written down at their first update, and left alone once they block the bot."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -12,6 +13,7 @@ from bot.accounts import marks, usage
 from bot.models import Person
 from bot.settings import Settings
 from generation.orders import lifecycle
+from generation.runtime.plain_text import plain_text
 
 log = structlog.get_logger(__name__)
 
@@ -64,3 +66,14 @@ def can_be_written_to() -> ColumnElement[bool]:
 def utc_offset(person: Person) -> int:
     """Minutes that the person's clock is ahead of UTC."""
     return USUAL_OFFSET.get(person.locale, 0) if person.utc_offset is None else person.utc_offset
+
+
+#: Names with anything else in them are not given to a model: they would be read as instructions.
+_NAME = re.compile(r"[^\W\d_]+(?:[ '’-][^\W\d_]+){0,2}")
+MAX_NAME = 32
+
+
+def name_for_model(told: str) -> str:
+    """A first name as Telegram tells it, if a model may be shown it; else empty."""
+    name = " ".join(plain_text(told).split())
+    return name if len(name) <= MAX_NAME and _NAME.fullmatch(name) else ""

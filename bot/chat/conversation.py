@@ -198,7 +198,7 @@ class Conversation:
                 dialogue,
                 persona,
                 no_photo_now=none_now,
-                person_name=prompts.person_name(incoming.name),
+                person_name=people.name_for_model(incoming.name),
             )
         if incoming.picture and self.settings.llm_sees_pictures:
             request = replace(request, messages=prompts.with_picture(request.messages, incoming.picture))

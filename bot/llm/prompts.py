@@ -275,17 +275,6 @@ def _whole(scene: Mapping[str, Any]) -> dict[str, Any]:
     return {name: scene.get(name) or ("" if name not in OF_THE_TURN else False) for name in parts}
 
 
-#: Names with anything else in them are not given to a model: they would be read as instructions.
-_NAME = re.compile(r"[^\W\d_]+(?:[ '’-][^\W\d_]+){0,2}")
-MAX_NAME = 32
-
-
-def person_name(told: str) -> str:
-    """A name as Telegram tells it; empty when it is none."""
-    name = " ".join(plain_text(told).split())
-    return name if len(name) <= MAX_NAME and _NAME.fullmatch(name) else ""
-
-
 def with_picture(request: list[ChatMessage], jpeg: bytes) -> list[ChatMessage]:
     """The same request whose last message shows a picture, for a model that can see."""
     data = base64.b64encode(jpeg).decode()
