@@ -25,7 +25,7 @@ async def measure(servers: Servers) -> AsyncIterator[Figure]:
             ours.settings.model_copy(update={"free_photo_cooldown": 3600, "workflows_folder": ""})
         )
         async with _running(["bot"], variables) as bot, Chats(addresses["telegram"]) as chats:
-            await asyncio.gather(*(_enter(chats, person) for person in PEOPLE))
+            await asyncio.gather(*(enter(chats, person) for person in PEOPLE))
             rate, cpu = await _talk(chats, bot, PEOPLE)
     async with services([[0.01]], swap=0) as addresses:
         variables = environment(ours.settings) | {"TELEGRAM_API_URL": addresses["telegram"]}
@@ -54,7 +54,8 @@ async def _running(arguments: list[str], variables: dict[str, str]) -> AsyncIter
         await process.wait()
 
 
-async def _enter(chats: Chats, person: int) -> None:
+async def enter(chats: Chats, person: int) -> None:
+    """From /start to the persona's opening words."""
     await chats.say(person, "/start")
     await chats.press(person, "18")
     await chats.press(person, "Alisa")

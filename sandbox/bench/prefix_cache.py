@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+from sandbox.bench.bot import enter
 from sandbox.bench.figures import Figure, product
 from sandbox.bench.product import services
 from sandbox.bench.services import FIRST_PERSON
@@ -45,11 +46,7 @@ async def measure(servers: Servers) -> AsyncIterator[Figure]:
 
 
 async def _talk(chats: Chats, person: int) -> None:
-    await chats.say(person, "/start")
-    await chats.press(person, "18")
-    await chats.press(person, "Alisa")
-    while len(await chats.texts(person)) < 3:
-        await asyncio.sleep(0.05)
+    await enter(chats, person)
     for number in range(TEXTS):
         count = len(await chats.texts(person))
         await chats.say(person, f"I work in a bakery and love part {number} of my day. And then what happened?")
