@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from sandbox.telegram.errors import bad_request
 from sandbox.telegram.store import Json
 
+MAX_TEXT = 4096
+MAX_CAPTION = 1024
 MAX_CALLBACK_DATA = 64
 MAX_BUTTONS = 100
 MAX_COMMANDS = 100

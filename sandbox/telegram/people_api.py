@@ -11,8 +11,8 @@ import soundfile
 from aiohttp import web
 from PIL import Image
 
-from sandbox.telegram.bot_api import MAX_TEXT, BotApi
-from sandbox.telegram.checks import length
+from sandbox.telegram.bot_api import BotApi
+from sandbox.telegram.checks import MAX_TEXT, length
 from sandbox.telegram.events import Events
 from sandbox.telegram.menu import commands_for, description_for
 from sandbox.telegram.stars import PaymentRefused, Stars
