@@ -31,7 +31,7 @@ class BotApi:
         self._updates = updates
         self._events = events
         self._queries: set[str] = set()
-        chats = Chats(me=me, store=store, events=events, flood=flood)
+        self._chats = chats = Chats(me=me, store=store, events=events, flood=flood)
         sending, changing = Sending(chats, stars), Changing(chats)
         self._methods: dict[str, Callable[[Json], Awaitable[Any]]] = {
             "getme": self._get_me,
@@ -42,14 +42,25 @@ class BotApi:
             "sendmessage": sending.send_message,
             "sendphoto": sending.send_photo,
             "senddocument": sending.send_document,
+            "sendmediagroup": sending.send_media_group,
             "copymessage": sending.copy_message,
+            "copymessages": sending.copy_messages,
+            "forwardmessage": sending.forward_message,
+            "forwardmessages": sending.forward_messages,
             "sendinvoice": sending.send_invoice,
             "sendmessagedraft": sending.send_message_draft,
             "sendchataction": sending.send_chat_action,
             "editmessagetext": changing.edit_message_text,
+            "editmessagecaption": changing.edit_message_caption,
             "editmessagereplymarkup": changing.edit_message_reply_markup,
             "editmessagemedia": changing.edit_message_media,
             "deletemessage": changing.delete_message,
+            "deletemessages": changing.delete_messages,
+            "setmessagereaction": changing.set_message_reaction,
+            "pinchatmessage": changing.pin_chat_message,
+            "unpinchatmessage": changing.unpin_chat_message,
+            "unpinallchatmessages": changing.unpin_all_chat_messages,
+            "getchat": self._get_chat,
             "answercallbackquery": self._answer_callback_query,
             "setmycommands": self._set_my_commands,
             "getmycommands": self._get_my_commands,
@@ -59,6 +70,7 @@ class BotApi:
             "createinvoicelink": stars.create_link,
             "answerprecheckoutquery": stars.answer_checkout,
             "refundstarpayment": stars.refund,
+            "getstartransactions": stars.transactions,
             "edituserstarsubscription": stars.edit_subscription,
         }
 
@@ -144,6 +156,16 @@ class BotApi:
             return True
 
         return describe
+
+    async def _get_chat(self, parameters: Json) -> Json:
+        """A chat with what only this method tells."""
+        chat = self._chats.readable(parameters.get("chat_id"))
+        full: Json = {"accent_color_id": chat["id"] % 7, "max_reaction_count": 11}
+        kinds = ("unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription", "gifts_from_channels")
+        full["accepted_gift_types"] = dict.fromkeys(kinds, True)
+        if pins := self._chats.pins(chat["id"]):
+            full["pinned_message"] = self._store.message(chat["id"], pins[-1])
+        return chat | full
 
     async def _get_file(self, parameters: Json) -> Json:
         file_id = parameters.get("file_id", "")

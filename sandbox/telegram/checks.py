@@ -8,12 +8,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sandbox.telegram.errors import bad_request
+from sandbox.telegram.formatting import length, parse, stripped
 from sandbox.telegram.store import Json
 
 MAX_TEXT = 4096
 MAX_CAPTION = 1024
 MAX_CALLBACK_DATA = 64
 MAX_BUTTONS = 100
+#: A row keeps so many buttons, the others are gone without a word (`get_reply_markup` of TDLib).
+MAX_ROW = 12
 MAX_COMMANDS = 100
 #: Ports that a webhook may have.
 WEBHOOK_PORTS = {443, 80, 88, 8443}
@@ -31,19 +34,30 @@ def is_true(value: Any) -> bool:
     return str(value).lower() == "true"
 
 
-def length(text: str) -> int:
-    """As Telegram counts: UTF-16 code units."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
 def text_of(parameters: Json, name: str, limit: int, too_long: str) -> str:
     """A text of at most so many units; empty when nothing of it can be seen."""
-    if parameters.get("parse_mode"):
-        raise bad_request("unsupported parse_mode")
     text = str(parameters.get(name) or "").strip()
     if length(text) > limit:
         raise bad_request(too_long)
     return "" if _NOTHING.fullmatch(text) else text
+
+
+def formatted(parameters: Json, name: str, limit: int, too_long: str) -> Json:
+    """The fields of a text with its entities, of a `parse_mode` or given; no fields for an empty text."""
+    key = "entities" if name == "text" else f"{name}_entities"
+    text, given = str(parameters.get(name) or ""), parameters.get(key) or []
+    if mode := str(parameters.get("parse_mode") or ""):
+        text, given = parse(text, mode)
+    text, entities = stripped(text, [_entity(each) for each in given])
+    if not text_of({name: text}, name, limit, too_long):
+        return {}
+    return {name: text} | ({key: entities} if entities else {})
+
+
+def _entity(given: Json) -> Json:
+    if not all(isinstance(given.get(name), int) for name in ("offset", "length")) or not given.get("type"):
+        raise bad_request("can't parse MessageEntity: a type, an offset and a length are needed")
+    return given
 
 
 def markup_of(parameters: Json, *, pays: bool = False) -> Json | None:
@@ -51,12 +65,15 @@ def markup_of(parameters: Json, *, pays: bool = False) -> Json | None:
     markup: Json | None = parameters.get("reply_markup")
     if not markup:
         return None
-    buttons = [button for row in markup.get("inline_keyboard", []) for button in row]
+    if "inline_keyboard" not in markup:
+        return markup
+    rows = [row[:MAX_ROW] for row in markup["inline_keyboard"] if row]
+    buttons = [button for row in rows for button in row]
     if len(buttons) > MAX_BUTTONS:
         raise bad_request("reply markup is too long")
     for button in buttons:
         _check_button(button, pays=pays)
-    return markup
+    return markup | {"inline_keyboard": rows}
 
 
 def _check_button(button: Json, *, pays: bool) -> None:
@@ -124,6 +141,27 @@ def check_effect(parameters: Json) -> None:
         raise bad_request("EFFECT_ID_INVALID")
 
 
+def check_reactions(parameters: Json) -> list[Json]:
+    """The reaction of a bot: one emoji of those that Telegram has, or none."""
+    given = parameters.get("reaction") or []
+    if not isinstance(given, list):
+        raise bad_request("expected an Array of ReactionType")
+    for each in given:
+        if not isinstance(each, dict) or each.get("type") not in {"emoji", "custom_emoji", "paid"}:
+            raise bad_request("can't parse ReactionType: invalid reaction type specified")
+        if each["type"] != "emoji" or each.get("emoji") not in REACTIONS:
+            raise bad_request("REACTION_INVALID")
+    if len(given) > 1:
+        raise bad_request("REACTIONS_TOO_MANY")
+    return given
+
+
+#: core.telegram.org/bots/api#reactiontypeemoji
+_EMOJI = """
+❤ 👍 👎 🔥 🥰 👏 😁 🤔 🤯 😱 🤬 😢 🎉 🤩 🤮 💩 🙏 👌 🕊 🤡 🥱 🥴 😍 🐳 ❤‍🔥 🌚 🌭 💯 🤣 ⚡ 🍌 🏆 💔 🤨 😐
+🍓 🍾 💋 🖕 😈 😴 😭 🤓 👻 👨‍💻 👀 🎃 🙈 😇 😨 🤝 ✍ 🤗 🫡 🎅 🎄 ☃ 💅 🤪 🗿 🆒 💘 🙉 🦄 😘 💊 🙊 😎 👾 🤷‍♂ 🤷 🤷‍♀ 😡
+"""
+REACTIONS = frozenset(_EMOJI.split())
 #: Fire, thumbs, hearts and the like, as in the Bot API's documentation.
 EFFECTS = {
     "5104841245755180586", "5107584321108051014", "5104858069142078462", "5044134455711629726",

@@ -42,7 +42,7 @@ class Events:
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """`GET .../events`: stays open, of one person or, as `{person, data}`, of all.
 
-        Events are `message`, `edited`, `deleted`, `action`, `draft`, `answer`.
+        Events are `message`, `edited`, `deleted`, `action`, `draft`, `answer`, `reactions`.
         """
         person_id = int(request.match_info.get("person", EVERYBODY))
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})

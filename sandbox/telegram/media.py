@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 from PIL import Image, UnidentifiedImageError
 
+from sandbox.telegram.checks import MAX_CAPTION, formatted, is_true
 from sandbox.telegram.errors import bad_request
 from sandbox.telegram.store import Json, Store
 
@@ -14,6 +15,18 @@ MAX_PHOTO_BYTES = 10 * 1024 * 1024
 MAX_DOCUMENT_BYTES = 50 * 1024 * 1024
 MAX_PHOTO_SIDES = 10_000
 MAX_PHOTO_RATIO = 20
+
+
+async def photo_content(store: Store, parameters: Json, media: Any) -> Json:
+    """The fields of a message made of an `InputMediaPhoto`; its file is one of the request's parts or known."""
+    if not isinstance(media, dict) or media.get("type") != "photo":
+        raise bad_request("can't parse InputMedia: only photos are known here")
+    photo = media.get("media", "")
+    if isinstance(photo, str) and photo.startswith("attach://"):
+        photo = parameters.get(photo.removeprefix("attach://"))
+    content: Json = {"photo": await photo_sizes(store, photo)}
+    content |= formatted(media, "caption", MAX_CAPTION, "message caption is too long")
+    return content | ({"has_media_spoiler": True} if is_true(media.get("has_spoiler")) else {})
 
 
 async def photo_sizes(store: Store, photo: Any) -> list[Json]:

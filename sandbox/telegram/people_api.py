@@ -12,8 +12,9 @@ from aiohttp import web
 from PIL import Image
 
 from sandbox.telegram.bot_api import BotApi
-from sandbox.telegram.checks import MAX_TEXT, length
+from sandbox.telegram.checks import MAX_TEXT
 from sandbox.telegram.events import Events
+from sandbox.telegram.formatting import length
 from sandbox.telegram.menu import commands_for, description_for
 from sandbox.telegram.stars import PaymentRefused, Stars
 from sandbox.telegram.store import Json, Store, without_reply

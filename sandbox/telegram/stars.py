@@ -78,8 +78,26 @@ class Stars:
         if charge["refunded"]:
             raise bad_request("CHARGE_ALREADY_REFUNDED")
         self._store.set_setting(f"charge:{charge['id']}", charge | {"refunded": True})
+        self._enter("receiver", charge)
         self._say_refunded(charge)
         return True
+
+    async def transactions(self, parameters: Json) -> Json:
+        """What came in and went out, the newest first; a refund has the number of its payment."""
+        offset, limit = int(parameters.get("offset") or 0), int(parameters.get("limit") or 100)
+        book = self._book()[::-1]
+        return {"transactions": book[max(0, offset) :][: max(1, min(100, limit))]}
+
+    def _book(self) -> list[Json]:
+        return self._store.setting("star_transactions") or []
+
+    def _enter(self, side: str, charge: Json) -> None:
+        partner: Json = {"type": "user", "transaction_type": "invoice_payment"}
+        partner |= {"user": self._store.person(charge["person"]), "invoice_payload": charge["payload"]}
+        if charge["period"]:
+            partner["subscription_period"] = charge["period"]
+        entry = {"id": charge["id"], "amount": charge["amount"], "date": int(time.time()), side: partner}
+        self._store.set_setting("star_transactions", [*self._book(), entry])
 
     async def edit_subscription(self, parameters: Json) -> bool:
         charge = self._charge(parameters)
@@ -140,6 +158,7 @@ class Stars:
         charge = {key: invoice[key] for key in ("title", "description", "payload", "amount", "period")}
         charge |= {"id": charge_id, "person": person["id"], "refunded": False, "canceled": False}
         self._store.set_setting(f"charge:{charge_id}", charge)
+        self._enter("source", charge)
         payment: Json = {
             "currency": "XTR",
             "total_amount": invoice["amount"],
@@ -179,6 +198,8 @@ def _price(parameters: Json) -> int:
     prices = parameters.get("prices")
     if not isinstance(prices, list) or len(prices) != 1:
         raise bad_request("exactly one price is needed for payments in Telegram Stars")
+    if not isinstance(prices[0], dict) or not prices[0].get("label"):
+        raise bad_request("can't parse labeled price: LabeledPrice label must be non-empty")
     return int(prices[0]["amount"])
 
 

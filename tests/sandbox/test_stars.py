@@ -36,6 +36,7 @@ def invoice(**changes: Any) -> dict[str, Any]:
         ({"title": "x" * 33}, "wrong title length"),
         ({"provider_token": "abc"}, "PAYMENT_PROVIDER_INVALID"),
         ({"prices": []}, "exactly one price"),
+        ({"prices": [LabeledPrice(label="", amount=5)]}, "label must be non-empty"),
         ({"subscription_period": 3600}, "SUBSCRIPTION_PERIOD_INVALID"),
         (
             {"subscription_period": MONTH, "prices": [LabeledPrice(label="x", amount=10_001)]},
@@ -78,6 +79,14 @@ async def test_stars_are_taken_after_a_yes_and_refunded_once(
     with pytest.raises(TelegramBadRequest, match="CHARGE_ALREADY_REFUNDED"):
         await api.refund_star_payment(ben.id, charge)
     assert (await ben.messages())[-1]["refunded_payment"]["telegram_payment_charge_id"] == charge
+    book = (await api.get_star_transactions()).transactions
+    assert [(each.id, each.amount, bool(each.source), bool(each.receiver)) for each in book] == [
+        (charge, 350, False, True),
+        (charge, 350, True, False),
+    ]
+    assert [each.source is None for each in (await api.get_star_transactions(offset=1, limit=5)).transactions] == [
+        False
+    ]
 
 
 async def test_a_no_needs_a_reason_and_takes_nothing(api: Bot, ben: Player) -> None:

@@ -93,6 +93,7 @@ function heard(person, name, data) {
   if (name === "deleted") document.querySelector(`[data-message="${data.message_id}"]`)?.remove();
   if (name === "action") showAction(data.action);
   if (name === "draft") showDraft(data.text);
+  if (name === "reactions") showReactions(data);
 }
 
 async function become(person) {
@@ -213,7 +214,7 @@ function bubble(message) {
   if (!mine && message.chat.type !== "private") inside.append(element("span", { className: "from", textContent: message.from.first_name }));
   if (message.reply_to_message) inside.append(quote(message.reply_to_message));
   if (message.photo) inside.append(...photo(message));
-  else if (message.text) inside.append(message.text);
+  else if (message.text) inside.append(...marked(message.text, message.entities));
   else if (message.document && message.from.is_bot) inside.append(...file(message));
   else if (message.invoice) inside.append(...invoice(message));
   else inside.append(element("span", { className: "other", textContent: preview(message) }));
@@ -222,6 +223,28 @@ function bubble(message) {
   node.dataset.message = message.message_id;
   if (mine && message.text) node.ondblclick = () => edit(message);
   return node;
+}
+
+const TAGS = { bold: "b", italic: "i", underline: "u", strikethrough: "s", code: "code", pre: "code", text_link: "a", blockquote: "q" };
+
+// Pieces of a text between the ends of its entities, each inside the elements that cover it.
+function marked(text, entities = []) {
+  const known = entities.filter(({ type }) => TAGS[type]);
+  const ends = [...new Set([0, text.length, ...known.flatMap(({ offset, length }) => [offset, offset + length])])].sort((a, b) => a - b);
+  return ends.slice(1).map((end, index) => {
+    const covers = known.filter(({ offset, length }) => offset <= ends[index] && offset + length >= end);
+    return covers.reduceRight((inside, { type, url }) => {
+      const node = element(TAGS[type], url ? { href: url, target: "_blank", rel: "noopener" } : {});
+      node.append(inside);
+      return node;
+    }, text.slice(ends[index], end));
+  });
+}
+
+function showReactions({ message_id: id, emojis }) {
+  const inside = document.querySelector(`[data-message="${id}"] .bubble`);
+  inside?.querySelector(".reactions")?.remove();
+  if (emojis.length) inside?.append(element("span", { className: "reactions", textContent: emojis.join(" ") }));
 }
 
 function quote(reply) {
@@ -264,7 +287,7 @@ function photo(message) {
     $("viewer").querySelector("p").textContent = message.caption || "";
     $("viewer").showModal();
   };
-  return message.caption ? [image, element("span", { className: "caption", textContent: message.caption })] : [image];
+  return message.caption ? [image, element("span", { className: "caption" }, ...marked(message.caption, message.caption_entities))] : [image];
 }
 
 function keyboard(message) {
