@@ -1,18 +1,21 @@
 """People: found or written down at their first update, and left alone once they block the bot."""
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import structlog
 from aiogram.types import User
-from sqlalchemy import ColumnElement, func, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.accounts import marks, usage
-from bot.models import Person
+from bot.models import OwnPersona, Person
 from bot.settings import Settings
 from generation.orders import lifecycle
+from generation.runtime.database import Database
 from generation.runtime.plain_text import plain_text
 
 log = structlog.get_logger(__name__)
@@ -23,13 +26,39 @@ SEEN_EVERY = timedelta(minutes=5)
 USUAL_OFFSET = {"ru": 180}
 
 
-async def known(session: AsyncSession, user: User, locale: str, settings: Settings) -> Person:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A person, with the persona that the person is writing just now."""
+
+    person: Person
+    unfinished: OwnPersona | None = None
+
+
+async def known(database: Database, user: User, locale: str, settings: Settings) -> Known:
     """The person behind a Telegram user; new ones get `locale`, and the ban that they may have had."""
-    person = await session.get(Person, user.id)
-    if person is not None:
-        if person.seen_at is None or datetime.now(UTC) - person.seen_at > SEEN_EVERY:
-            person.seen_at = datetime.now(UTC)
-        return person
+    async with database.autocommit() as session:
+        if found := await find(session, user.id):
+            seen_at = found.person.seen_at
+            if seen_at is None or datetime.now(UTC) - seen_at > SEEN_EVERY:
+                await session.execute(update(Person).where(Person.id == user.id).values(seen_at=func.now()))
+            return found
+    async with database.unit() as session:
+        return Known(await _write_down(session, user, locale, settings))
+
+
+async def find(session: AsyncSession, person_id: int) -> Known | None:
+    """Somebody who was here before."""
+    row = (await session.execute(_with_unfinished(), {"person": person_id})).one_or_none()
+    return Known(*row) if row else None
+
+
+@cache
+def _with_unfinished() -> Select[Person, OwnPersona]:
+    unfinished = and_(OwnPersona.person_id == Person.id, OwnPersona.finished_at.is_(None))
+    return select(Person, OwnPersona).outerjoin(OwnPersona, unfinished).where(Person.id == bindparam("person"))
+
+
+async def _write_down(session: AsyncSession, user: User, locale: str, settings: Settings) -> Person:
     # Two replicas may meet the same new person at once.
     banned = await marks.is_there(session, marks.MarkKind.BANNED, user.id, settings)
     since = func.now() if banned else None

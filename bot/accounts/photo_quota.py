@@ -117,8 +117,12 @@ async def mark_noticed(session: AsyncSession, person_id: int) -> None:
     await session.execute(_noticed(), {"person": person_id})
 
 
-@cache
-def _noticed() -> Executable:
+def unnoticed() -> ColumnElement[bool]:
+    """Whether `mark_noticed` would change something for the parameter `person`."""
+    return exists().where(_not_yet_noticed())
+
+
+def _not_yet_noticed() -> ColumnElement[bool]:
     recent = (
         select(Photo.id)
         .where(
@@ -130,9 +134,14 @@ def _noticed() -> Executable:
         .order_by(Photo.queued_at.desc())
         .limit(REMEMBERED)
     )
+    return and_(PhotoMoment.photo_id.in_(recent), PhotoMoment.noticed_at.is_(None))
+
+
+@cache
+def _noticed() -> Executable:
     return (
         update(PhotoMoment)
-        .where(PhotoMoment.photo_id.in_(recent), PhotoMoment.noticed_at.is_(None))
+        .where(_not_yet_noticed())
         .values(noticed_at=func.now())
         .execution_options(synchronize_session=False)
     )

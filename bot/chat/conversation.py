@@ -10,6 +10,7 @@ the next update, which is written down already.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import structlog
 from aiogram import Bot
@@ -21,8 +22,9 @@ from bot.chat.reply import ReplySender
 from bot.chat.turn import Answer, Incoming, Turn
 from bot.dialogues import repository as dialogues
 from bot.dialogues.model_request import gather
-from bot.dialogues.repository import Recent
+from bot.dialogues.repository import Recent, Talk
 from bot.llm import prompts
+from bot.llm.prompts import Said
 from bot.models import Message, Person, Role
 from bot.personas.catalog import PersonaCatalog
 from bot.photos import orders
@@ -34,7 +36,7 @@ from bot.telegram.messages import send_text
 from bot.texts import Say
 from bot.updates.follow_ups import FollowUps
 from generation.models import Photo
-from generation.runtime.database import Database, database_now
+from generation.runtime.database import Database
 from triggers.policy.ages import Whose
 
 log = structlog.get_logger(__name__)
@@ -61,13 +63,14 @@ class Conversation:
         """Answer what a person wrote. False when the person has not chosen a persona yet."""
         with self.follow_ups.watching(incoming.chat_id) as wrote_more:
             async with self.database.autocommit() as session:
-                recent = await dialogues.recent(session, person.id, update_id=incoming.update_id)
+                talk = await dialogues.talk(session, person.id)
+            recent = talk.before(incoming.update_id) if talk else Recent()
             heard = await self._hear(person, incoming, recent)
             if heard.refusal or heard.minor is Whose.PERSON:
                 # Neither kept nor shown to the model.
                 await self._refuse(person, incoming.chat_id, say, heard)
                 return True
-            turn = await self._open(person, say, incoming, heard, recent.together)
+            turn = await self._open(person, say, incoming, heard, talk, recent.together) if talk else None
             if turn is None:
                 return False
             if turn.earlier is None and incoming.wants_photo and await self._told_of_obstacle(turn):
@@ -165,29 +168,41 @@ class Conversation:
         return told is not None
 
     async def _open(
-        self, person: Person, say: Say, incoming: Incoming, heard: PersonAnalysis, together: Sequence[str]
+        self,
+        person: Person,
+        say: Say,
+        incoming: Incoming,
+        heard: PersonAnalysis,
+        talk: Talk,
+        together: Sequence[str],
     ) -> Turn | None:
-        """Write the person's words down and gather what the model must know."""
-        async with self.database.unit() as session:
-            dialogue = await dialogues.current(session, person.id)
-            persona = await self.catalog.find(session, dialogue.persona, person.id) if dialogue else None
-            if dialogue is None or persona is None:
+        """Write the person's words down and gather what the model must know.
+
+        Each statement stands for itself, so each can come twice.
+        """
+        dialogue, history = talk.dialogue, talk.history
+        async with self.database.autocommit() as session:
+            persona = await self.catalog.find(session, dialogue.persona, person.id)
+            if persona is None:
                 return None
-            if not await dialogues.of_update(session, dialogue.id, incoming.update_id, Role.PERSON):
-                session.add(
-                    Message(
-                        dialogue_id=dialogue.id,
-                        role=Role.PERSON,
-                        text=incoming.text,
-                        update_id=incoming.update_id,
-                        telegram_message_id=incoming.message_id,
-                    )
+            if talk.number_of(Role.PERSON, incoming.update_id) is None:
+                number = await dialogues.write_down(
+                    session,
+                    dialogue.id,
+                    incoming.text,
+                    update_id=incoming.update_id,
+                    telegram_message_id=incoming.message_id,
                 )
-                await session.flush()
+                if number is None:
+                    return None
+                history.append(Said(number, True, incoming.text, None))
+            if talk.is_unnoticed:
                 await mark_noticed(session, person.id)
             if heard.minor is Whose.PERSONA:
-                dialogue.minor_said_at = dialogue.minor_said_at or await database_now(session)
-            answer = await dialogues.of_update(session, dialogue.id, incoming.update_id, Role.PERSONA)
+                await dialogues.note_minor(session, person.id)
+                dialogue.minor_said_at = dialogue.minor_said_at or datetime.now(UTC)
+            answered = talk.number_of(Role.PERSONA, incoming.update_id)
+            answer = await session.get(Message, answered) if answered else None
             photo = await session.get(Photo, answer.photo_id) if answer and answer.photo_id else None
             none_now = heard.asks and await self.photos.obstacle(session, person, say) is not None
             request = await gather(
@@ -197,6 +212,7 @@ class Conversation:
                 person,
                 dialogue,
                 persona,
+                history,
                 no_photo_now=none_now,
                 person_name=people.name_for_model(incoming.name),
             )
@@ -229,8 +245,11 @@ class Conversation:
             session.expunge(dialogue)
             dialogue.scene = answer.scene_before
             photo = await session.get(Photo, answer.photo_id) if answer.photo_id else None
+            said = await dialogues.history(session, dialogue)
             model = self.answers.language_model
-            request = await gather(session, self.settings, model, person, dialogue, persona, instead_of=answer)
+            request = await gather(
+                session, self.settings, model, person, dialogue, persona, said, instead_of=answer
+            )
         *together, last = [each.text for each in asked]
         incoming = Incoming(
             update_id=answer.update_id or 0,

@@ -101,8 +101,10 @@ class ProactiveMessages:
             persona = await self.catalog.find(session, dialogue.persona, person.id) if dialogue else None
             if dialogue is None or persona is None or dialogue.minor_said_at is not None:
                 return
+            said_before = await dialogues.history(session, dialogue)
+            model = self.language_model
             request = await gather(
-                session, self.settings, self.language_model, person, dialogue, persona, first_words=True
+                session, self.settings, model, person, dialogue, persona, said_before, first_words=True
             )
             newest = await dialogues.last(session, dialogue.id)
         said = await self.language_model.answer(person.id, request.messages, structured=request.is_structured)

@@ -41,7 +41,9 @@ class ReplySender:
         message, chat_id = answer.message, turn.incoming.chat_id
         if message.sent_at is None:
             number = await self._said(chat_id, message, answer)
-            async with self.database.unit() as session:
+            # Released only with the words that come before it.
+            alone = answer.photo is None
+            async with self.database.autocommit() if alone else self.database.unit() as session:
                 before = await dialogues.mark_sent(session, message, number)
                 if answer.photo is not None:
                     await placing.release(session, answer.photo.id)

@@ -3,11 +3,16 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import takewhile
+from typing import Any, cast
 
-from sqlalchemy import func, select, update
+from sqlalchemy import BigInteger, Executable, Row, Select, Table, Text, bindparam, func, literal, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
+from bot.accounts.photo_quota import unnoticed
 from bot.llm.prompts import Said
 from bot.models import Dialogue, Message, Role
 from bot.personas.persona import Story
@@ -98,16 +103,6 @@ def change_atmosphere(dialogue: Dialogue, atmosphere: str) -> None:
     dialogue.atmosphere_changed = True
 
 
-async def history(session: AsyncSession, dialogue: Dialogue) -> list[Said]:
-    """What was said since the summary, oldest first."""
-    rows = await session.execute(
-        select(Message.id, Message.role, Message.text, Message.scene)
-        .where(Message.dialogue_id == dialogue.id, Message.id > dialogue.summarised_to)
-        .order_by(Message.id)
-    )
-    return [Said(id_, role is Role.PERSON, text, scene) for id_, role, text, scene in rows]
-
-
 async def last(session: AsyncSession, dialogue_id: int, role: Role | None = None) -> Message | None:
     """The newest message, of this role."""
     newest = select(Message).where(Message.dialogue_id == dialogue_id).order_by(Message.id.desc()).limit(1)
@@ -129,6 +124,9 @@ async def asked(session: AsyncSession, answer: Message) -> list[Message]:
     return list(said)
 
 
+_TABLE = cast("Table", Message.__table__)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recent:
     """The end of a person's dialogue, oldest first."""
@@ -143,28 +141,106 @@ class Recent:
     after_photo: bool = False
 
 
-async def recent(session: AsyncSession, person_id: int, *, update_id: int) -> Recent:
-    """What is known of the dialogue before this update."""
-    newest = await session.execute(
-        select(Message.role, Message.text, Message.answered_with_next, Message.photo_id, Dialogue.minor_said_at)
-        .join(Dialogue, Dialogue.id == Message.dialogue_id)
-        .where(
-            Dialogue.person_id == person_id,
-            Dialogue.ended_at.is_(None),
-            # Its own text, when the update is handled for the second time.
-            Message.update_id.is_distinct_from(update_id) | (Message.role == Role.PERSONA),
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Talk:
+    """A person's dialogue as it stands, read without a lock."""
+
+    dialogue: Dialogue
+    #: What was said since the summary and the newest messages in any case, oldest first.
+    messages: Sequence[Row[Any]]
+    #: Photos have come of which it is not known yet whether the person saw them.
+    is_unnoticed: bool = False
+
+    @property
+    def history(self) -> list[Said]:
+        """What was said since the summary, oldest first."""
+        return [
+            Said(row.id, row.role is Role.PERSON, row.text, row.scene)
+            for row in self.messages
+            if row.id > self.dialogue.summarised_to
+        ]
+
+    def number_of(self, role: Role, update_id: int) -> int | None:
+        """The number of what this role already said for an update that is handled for the second time."""
+        return next((row.id for row in self.messages if row.role is role and row.update_id == update_id), None)
+
+    def before(self, update_id: int) -> Recent:
+        """What is known of the dialogue before this update."""
+        # Its own text is there when the update is handled for the second time.
+        earlier = [row for row in self.messages if row.role is Role.PERSONA or row.update_id != update_id]
+        newest = earlier[: -MOST_TOGETHER - 1 : -1]
+        together = takewhile(lambda row: row.role is Role.PERSON and row.answered_with_next, newest)
+        return Recent(
+            together=[row.text for row in together][::-1],
+            said=[row.text for row in newest[:JUDGED_TOGETHER]][::-1],
+            minor_said=self.dialogue.minor_said_at is not None,
+            after_photo=next((row.photo_id is not None for row in newest if row.role is Role.PERSONA), False),
         )
-        .order_by(Message.id.desc())
-        .limit(MOST_TOGETHER)
+
+
+async def talk(session: AsyncSession, person_id: int) -> Talk | None:
+    """The person's dialogue that has not ended."""
+    row = (await session.execute(_open_dialogue(), {"person": person_id})).one_or_none()
+    if row is None:
+        return None
+    dialogue: Dialogue = row[0]
+    return Talk(dialogue=dialogue, messages=await _messages(session, dialogue), is_unnoticed=row[1])
+
+
+async def history(session: AsyncSession, dialogue: Dialogue) -> list[Said]:
+    """What was said since the summary, oldest first."""
+    return Talk(dialogue=dialogue, messages=await _messages(session, dialogue)).history
+
+
+async def _messages(session: AsyncSession, dialogue: Dialogue) -> Sequence[Row[Any]]:
+    parameters = {"dialogue": dialogue.id, "summarised_to": dialogue.summarised_to}
+    rows = await session.execute(_messages_of(), parameters)
+    return rows.all()
+
+
+@cache
+def _open_dialogue() -> Select[Dialogue, bool]:
+    person = bindparam("person", type_=BigInteger)
+    return select(Dialogue, unnoticed()).where(Dialogue.person_id == person, Dialogue.ended_at.is_(None))
+
+
+@cache
+def _messages_of() -> Select[*tuple[Any, ...]]:
+    of_dialogue = Message.dialogue_id == bindparam("dialogue", type_=BigInteger)
+    oldest_of_newest = (
+        # One more: the text of this update may be among them already.
+        select(Message.id).where(of_dialogue).order_by(Message.id.desc()).offset(MOST_TOGETHER).limit(1)
+    ).scalar_subquery()
+    since = func.least(bindparam("summarised_to", type_=BigInteger), func.coalesce(oldest_of_newest - 1, 0))
+    read = (Message.id, Message.role, Message.text, Message.scene)
+    state = (Message.update_id, Message.answered_with_next, Message.photo_id)
+    return select(*read, *state).where(of_dialogue, Message.id > since).order_by(Message.id)
+
+
+async def write_down(
+    session: AsyncSession, dialogue_id: int, text: str, *, update_id: int, telegram_message_id: int
+) -> int | None:
+    """Write down what a person said, once however often it is handled; None when the dialogue has ended."""
+    parameters = {"dialogue": dialogue_id, "said": text, "update": update_id, "message": telegram_message_id}
+    number: int | None = await session.scalar(_said_by_person(), parameters)
+    return number
+
+
+@cache
+def _said_by_person() -> Executable:
+    columns = ["dialogue_id", "role", "text", "update_id", "telegram_message_id"]
+    values = select(
+        Dialogue.id,
+        literal(Role.PERSON, Message.role.type),
+        bindparam("said", type_=Text),
+        bindparam("update", type_=BigInteger),
+        bindparam("message", type_=BigInteger),
+    ).where(Dialogue.id == bindparam("dialogue", type_=BigInteger), Dialogue.ended_at.is_(None))
+    new = insert(_TABLE).from_select(columns, values)
+    once = new.on_conflict_do_update(
+        index_elements=["dialogue_id", "update_id", "role"], set_={"text": new.excluded.text}
     )
-    rows = newest.all()
-    together = takewhile(lambda row: row.role is Role.PERSON and row.answered_with_next, rows)
-    return Recent(
-        together=[row.text for row in together][::-1],
-        said=[row.text for row in rows[:JUDGED_TOGETHER]][::-1],
-        minor_said=any(row.minor_said_at for row in rows),
-        after_photo=next((row.photo_id is not None for row in rows if row.role is Role.PERSONA), False),
-    )
+    return once.returning(Message.id)
 
 
 async def note_minor(session: AsyncSession, person_id: int) -> None:
@@ -196,33 +272,34 @@ async def of_chat(session: AsyncSession, dialogue_id: int, telegram_message_id: 
     )
 
 
-async def of_update(session: AsyncSession, dialogue_id: int, update_id: int, role: Role) -> Message | None:
-    """What this role already said for an update, when the update is handled for the second time."""
-    return await session.scalar(
-        select(Message).where(
-            Message.dialogue_id == dialogue_id, Message.update_id == update_id, Message.role == role
-        )
-    )
-
-
 async def mark_sent(session: AsyncSession, answer: Message, telegram_message_id: int | None) -> int | None:
     """Write down that an answer is in the chat; the number of the answer before it, whose buttons are old now."""
-    await session.execute(
-        update(Message)
-        .where(Message.id == answer.id)
-        .values(sent_at=func.now(), telegram_message_id=telegram_message_id)
-    )
-    return await session.scalar(
-        select(Message.telegram_message_id)
+    parameters = {"answer": answer.id, "dialogue": answer.dialogue_id, "number": telegram_message_id}
+    before: int | None = await session.scalar(_sent(), parameters)
+    return before
+
+
+@cache
+def _sent() -> Executable:
+    answer, earlier = bindparam("answer", type_=BigInteger), aliased(Message)
+    before = (
+        select(earlier.telegram_message_id)
         .where(
-            Message.dialogue_id == answer.dialogue_id,
-            Message.role == Role.PERSONA,
-            Message.id < answer.id,
+            earlier.dialogue_id == bindparam("dialogue", type_=BigInteger),
+            earlier.role == Role.PERSONA,
+            earlier.id < answer,
             # An opening has no button.
-            Message.update_id.is_not(None),
+            earlier.update_id.is_not(None),
         )
-        .order_by(Message.id.desc())
+        .order_by(earlier.id.desc())
         .limit(1)
+    )
+    return (
+        update(Message)
+        .where(Message.id == answer)
+        .values(sent_at=func.now(), telegram_message_id=bindparam("number", type_=BigInteger))
+        .returning(before.scalar_subquery())
+        .execution_options(synchronize_session=False)
     )
 
 

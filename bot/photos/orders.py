@@ -2,9 +2,10 @@
 
 import random
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.models import Person, PhotoMoment
@@ -127,18 +128,15 @@ def same_camera_scene(moment: PhotoMoment, *, further: int = 0) -> Scene:
     return scene.model_copy(update={"camera": camera.once_more(scene.camera, moment.take + further)})
 
 
-async def last_outcome(session: AsyncSession, dialogue_id: int) -> tuple[Scene, PhotoStatus] | None:
-    """What the dialogue's newest photo shows, and what became of it."""
-    row = (
-        await session.execute(
-            select(PhotoMoment.scene, Photo.status)
-            .join(Photo, Photo.id == PhotoMoment.photo_id)
-            .where(PhotoMoment.dialogue_id == dialogue_id)
-            .order_by(PhotoMoment.photo_id.desc())
-            .limit(1)
-        )
-    ).one_or_none()
-    return (Scene.model_validate(row.scene), row.status) if row else None
+def last_outcome(dialogue_id: ColumnElement[int]) -> Select[dict[str, Any], PhotoStatus]:
+    """What the dialogue's newest photo shows (`scene`), and what became of it (`status`)."""
+    return (
+        select(PhotoMoment.scene, Photo.status)
+        .join(Photo, Photo.id == PhotoMoment.photo_id)
+        .where(PhotoMoment.dialogue_id == dialogue_id)
+        .order_by(PhotoMoment.photo_id.desc())
+        .limit(1)
+    )
 
 
 def _words(wish: Wish, say: Say, rng: random.Random, *, owed: bool) -> PhotoWords:

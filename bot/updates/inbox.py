@@ -17,11 +17,12 @@ import structlog
 from aiogram.types import Update
 from aiogram.types.update import UpdateTypeLookupError
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
+from sqlalchemy import and_, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
 from bot.models import ReceivedUpdate
+from bot.updates.claims import LEASE, claim_oldest, free
 from generation.runtime.database import CONNECTION_ERRORS, Database, in_seconds, is_permanent
 from generation.runtime.plain_text import plain_text
 
@@ -29,8 +30,6 @@ log = structlog.get_logger(__name__)
 
 #: Updates handled at once; each costs little while it waits for the language model.
 CHATS_AT_ONCE = 1000
-#: Seconds that a replica may be silent before another one takes its updates over.
-LEASE = 10.0
 #: Seconds between two looks, in which the claims of this replica are renewed.
 EVERY = LEASE / 4
 #: Pauses between tries of an update whose handling broke on the network or the database, in seconds.
@@ -202,8 +201,9 @@ class Inbox:
             async with self._places:
                 while True:
                     self._more.discard(chat_id)
-                    while await self._handle_next(chat_id):
-                        pass
+                    row = await self._claim(chat_id)
+                    while row is not None:
+                        row = await self._handle_and_claim(row)
                     if chat_id not in self._more:
                         return
         except Exception as error:  # PostgreSQL is away; `look_around` wakes the chat again
@@ -211,10 +211,8 @@ class Inbox:
         finally:
             del self._chats[chat_id]
 
-    async def _handle_next(self, chat_id: int) -> bool:
-        row = await self._claim(chat_id)
-        if row is None:
-            return False
+    async def _handle_and_claim(self, row: ReceivedUpdate) -> ReceivedUpdate | None:
+        """Handle an update; the chat's next one, or the same once more when it has to be tried again."""
         # One id through the logs of all processes, to the photo that comes of it.
         structlog.contextvars.bind_contextvars(update_id=row.update_id, trace_id=f"{row.bot_id}-{row.update_id}")
         self._in_hand.add(row.update_id)
@@ -222,14 +220,12 @@ class Inbox:
             if row.deaths >= MOST_DEATHS:
                 await self._end_unhandled(row)
             elif not await self._handled_to_its_end(row):
-                return True
-            # What the person wrote goes with the payload; the number stays, to know a redelivery.
-            # And whose it was: nobody asks any more.
-            await self._set(row, handled_at=func.now(), payload=None, chat_id=0, claimed_until=None)
+                return await self._claim(row.chat_id)
+            following = await self._claim(row.chat_id, handled=row.update_id)
             self._unsure.discard(row.update_id)
         finally:
             self._in_hand.discard(row.update_id)
-        return True
+        return following
 
     async def _end_unhandled(self, row: ReceivedUpdate) -> None:
         """Put an update away that ended every process which had it: nothing of it is looked at any more."""
@@ -260,64 +256,16 @@ class Inbox:
             log.error("update.given_up", error=str(error), tries=row.tries)
         return True
 
-    async def _claim(self, chat_id: int) -> ReceivedUpdate | None:
-        """The chat's oldest update, unless another replica has it; this one has one task for each chat."""
-        head = (
-            select(ReceivedUpdate.update_id)
-            .where(
-                ReceivedUpdate.bot_id == self._bot_id,
-                ReceivedUpdate.chat_id == chat_id,
-                ReceivedUpdate.handled_at.is_(None),
-            )
-            .order_by(ReceivedUpdate.update_id)
-            .limit(1)
-            .scalar_subquery()
-        )
+    async def _claim(self, chat_id: int, *, handled: int | None = None) -> ReceivedUpdate | None:
+        """The chat's oldest update, unless another replica has it; this one has one task for each chat.
+
+        `handled` is one that has come to its end, which is written down by the same statement.
+        """
+        parameters = {"bot": self._bot_id, "chat": chat_id, "handled": handled or 0, "replica": self._replica}
+        claim = claim_oldest(after_handled=handled is not None)
         async with self._database.autocommit() as session:
-            return await session.scalar(
-                update(ReceivedUpdate)
-                .where(
-                    ReceivedUpdate.bot_id == self._bot_id,
-                    ReceivedUpdate.update_id == head,
-                    ReceivedUpdate.handled_at.is_(None),
-                    self._free,
-                )
-                .values(
-                    claimed_by=self._replica,
-                    claimed_until=in_seconds(LEASE),
-                    # Bounded by its column.
-                    tries=func.least(ReceivedUpdate.tries + 1, 30_000),
-                    # One that stops in order gives its claims back (`finish`).
-                    deaths=ReceivedUpdate.deaths + case((self._left_behind, 1), else_=0),
-                )
-                .returning(ReceivedUpdate)
-            )
-
-    async def _set(self, row: ReceivedUpdate, **values: Any) -> None:
-        async with self._database.autocommit() as session:
-            await session.execute(
-                update(ReceivedUpdate)
-                .where(
-                    ReceivedUpdate.bot_id == row.bot_id,
-                    ReceivedUpdate.update_id == row.update_id,
-                    ReceivedUpdate.claimed_by == self._replica,
-                )
-                .values(**values)
-            )
-
-    @property
-    def _left_behind(self) -> ColumnElement[bool]:
-        """Rows that another process had when it ended."""
-        return and_(ReceivedUpdate.claimed_by.is_not(None), ReceivedUpdate.claimed_by != self._replica)
-
-    @property
-    def _free(self) -> ColumnElement[bool]:
-        """Rows that this replica may take: nobody's, a dead replica's, and its own."""
-        return or_(
-            ReceivedUpdate.claimed_until.is_(None),
-            ReceivedUpdate.claimed_until < func.now(),
-            ReceivedUpdate.claimed_by == self._replica,
-        )
+            row: ReceivedUpdate | None = await session.scalar(claim, parameters)
+        return row
 
     async def look_around(self) -> None:
         """One round: this replica's claims are renewed, updates that nobody handles are taken."""
@@ -337,7 +285,7 @@ class Inbox:
                 )
             idle = ReceivedUpdate.update_id.not_in(in_hand)
             waiting = await session.scalars(
-                select(ReceivedUpdate.chat_id).where(unhandled, self._free, idle).distinct()
+                select(ReceivedUpdate.chat_id).where(unhandled, free(literal(self._replica)), idle).distinct()
             )
             chats = list(waiting)
         self._wake(chats)

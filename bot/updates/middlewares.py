@@ -38,7 +38,10 @@ REPORT = {"report": True} | FOR_BANNED | FOR_BLOCKED
 
 @dataclass(frozen=True, slots=True)
 class PersonMiddleware(BaseMiddleware):
-    """Puts `person` and `say` into the data of every update. One without a person reaches no handler."""
+    """Puts `person`, `say` and `unfinished`, the persona that they are writing, into the data of every update.
+
+    One without a person reaches no handler.
+    """
 
     database: Database
     texts: Texts
@@ -49,9 +52,10 @@ class PersonMiddleware(BaseMiddleware):
         user: User | None = data.get("event_from_user")
         if user is None or user.is_bot:
             return None
-        async with self.database.unit() as session:
-            person = await people.known(session, user, self.texts.locale_of(user.language_code), self.settings)
-        data["person"] = person
+        locale = self.texts.locale_of(user.language_code)
+        known = await people.known(self.database, user, locale, self.settings)
+        data["person"] = person = known.person
+        data["unfinished"] = known.unfinished
         data["say"] = self.texts.in_locale(person.locale)
         return await handler(event, data)
 

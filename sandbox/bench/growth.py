@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
-from aiogram.types import User
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,8 +20,8 @@ from bot.accounts.photo_quota import photo_quota
 from bot.admin import broadcast_sender
 from bot.admin.actions.on_photos import people_gone
 from bot.chat import proactive
+from bot.dialogues import model_request
 from bot.dialogues import repository as dialogues
-from bot.dialogues.memory import known_facts
 from bot.models import Dialogue, Message, Role
 from bot.monitoring import figures
 from generation import figures as pipeline
@@ -99,13 +98,12 @@ class _Cases:
         return dialogue, answer
 
     async def _text(self, session: AsyncSession) -> None:
-        user = User(id=TALKER, is_bot=False, first_name="A")
-        await people.known(session, user, "en", self._settings)
-        await dialogues.recent(session, TALKER, update_id=10**9)
-        dialogue, _ = await self._newest(session)
-        await dialogues.of_update(session, dialogue.id, 10**9, Role.PERSON)
-        await dialogues.history(session, dialogue)
-        await known_facts(session, TALKER, "alisa")
+        await people.find(session, TALKER)
+        talk = await dialogues.talk(session, TALKER)
+        assert talk is not None  # noqa: S101 - it was filled in
+        dialogue = talk.dialogue
+        await dialogues.write_down(session, dialogue.id, "Hi", update_id=10**9, telegram_message_id=1)
+        await model_request.known(session, dialogue)
         await photo_quota(session, TALKER, dialogue_id=dialogue.id)
         await usage.take(session, TALKER, self._settings, usage.Used(calls=1))
 

@@ -13,9 +13,9 @@ from generation.runtime.database import Database
 from tests.conftest import all_handled
 from tests.player import Player, has_buttons, has_text
 
-#: Statements and transactions at most: 25 and 5, 6 and 2 on 2026-11-27, and what is written every ten seconds. A
+#: Statements and transactions at most: 16 and 1, 4 and 1, 31 and 2 on 2026-11-27, and what is written every ten seconds. A
 #: statement is a round trip, a transaction two more.
-TEXT, BUTTON = (27, 5), (6, 2)
+TEXT, BUTTON, PHOTO = (18, 1), (6, 2), (33, 2)
 
 
 @contextmanager
@@ -72,3 +72,24 @@ async def test_a_button(bot: Application, talker: Player, database: Database) ->
 
     assert counted["statements"] <= BUTTON[0]
     assert counted["transactions"] <= BUTTON[1]
+
+
+async def test_a_photo(bot: Application, talker: Player, database: Database) -> None:
+    """The words, the order and its release; the worker's own statements are not the bot's."""
+    with counting(bot.inbox._database) as counted:
+        await talker.say("Send me a photo of you, please")
+        await talker.hears(has_text)
+        await all_handled(database)
+
+    assert counted["statements"] <= PHOTO[0]
+    assert counted["transactions"] <= PHOTO[1]
+
+
+async def test_a_round_of_the_inbox_with_nothing_to_do(bot: Application, talker: Player, database: Database) -> None:
+    """It comes 24 times a minute and bot; `make bench ARGS=idle` measures the whole minute of all processes."""
+    await all_handled(database)
+    with counting(bot.inbox._database) as counted:
+        await bot.inbox.look_around()
+
+    assert counted["statements"] <= 2
+    assert not counted["transactions"]

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from aiogram import F, Router
 from aiogram.filters import Command, Filter
@@ -55,12 +55,12 @@ def build_router() -> Router:
 class Writing(Filter):
     """Passes people who have an unfinished persona, and gives it to the handler."""
 
-    async def __call__(self, message: Message, person: Person, database: Database) -> bool | dict[str, OwnPersona]:
-        """The unfinished persona as `row` for the handler, or False."""
-        async with database.unit() as session:
-            row = await _unfinished(session, person)
-            fresh = row is not None and await database_now(session) - row.created_at < FORGOTTEN_AFTER
-        return {"own_persona": row} if row and fresh and _next(row) is not None else False
+    async def __call__(self, message: Message, unfinished: OwnPersona | None) -> bool | dict[str, OwnPersona]:
+        """The unfinished persona as `own_persona` for the handler, or False."""
+        if unfinished is None or _next(unfinished) is None:
+            return False
+        fresh = datetime.now(UTC) - unfinished.created_at < FORGOTTEN_AFTER
+        return {"own_persona": unfinished} if fresh else False
 
 
 @dataclass(frozen=True, slots=True)
