@@ -8,46 +8,26 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 
 import aiohttp
 import structlog
 from aiogram import Bot, Dispatcher
 from aiogram.types import Update
-from arq import ArqRedis
 
-from bot import check_data
+from bot import parts
 from bot.accounts import usage
 from bot.admin.broadcast_sender import EVERY as BROADCASTS_EVERY
 from bot.admin.broadcast_sender import BroadcastSender
 from bot.admin.tools import AdminTools, Reloads
-from bot.background import BackgroundTasks
-from bot.chat.answer import AnswerWriter
-from bot.chat.conversation import Conversation
-from bot.chat.drafts import Drafts
-from bot.chat.photo_decision import PhotoDecision
 from bot.chat.proactive import EVERY as PROACTIVE_EVERY
 from bot.chat.proactive import ProactiveMessages
-from bot.chat.reply import ReplySender
-from bot.dialogues.memory import Memory
 from bot.handlers import build_router
 from bot.handlers.account.payment import answer_checkout
-from bot.handlers.personas.persona_picker import PersonaPicker
-from bot.llm.client import LanguageModel
-from bot.llm.guard import Guard
-from bot.llm.metered import MeteredModel
-from bot.llm.record import ModelRecord
 from bot.monitoring import figures
-from bot.monitoring.alerting import Alerting
-from bot.personas.catalog import PersonaCatalog
-from bot.personas.portraits import Portraits
 from bot.photos.service import PhotoService
-from bot.reading.attachments import Attachments
 from bot.reading.text_analysis import TextAnalyzer
 from bot.settings import Settings
-from bot.telegram.flood_control import RetryAfterMiddleware
-from bot.telegram.topics import TopicMiddleware
 from bot.texts import Texts
 from bot.updates import menu, polling, webhook
 from bot.updates.dispatch import handler, tell_of_put_away
@@ -57,13 +37,11 @@ from bot.updates.inbox import Inbox
 from bot.updates.middlewares import AccessMiddleware, MaintenanceMiddleware, PersonMiddleware
 from bot.updates.rate_limit import RateLimit, RateLimitMiddleware
 from generation import storage
-from generation.orders import jobs
-from generation.runtime import logs, operator_switches, telegram
+from generation.runtime import logs, operator_switches
 from generation.runtime.background import periodically
 from generation.runtime.database import CONNECTION_ERRORS, Database
-from generation.runtime.monitoring import alert_rules, http_server, incidents
+from generation.runtime.monitoring import http_server, incidents
 from generation.runtime.monitoring.figures import Snapshot
-from generation.workflows import workflow
 
 log = structlog.get_logger(__name__)
 
@@ -108,22 +86,6 @@ class Application:
         self.waits_for = why
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Shared:
-    """What several parts use; no part is given all of it."""
-
-    settings: Settings
-    database: Database
-    redis: ArqRedis
-    bot: Bot
-    background: BackgroundTasks
-    texts: Texts
-    catalog: PersonaCatalog
-    language_model: MeteredModel
-    text_analyzer: TextAnalyzer
-    rate_limit: RateLimit
-
-
 @asynccontextmanager
 async def running(
     settings: Settings, *, alerts_every: float = ALERTS_EVERY, text_analyzer: TextAnalyzer | None = None
@@ -133,12 +95,12 @@ async def running(
     `alerts_every` is in seconds; `text_analyzer` is one that outlives this bot, without it the bot has its own.
     """
     async with AsyncExitStack() as stack:
-        shared = await _shared(settings, stack, text_analyzer)
+        shared = await parts.shared(settings, stack, text_analyzer)
         database, texts, background = shared.database, shared.texts, shared.background
         photos = PhotoService(settings=settings, text_analyzer=shared.text_analyzer, rng=random.Random())
         follow_ups = FollowUps(database, bot_id=shared.bot.id, allows=shared.rate_limit.has_left)
-        proactive = _proactive(shared)
-        tools = _tools(shared, await stack.enter_async_context(aiohttp.ClientSession()), alerts_every)
+        proactive = parts.proactive(shared)
+        tools = parts.tools(shared, await stack.enter_async_context(aiohttp.ClientSession()), alerts_every)
         broadcasts = BroadcastSender(settings=settings, database=database, bot=shared.bot, texts=texts)
         dispatcher = _dispatcher(settings, database, texts, shared.rate_limit)
         # What handlers may name among their parameters.
@@ -149,12 +111,12 @@ async def running(
             redis=shared.redis,
             originals=await stack.enter_async_context(storage.opened(settings)),
             language_model=shared.language_model,
-            attachments=await _attachments(shared, stack),
+            attachments=await parts.attachments(shared, stack),
             catalog=shared.catalog,
             text_analyzer=shared.text_analyzer,
             photos=photos,
-            conversation=_conversation(shared, photos, follow_ups),
-            picker=_picker(shared),
+            conversation=parts.conversation(shared, photos, follow_ups),
+            picker=parts.picker(shared),
             background=background,
             tools=tools,
         )
@@ -185,134 +147,7 @@ async def running(
         await inbox.finish(settings.shutdown_wait)
 
 
-async def _shared(settings: Settings, stack: AsyncExitStack, text_analyzer: TextAnalyzer | None) -> _Shared:
-    database = Database(settings.database, pool_size=settings.database_connections)
-    stack.push_async_callback(database.close)
-    redis = jobs.connect(settings.redis, queue=settings.arq_queue, retries=1)
-    stack.push_async_callback(redis.aclose)
-    await jobs.refuse_cluster(redis)
-    bot = telegram.connect(settings, TopicMiddleware(), RetryAfterMiddleware())
-    stack.push_async_callback(bot.session.close)
-    background = BackgroundTasks()
-    stack.push_async_callback(background.close)
-    texts = Texts()
-    workflows = workflow.load_or_stop(settings.workflows_folder)
-
-    def model_failed(kind: str) -> None:
-        background(incidents.note(database, incidents.LANGUAGE_MODEL, kind))
-
-    record = ModelRecord(database, background)
-    language_model = LanguageModel(settings, failed=model_failed, changed=record.changed)
-    stack.push_async_callback(language_model.close)
-    await record.recall(language_model.servers)
-    if text_analyzer is None:
-        text_analyzer = TextAnalyzer()
-        stack.push_async_callback(text_analyzer.close)
-    await text_analyzer.open()
-    guard = Guard(settings)
-    stack.push_async_callback(guard.close)
-    text_analyzer = text_analyzer.guarded(guard, waits=settings.guard_away)
-    return _Shared(
-        settings=settings,
-        database=database,
-        redis=redis,
-        bot=bot,
-        background=background,
-        texts=texts,
-        catalog=PersonaCatalog(check_data.load_all_or_stop(workflows, texts)),
-        language_model=MeteredModel(language_model, database, settings),
-        text_analyzer=text_analyzer,
-        rate_limit=RateLimit(settings, redis),
-    )
-
-
-async def _attachments(shared: _Shared, stack: AsyncExitStack) -> Attachments:
-    attachments = Attachments(shared.bot, shared.language_model, shared.settings)
-    stack.push_async_callback(attachments.close)
-    return attachments
-
-
-def _conversation(shared: _Shared, photos: PhotoService, follow_ups: FollowUps) -> Conversation:
-    settings, database, bot = shared.settings, shared.database, shared.bot
-    answers = AnswerWriter(
-        settings=settings,
-        database=database,
-        bot=bot,
-        language_model=shared.language_model,
-        text_analyzer=shared.text_analyzer,
-        photos=photos,
-        decision=PhotoDecision(settings=settings, photos=photos, rng=random.Random()),
-        drafts=Drafts(bot, shared.text_analyzer.showable),
-        follow_ups=follow_ups,
-    )
-    replies = ReplySender(
-        settings=settings,
-        database=database,
-        redis=shared.redis,
-        bot=bot,
-        memory=Memory(database, shared.language_model, shared.text_analyzer, settings),
-        background=shared.background,
-    )
-    return Conversation(
-        settings=settings,
-        database=database,
-        bot=bot,
-        catalog=shared.catalog,
-        text_analyzer=shared.text_analyzer,
-        photos=photos,
-        follow_ups=follow_ups,
-        answers=answers,
-        replies=replies,
-    )
-
-
-def _proactive(shared: _Shared) -> ProactiveMessages:
-    return ProactiveMessages(
-        settings=shared.settings,
-        database=shared.database,
-        bot=shared.bot,
-        language_model=shared.language_model,
-        text_analyzer=shared.text_analyzer,
-        catalog=shared.catalog,
-        texts=shared.texts,
-    )
-
-
-def _picker(shared: _Shared) -> PersonaPicker:
-    return PersonaPicker(
-        settings=shared.settings,
-        database=shared.database,
-        catalog=shared.catalog,
-        portraits=Portraits(),
-        bot=shared.bot,
-        rng=random.Random(),
-    )
-
-
-def _tools(shared: _Shared, session: aiohttp.ClientSession, alerts_every: float) -> AdminTools:
-    """What operators work with."""
-    alerting = Alerting(
-        settings=shared.settings,
-        database=shared.database,
-        bot=shared.bot,
-        texts=shared.texts,
-        session=session,
-        rules=alert_rules.load_or_stop(shared.settings.alerts_file, figures.FIGURES),
-        every=alerts_every,
-    )
-    return AdminTools(
-        settings=shared.settings,
-        database=shared.database,
-        redis=shared.redis,
-        bot=shared.bot,
-        texts=shared.texts,
-        catalog=shared.catalog,
-        alerting=alerting,
-        language_model=shared.language_model.model,
-    )
-
-
-def _inbox(shared: _Shared, dispatcher: Dispatcher, follow_ups: FollowUps) -> Inbox:
+def _inbox(shared: parts.Shared, dispatcher: Dispatcher, follow_ups: FollowUps) -> Inbox:
     bot, database, texts = shared.bot, shared.database, shared.texts
 
     def at_once(update: Update) -> bool:
