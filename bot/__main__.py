@@ -5,7 +5,7 @@ import asyncio
 import os
 import sys
 
-from bot import app, check_data
+from bot import app, check_data, supervisor
 from bot.monitoring import figures
 from bot.settings import Settings
 from generation.runtime.monitoring import alert_rules
@@ -14,26 +14,38 @@ from generation.runtime.settings import load
 
 def main(arguments: list[str]) -> int:
     """Run the command that `arguments` name; the exit status."""
-    match _parser().parse_args(arguments).command:
+    given = _parser().parse_args(arguments)
+    match given.command:
         case "check-data":
             return check_data.main()
         case "prometheus-rules":
             rules = alert_rules.load(os.environ.get("ALERTS_FILE", ""), figures.FIGURES)
             sys.stdout.write(alert_rules.prometheus(rules, figures.FIGURES))
-        case _:
-            asyncio.run(app.main(load(Settings)))
+        case command:
+            settings, receives = load(Settings), command != "handle"
+            if settings.bot_processes > 1:
+                asyncio.run(supervisor.main(settings, receives=receives))
+            else:
+                asyncio.run(app.main(settings, receives=receives, parent=getattr(given, "parent", None)))
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m bot", description="The Telegram bot. Without a command it runs."
+        prog="python -m bot",
+        description="The Telegram bot. Without a command it runs, as BOT_PROCESSES says in several processes.",
     )
     commands = parser.add_subparsers(dest="command", title="commands")
     commands.add_parser(
         "check-data", help="validate personas, stories and workflows, also against the ComfyUI at COMFYUI_URL"
     )
     commands.add_parser("prometheus-rules", help="print the alert rules as a rule file of Prometheus")
+    handle = commands.add_parser(
+        "handle",
+        help="answer people on one more machine, while the bot on another one takes the updates",
+    )
+    # Of the process that started this one; it ends with that.
+    handle.add_argument("--parent", type=int, help=argparse.SUPPRESS)
     return parser
 
 

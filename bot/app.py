@@ -5,15 +5,14 @@ import gc
 import os
 import random
 import signal
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import Any
 
 import aiohttp
 import structlog
 from aiogram import Bot, Dispatcher
-from aiogram.types import Update
 
 from bot import parts
 from bot.accounts import usage
@@ -23,13 +22,14 @@ from bot.admin.tools import AdminTools, Reloads
 from bot.chat.proactive import EVERY as PROACTIVE_EVERY
 from bot.chat.proactive import ProactiveMessages
 from bot.handlers import build_router
-from bot.handlers.account.payment import answer_checkout
 from bot.monitoring import figures
 from bot.photos.service import PhotoService
 from bot.reading.text_analysis import TextAnalyzer
+from bot.receiver import METRICS_PORT, Receiver, at_once, ready
 from bot.settings import Settings
 from bot.texts import Texts
-from bot.updates import menu, polling, webhook
+from bot.updates import menu
+from bot.updates.claims import place
 from bot.updates.dispatch import handler, tell_of_put_away
 from bot.updates.follow_ups import FollowUps
 from bot.updates.inbox import EVERY as INBOX_EVERY
@@ -37,71 +37,64 @@ from bot.updates.inbox import Inbox
 from bot.updates.middlewares import AccessMiddleware, MaintenanceMiddleware, PersonMiddleware
 from bot.updates.rate_limit import RateLimit, RateLimitMiddleware
 from generation import storage
-from generation.runtime import logs, operator_switches
-from generation.runtime.background import periodically
-from generation.runtime.database import CONNECTION_ERRORS, Database
+from generation.runtime import logs
+from generation.runtime.background import kept_up, periodically
+from generation.runtime.database import Database
 from generation.runtime.monitoring import http_server, incidents
 from generation.runtime.monitoring.figures import Snapshot
 
 log = structlog.get_logger(__name__)
 
-#: Where `/metrics` is when METRICS_PORT says nothing; a worker has 9102.
-METRICS_PORT = 9101
 #: Seconds between two looks at the figures by the alert rules, and at what another replica's operator changed.
 ALERTS_EVERY = 5.0
 #: And between two rounds in which old rows are deleted.
 CLEANED_EVERY = 600.0
-#: Asked for beside what the dispatcher's handlers take.
-AT_ONCE = "pre_checkout_query"
 
 
 class Application:
     """One bot process, as `running` built it; ends with that block."""
 
-    def __init__(
-        self, settings: Settings, bot: Bot, kinds: list[str], inbox: Inbox, proactive: ProactiveMessages
-    ) -> None:
+    def __init__(self, settings: Settings, bot: Bot, inbox: Inbox, proactive: ProactiveMessages) -> None:
         self.settings = settings
         self.bot = bot
         self.inbox = inbox
         self.proactive = proactive
-        self._kinds = kinds
         #: Where `/metrics` is served.
         self.endpoint_port = 0
-        #: Why no update can come yet; empty once they can.
-        self.waits_for = "Telegram"
+        self._receiver = Receiver(settings, bot, inbox)
 
     async def receive(self) -> None:
         """Take updates until cancelled."""
-        if self.settings.webhook_url is None:
-            log.info("bot.started", updates="polling", bot_id=self.bot.id)
-            await polling.poll(self.bot, self.inbox, self._kinds, waits=self._waits)
-        else:
-            serving = webhook.webhook(self.bot, self.inbox, self._kinds, self.settings, waits=self._waits)
-            async with serving as port:
-                log.info("bot.started", updates="webhook", port=port, bot_id=self.bot.id)
-                await asyncio.Event().wait()
+        await self._receiver.receive()
 
-    def _waits(self, why: str) -> None:
-        self.waits_for = why
+    @property
+    def waits_for(self) -> str:
+        """Why no update can come yet; empty once they can."""
+        return self._receiver.waits_for
 
 
 @asynccontextmanager
 async def running(
-    settings: Settings, *, alerts_every: float = ALERTS_EVERY, text_analyzer: TextAnalyzer | None = None
+    settings: Settings,
+    *,
+    receives: bool = True,
+    alerts_every: float = ALERTS_EVERY,
+    text_analyzer: TextAnalyzer | None = None,
 ) -> AsyncIterator[Application]:
     """Build the process from its settings, close it in reverse order.
 
-    `alerts_every` is in seconds; `text_analyzer` is one that outlives this bot, without it the bot has its own.
+    `receives`: whether it takes updates from Telegram, or answers what others wrote down. `alerts_every` is in
+    seconds; `text_analyzer` is one that outlives this bot, without it the bot has its own.
     """
     async with AsyncExitStack() as stack:
-        shared = await parts.shared(settings, stack, text_analyzer)
+        shared = await parts.shared(await parts.base(settings, stack), stack, text_analyzer)
         database, texts, background = shared.database, shared.texts, shared.background
         photos = PhotoService(settings=settings, text_analyzer=shared.text_analyzer, rng=random.Random())
         follow_ups = FollowUps(database, bot_id=shared.bot.id, allows=shared.rate_limit.has_left)
         proactive = parts.proactive(shared)
         tools = parts.tools(shared, await stack.enter_async_context(aiohttp.ClientSession()), alerts_every)
         broadcasts = BroadcastSender(settings=settings, database=database, bot=shared.bot, texts=texts)
+        drafts = parts.drafts(shared)
         dispatcher = _dispatcher(settings, database, texts, shared.rate_limit)
         # What handlers may name among their parameters.
         dispatcher.workflow_data.update(
@@ -115,14 +108,14 @@ async def running(
             catalog=shared.catalog,
             text_analyzer=shared.text_analyzer,
             photos=photos,
-            conversation=parts.conversation(shared, photos, follow_ups),
+            conversation=parts.conversation(shared, photos, follow_ups, drafts),
             picker=parts.picker(shared),
             background=background,
             tools=tools,
         )
         inbox = _inbox(shared, dispatcher, follow_ups)
-        kinds = [*dispatcher.resolve_used_update_types(), AT_ONCE]
-        application = Application(settings, shared.bot, kinds, inbox, proactive)
+        application = Application(settings, shared.bot, inbox, proactive)
+        listen = partial(shared.switchboard.listen, came=inbox.came, pushed_back=drafts.pause)
         for work in (
             periodically(INBOX_EVERY, inbox.look_around, name="inbox", at_once=True),
             periodically(PROACTIVE_EVERY, proactive.look_around, name="proactive"),
@@ -130,6 +123,7 @@ async def running(
             periodically(BROADCASTS_EVERY, broadcasts.look, name="broadcasts", woken=tools.broadcast_began),
             periodically(alerts_every, tools.alerting.look, name="alerts"),
             periodically(alerts_every, Reloads(tools).look, name="reloads", at_once=True),
+            kept_up(listen, name="switchboard"),
             menu.introduce(shared.bot, texts, settings.admin_ids),
         ):
             background(work)
@@ -140,7 +134,7 @@ async def running(
                 usual=METRICS_PORT,
                 snapshot=partial(_snapshot, tools),
                 figures=figures.FIGURES,
-                ready=partial(_ready, database, application),
+                ready=partial(ready, database, lambda: application.waits_for if receives else ""),
             )
         )
         yield application
@@ -150,13 +144,6 @@ async def running(
 def _inbox(shared: parts.Shared, dispatcher: Dispatcher, follow_ups: FollowUps) -> Inbox:
     bot, database, texts = shared.bot, shared.database, shared.texts
 
-    def at_once(update: Update) -> bool:
-        """Whoever pays must not wait behind their own talk."""
-        query = update.pre_checkout_query
-        if query is not None:
-            shared.background(answer_checkout(bot, query, shared.settings, texts, database))
-        return query is not None
-
     async def put_away(kind: str, chat_id: int) -> None:
         """The operators hear of it by the alert, the person at once."""
         await incidents.note(database, incidents.UPDATE_PUT_AWAY, kind)
@@ -165,11 +152,12 @@ def _inbox(shared: parts.Shared, dispatcher: Dispatcher, follow_ups: FollowUps) 
     return Inbox(
         database,
         bot_id=bot.id,
-        replica=f"{socket.gethostname()}:{os.getpid()}",
+        replica=place(),
         handle=handler(bot, dispatcher, texts, database),
-        at_once=at_once,
+        at_once=at_once(shared),
         arrived=follow_ups.came,
         put_away=put_away,
+        switchboard=shared.switchboard,
     )
 
 
@@ -198,33 +186,33 @@ async def _snapshot(tools: AdminTools) -> Snapshot:
         return await alerting.figures.read(session, window=alerting.rules.window, at_most_old=figures.OLDEST)
 
 
-async def _ready(database: Database, application: Application) -> dict[str, str]:
-    """What keeps this process from answering people."""
-    waits = {"telegram": application.waits_for} if application.waits_for else {}
-    try:
-        async with database.unit() as session:
-            await operator_switches.read(session)
-    except CONNECTION_ERRORS as error:
-        return {"postgresql": type(error).__name__, **waits}
-    return waits
-
-
-async def main(settings: Settings) -> None:
-    """Run until SIGINT or SIGTERM."""
+async def main(settings: Settings, *, receives: bool = True, parent: int | None = None) -> None:
+    """Run until SIGINT or SIGTERM, or until the process `parent` has ended, which started this one."""
     logs.configure(settings.log_format, settings.log_level, process="bot", sentry_dsn=settings.sentry_dsn)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with running(settings) as application:
+    async with running(settings, receives=receives) as application:
         # What was built for the life of the process need not be looked at by each collection.
         gc.collect()
         gc.freeze()
-        receiving = asyncio.create_task(application.receive())
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({receiving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if receiving.done():
-            receiving.result()
-        receiving.cancel()
-        await asyncio.gather(receiving, return_exceptions=True)
+        work: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
+        if receives:
+            work.append(asyncio.create_task(application.receive()))
+        else:
+            log.info("bot.started", updates="of others", bot_id=application.bot.id)
+        if parent is not None:
+            work.append(asyncio.create_task(_end_of(parent)))
+        done, others = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+        for each in others:
+            each.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        for each in done:
+            each.result()
     log.info("bot.stopped")
+
+
+async def _end_of(parent: int) -> None:
+    """Until this process is an orphan."""
+    while os.getppid() == parent:  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(1)

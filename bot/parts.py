@@ -2,7 +2,7 @@
 
 import random
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import aiohttp
 from aiogram import Bot
@@ -34,8 +34,10 @@ from bot.settings import Settings
 from bot.telegram.flood_control import RetryAfterMiddleware
 from bot.telegram.topics import TopicMiddleware
 from bot.texts import Texts
+from bot.updates.claims import named, place
 from bot.updates.follow_ups import FollowUps
 from bot.updates.rate_limit import RateLimit
+from bot.updates.switchboard import Switchboard
 from generation.orders import jobs
 from generation.runtime import telegram
 from generation.runtime.database import Database
@@ -44,8 +46,8 @@ from generation.workflows import workflow
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Shared:
-    """What several parts use; no part is given all of it."""
+class Base:
+    """What every bot process has, whether it answers people or takes updates alone."""
 
     settings: Settings
     database: Database
@@ -53,14 +55,21 @@ class Shared:
     bot: Bot
     background: BackgroundTasks
     texts: Texts
+    switchboard: Switchboard
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shared(Base):
+    """What several parts use; no part is given all of it."""
+
     catalog: PersonaCatalog
     language_model: MeteredModel
     text_analyzer: TextAnalyzer
     rate_limit: RateLimit
 
 
-async def shared(settings: Settings, stack: AsyncExitStack, text_analyzer: TextAnalyzer | None) -> Shared:
-    """What most parts need; closed in reverse order with `stack`."""
+async def base(settings: Settings, stack: AsyncExitStack, *, answers: bool = True) -> Base:
+    """Connections; closed in reverse order with `stack`. `answers`: whether this process answers people."""
     database = Database(settings.database, pool_size=settings.database_connections)
     stack.push_async_callback(database.close)
     redis = jobs.connect(settings.redis, queue=settings.arq_queue, retries=1)
@@ -70,7 +79,21 @@ async def shared(settings: Settings, stack: AsyncExitStack, text_analyzer: TextA
     stack.push_async_callback(bot.session.close)
     background = BackgroundTasks()
     stack.push_async_callback(background.close)
-    texts = Texts()
+    name = f"{settings.arq_queue}:bot:{bot.id}"
+    return Base(
+        settings=settings,
+        database=database,
+        redis=redis,
+        bot=bot,
+        background=background,
+        texts=Texts(),
+        switchboard=Switchboard(redis, name=name, replica=named(place()), answers=answers),
+    )
+
+
+async def shared(base: Base, stack: AsyncExitStack, text_analyzer: TextAnalyzer | None) -> Shared:
+    """What most parts need; closed in reverse order with `stack`."""
+    settings, database, background = base.settings, base.database, base.background
     workflows = workflow.load_or_stop(settings.workflows_folder)
 
     def model_failed(kind: str) -> None:
@@ -81,23 +104,18 @@ async def shared(settings: Settings, stack: AsyncExitStack, text_analyzer: TextA
     stack.push_async_callback(language_model.close)
     await record.recall(language_model.servers)
     if text_analyzer is None:
-        text_analyzer = TextAnalyzer()
+        text_analyzer = TextAnalyzer(settings.text_readers)
         stack.push_async_callback(text_analyzer.close)
     await text_analyzer.open()
     guard = Guard(settings)
     stack.push_async_callback(guard.close)
     text_analyzer = text_analyzer.guarded(guard, waits=settings.guard_away)
     return Shared(
-        settings=settings,
-        database=database,
-        redis=redis,
-        bot=bot,
-        background=background,
-        texts=texts,
-        catalog=PersonaCatalog(check_data.load_all_or_stop(workflows, texts)),
+        **{each.name: getattr(base, each.name) for each in fields(base)},
+        catalog=PersonaCatalog(check_data.load_all_or_stop(workflows, base.texts)),
         language_model=MeteredModel(language_model, database, settings),
         text_analyzer=text_analyzer,
-        rate_limit=RateLimit(settings, redis),
+        rate_limit=RateLimit(settings, base.redis),
     )
 
 
@@ -108,7 +126,16 @@ async def attachments(shared: Shared, stack: AsyncExitStack) -> Attachments:
     return attachments
 
 
-def conversation(shared: Shared, photos: PhotoService, follow_ups: FollowUps) -> Conversation:
+def drafts(shared: Shared) -> Drafts:
+    """Answers while they are written."""
+
+    async def pushed_back(seconds: float) -> None:
+        await shared.switchboard.tell_all(pause=seconds)
+
+    return Drafts(shared.bot, shared.text_analyzer.showable, pushed_back)
+
+
+def conversation(shared: Shared, photos: PhotoService, follow_ups: FollowUps, drafts: Drafts) -> Conversation:
     """The talk, from a person's words to the answer in the chat."""
     settings, database, bot = shared.settings, shared.database, shared.bot
     answers = AnswerWriter(
@@ -119,7 +146,7 @@ def conversation(shared: Shared, photos: PhotoService, follow_ups: FollowUps) ->
         text_analyzer=shared.text_analyzer,
         photos=photos,
         decision=PhotoDecision(settings=settings, photos=photos, rng=random.Random()),
-        drafts=Drafts(bot, shared.text_analyzer.showable),
+        drafts=drafts,
         follow_ups=follow_ups,
     )
     replies = ReplySender(

@@ -237,6 +237,15 @@ class ConversationSettings(Group):
     explicit_content: bool = False
 
 
+class ScalingSettings(Group):
+    """How many processes share the work of one bot (docs/scaling.md)."""
+
+    #: That answer people; with more than one of them one more takes the updates.
+    bot_processes: Annotated[int, Field(ge=1, le=64)] = 1
+    #: That read texts for each of them; without a number as many as there are cores, from two to four.
+    text_readers: Annotated[int, Field(ge=1, le=64)] | None = None
+
+
 class OperatorSettings(Group):
     """Who the operators are, and what is called when more GPUs are wanted."""
 
@@ -257,6 +266,7 @@ class Settings(
     WebhookSettings,
     PlanSettings,
     ConversationSettings,
+    ScalingSettings,
     OperatorSettings,
 ):
     """All of the bot; it needs no ComfyUI."""

@@ -76,7 +76,7 @@ def shared_text_analyzer() -> TextAnalyzer:
 
 
 @asynccontextmanager
-async def bot_running(settings: ProductSettings, **pauses: float) -> AsyncIterator[Application]:
+async def bot_running(settings: ProductSettings, **pauses: Any) -> AsyncIterator[Application]:
     """The bot with the product's own wiring, in this process; `pauses` are those of `bot.app.running`."""
     async with running(settings, text_analyzer=shared_text_analyzer(), **pauses) as application:
         receiving = asyncio.create_task(application.receive())

@@ -37,13 +37,24 @@ Showable = Callable[[str, Sequence[str]], Awaitable[str]]
 class Drafts:
     """Shows answers while they are written. One per process, built by `bot.app`."""
 
-    def __init__(self, bot: Bot, showable: Showable) -> None:
+    def __init__(
+        self,
+        bot: Bot,
+        showable: Showable,
+        pushed_back: Callable[[float], Awaitable[None]] | None = None,
+    ) -> None:
+        """`pushed_back` tells the other processes of a pause that Telegram wants, in seconds."""
         self._bot = bot
         self._showable = showable
         self._unknown_to_server = False
         #: Chats whose drafts Telegram refuses for good (TEXTDRAFT_PEER_INVALID and the like); the oldest go.
         self._refused: dict[int, None] = {}
         self._paused_until = 0.0
+        self._pushed_back = pushed_back
+
+    def pause(self, seconds: float) -> None:
+        """Show none for so long: what Telegram still takes belongs to whole messages."""
+        self._paused_until = max(self._paused_until, asyncio.get_running_loop().time() + seconds)
 
     @asynccontextmanager
     async def showing(self, chat_id: int, draft_id: int, names: Sequence[str] = ()) -> AsyncIterator[OnText]:
@@ -73,8 +84,9 @@ class Drafts:
         try:
             await self._bot.send_message_draft(chat_id=chat_id, draft_id=draft_id, text=text, request_timeout=5)
         except TelegramRetryAfter as error:
-            # For everybody: what Telegram still takes belongs to whole messages.
-            self._paused_until = asyncio.get_running_loop().time() + error.retry_after
+            self.pause(error.retry_after)
+            if self._pushed_back:
+                await self._pushed_back(error.retry_after)
         except TelegramNotFound as error:
             log.warning("drafts.unknown_to_server", error=str(error))
             self._unknown_to_server = True

@@ -90,6 +90,7 @@ class Memory:
         self._language_model = language_model
         self._text_analyzer = text_analyzer
         self._settings = settings
+        #: A chat has one process (`Switchboard`); should two meet, the second one's words find the row changed.
         self._busy: set[int] = set()
         #: Dialogues whose summary came to nothing: how often, and from which answer on it is asked for again.
         self._useless: dict[int, tuple[int, int]] = {}

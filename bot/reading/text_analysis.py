@@ -36,10 +36,10 @@ LOADING, PATIENCE = 120, 10
 class TextAnalyzer:
     """Owns the processes; one per bot, built by `bot.app`."""
 
-    def __init__(self) -> None:
+    def __init__(self, processes: int | None = None) -> None:
         self._guard: Guard | None = None
         self._waits: Waits = "explicit_waits"
-        self._processes = Processes(PROCESSES, begin=text_reader.load, patience=PATIENCE)
+        self._processes = Processes(processes or PROCESSES, begin=text_reader.load, patience=PATIENCE)
         self._without_model = TextReader(Detectors(features=FeatureReader(no_meaning)), Policy())
 
     async def open(self) -> None:

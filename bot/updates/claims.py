@@ -4,6 +4,9 @@ One chat's updates go in order: only the oldest one that is not handled can be c
 once; one of them runs for each update.
 """
 
+import os
+import secrets
+import socket
 from functools import cache
 
 from sqlalchemy import (
@@ -27,6 +30,16 @@ from generation.runtime.database import in_seconds
 
 #: Seconds that a replica may be silent before another one takes its updates over.
 LEASE = 10.0
+
+
+def place() -> str:
+    """Where this process runs: its machine and its number."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def named(place: str) -> str:
+    """A name for a process' claims: a restarted container has the place of the one before it."""
+    return f"{place}:{secrets.token_hex(4)}"
 
 
 def left_behind(replica: ColumnElement[str]) -> ColumnElement[bool]:

@@ -21,10 +21,10 @@ class FollowUps:
         self._allows = allows
         self._watched: dict[int, asyncio.Event] = {}
 
-    def came(self, chat_id: int, update: Update) -> None:
-        """The inbox has written down an update of this chat."""
+    def came(self, chat_id: int, update: Update | None) -> None:
+        """An update of this chat is written down; None when another process has it, and it may be anything."""
         event = self._watched.get(chat_id)
-        if event is not None and _is_talk(update):
+        if event is not None and (update is None or _is_talk(update)):
             event.set()
 
     @contextmanager

@@ -7,22 +7,22 @@ restart, and Telegram's redeliveries are recognised by their `update_id`.
 
 import asyncio
 import os
-import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 from aiogram.types import Update
 from aiogram.types.update import UpdateTypeLookupError
 from pydantic import ValidationError
-from sqlalchemy import and_, delete, func, literal, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
 from bot.models import ReceivedUpdate
-from bot.updates.claims import LEASE, claim_oldest, free
+from bot.updates.claims import LEASE, claim_oldest, free, named
+from bot.updates.switchboard import Switchboard
 from generation.runtime.database import CONNECTION_ERRORS, Database, in_seconds, is_permanent
 from generation.runtime.plain_text import plain_text
 
@@ -67,18 +67,23 @@ class Inbox:
         *,
         bot_id: int,
         replica: str,
-        handle: Handle,
+        handle: Handle | None,
         at_once: Callable[[Update], bool] = lambda _update: False,
-        arrived: Callable[[int, Update], None] = lambda _chat_id, _update: None,
+        arrived: Callable[[int, Update | None], None] = lambda _chat_id, _update: None,
         put_away: PutAway | None = None,
         patience: float = PATIENCE,
+        switchboard: Switchboard | None = None,
     ) -> None:
-        """`at_once` takes an update that can neither wait nor be written down; `arrived` hears of all others."""
+        """`at_once` takes an update that can neither wait nor be written down; `arrived` hears of all others.
+
+        Without `handle` updates are written down for other processes. `switchboard` knows those that answer this
+        bot's people.
+        """
+        self._switchboard = switchboard
         self._put_away = put_away
         self._database = database
         self._bot_id = bot_id
-        # A restarted container has the name and the number of the one before it.
-        self._replica = f"{replica}:{secrets.token_hex(4)}"
+        self._replica = switchboard.replica if switchboard else named(replica)
         self._handle = handle
         self._at_once = at_once
         self._arrived = arrived
@@ -89,6 +94,7 @@ class Inbox:
         self._chats: dict[int, asyncio.Task[None]] = {}
         self._more: set[int] = set()
         self._places = asyncio.Semaphore(CHATS_AT_ONCE)
+        self._has_taken_over = False
 
     async def receive(self, updates: Sequence[Update]) -> None:
         """Write updates down; when this returns they may be confirmed to Telegram."""
@@ -130,11 +136,19 @@ class Inbox:
                 .returning(ReceivedUpdate.update_id)
             )
             new = set(await session.scalars(written))
-        self._wake(row["chat_id"] for row in rows)
+        chats = {row["chat_id"] for row in rows}
+        mine = await self._switchboard.ring(chats) if self._switchboard else chats
+        self._wake(mine)
         for received in updates:
             # A redelivery of what is being answered is nothing new.
-            if received.update_id in new:
-                self._arrived(chat_of(received), received)
+            if received.update_id in new and (chat_id := chat_of(received)) in mine:
+                self._arrived(chat_id, received)
+
+    def came(self, chat_ids: Iterable[int]) -> None:
+        """Another process has written updates of these chats down, and leaves them to this one."""
+        for chat_id in chat_ids:
+            self._wake([chat_id])
+            self._arrived(chat_id, None)
 
     async def take_over(self) -> None:
         """Free at once what a process on this machine held that has ended; what others left is free in a lease."""
@@ -168,6 +182,8 @@ class Inbox:
 
     async def finish(self, timeout: float) -> None:
         """Let the updates in hand end, at a shutdown; what does not end in time is handled after the start."""
+        if self._switchboard:
+            await self._switchboard.leave()
         if self._chats:
             await asyncio.wait(set(self._chats.values()), timeout=timeout)
         tasks = list(self._chats.values())
@@ -189,6 +205,8 @@ class Inbox:
     # -- one chat --------------------------------------------------------------------------------------
 
     def _wake(self, chat_ids: Iterable[int]) -> None:
+        if self._handle is None:
+            return
         for chat_id in set(chat_ids):
             if chat_id in self._chats:
                 self._more.add(chat_id)
@@ -236,6 +254,7 @@ class Inbox:
 
     async def _handled_to_its_end(self, row: ReceivedUpdate) -> bool:
         """False when the same update must be handled again, after the pause that was made here."""
+        assert self._handle is not None  # noqa: S101 - nothing is claimed without
         try:
             await self._handle(Update.model_validate(row.payload))
         except (ValidationError, UpdateTypeLookupError):
@@ -269,6 +288,11 @@ class Inbox:
 
     async def look_around(self) -> None:
         """One round: this replica's claims are renewed, updates that nobody handles are taken."""
+        if not self._has_taken_over:
+            await self.take_over()
+            self._has_taken_over = True
+        if self._switchboard:
+            await self._switchboard.beat()
         unhandled = and_(ReceivedUpdate.bot_id == self._bot_id, ReceivedUpdate.handled_at.is_(None))
         in_hand = list(self._in_hand)
         async with self._database.autocommit() as session:
@@ -283,7 +307,10 @@ class Inbox:
                     )
                     .values(claimed_until=in_seconds(LEASE))
                 )
-            idle = ReceivedUpdate.update_id.not_in(in_hand)
+            idle: ColumnElement[bool] = ReceivedUpdate.update_id.not_in(in_hand)
+            if self._switchboard and not self._switchboard.is_alone:
+                # What has just come is its chat's own process' to take.
+                idle = idle & (ReceivedUpdate.received_at < func.now() - timedelta(seconds=EVERY))
             waiting = await session.scalars(
                 select(ReceivedUpdate.chat_id).where(unhandled, free(literal(self._replica)), idle).distinct()
             )

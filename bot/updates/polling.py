@@ -27,12 +27,8 @@ async def poll(bot: Bot, inbox: Inbox, kinds: Sequence[str], *, waits: Callable[
     await when_telegram_answers(bot.delete_webhook, waits)
     waits("")
     offset: int | None = None
-    taken_over = False
     while True:
         try:
-            if not taken_over:
-                await inbox.take_over()
-                taken_over = True
             updates, last = await _next_updates(bot, offset, kinds)
             await inbox.receive(updates)
         except WRONG_TOKEN:

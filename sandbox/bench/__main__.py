@@ -10,7 +10,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from sandbox.bench import bot, database, figures, growth, idle, prefix_cache, scheduling
+from sandbox.bench import bot, database, figures, growth, idle, prefix_cache, processes, scheduling
 from sandbox.bench.figures import Figure
 from sandbox.cluster import servers
 
@@ -27,6 +27,7 @@ PARTS = {
     "prefix_cache": prefix_cache.measure,
     "growth": growth.measure,
     "bot": bot.measure,
+    "processes": processes.measure,
 }
 
 

@@ -13,7 +13,8 @@ from generation.runtime.database import Database
 from tests.conftest import all_handled
 from tests.player import Player, has_buttons, has_text
 
-#: Statements and transactions at most: 16 and 1, 4 and 1, 31 and 2 on 2026-11-27, and what is written every ten seconds. A
+#: Statements and transactions at most: 16 and 1, 4 and 1, 31 and 2 on 2026-11-27, and what is written every ten
+#: seconds. A
 #: statement is a round trip, a transaction two more.
 TEXT, BUTTON, PHOTO = (18, 1), (6, 2), (33, 2)
 
@@ -85,7 +86,9 @@ async def test_a_photo(bot: Application, talker: Player, database: Database) -> 
     assert counted["transactions"] <= PHOTO[1]
 
 
-async def test_a_round_of_the_inbox_with_nothing_to_do(bot: Application, talker: Player, database: Database) -> None:
+async def test_a_round_of_the_inbox_with_nothing_to_do(
+    bot: Application, talker: Player, database: Database
+) -> None:
     """It comes 24 times a minute and bot; `make bench ARGS=idle` measures the whole minute of all processes."""
     await all_handled(database)
     with counting(bot.inbox._database) as counted:
