@@ -70,30 +70,30 @@ class AnswerWriter:
         began = time.perf_counter()
         try:
             async with showing(self.bot, chat_id, "typing"):
-                said = await self._usable(turn, interruption)
+                spoken = await self._usable(turn, interruption)
         except OverBudget:
             await self._tell_of_budget(turn)
             return None
         except LanguageModelUnavailable as error:
             await send_text(self.bot, chat_id, turn.say(_excuse(turn, error)))
             return None
-        if said is None:
+        if spoken is None:
             await self._await_joint_answer(turn)
             return None
-        return await self._write_down(turn, said, model_seconds=time.perf_counter() - began)
+        return await self._write_down(turn, spoken, model_seconds=time.perf_counter() - began)
 
     def _may_give_way(self, turn: Turn) -> bool:
         plain = not turn.incoming.wants_photo and turn.incoming.picture is None
         return plain and len(turn.together) + 1 < MOST_TOGETHER
 
-    async def _usable(self, turn: Turn, interruption: asyncio.Event | None) -> Completion | None:
+    async def _usable(self, turn: Turn, interruption: asyncio.Event | None) -> "_Spoken | None":
         """An answer with words in it, and not those of the last ones; asked for once more at most."""
-        said = await self._ask(turn, turn.request.messages, interruption)
-        if said is not None and (messages := _asked_anew(turn, said)):
-            said = await self._ask(turn, messages, interruption, again=True)
-        if said is not None and not _spoken(turn, said)[0] and said.finish != "filter":
+        spoken = _spoken(turn, await self._ask(turn, turn.request.messages, interruption))
+        if spoken and (messages := _asked_anew(turn, spoken)):
+            spoken = _spoken(turn, await self._ask(turn, messages, interruption, again=True))
+        if spoken and not spoken.words and spoken.said.finish != "filter":
             raise LanguageModelUnavailable("no words")
-        return said
+        return spoken
 
     async def _ask(
         self, turn: Turn, messages: list[ChatMessage], interruption: asyncio.Event | None, *, again: bool = False
@@ -146,9 +146,9 @@ class AnswerWriter:
         if not turn.rewrites:
             await self._await_joint_answer(turn)
 
-    async def _write_down(self, turn: Turn, said: Completion, *, model_seconds: float) -> Answer:
+    async def _write_down(self, turn: Turn, answered: "_Spoken", *, model_seconds: float) -> Answer:
         """The answer, the scene, the decision and the order, in one unit of work."""
-        text, spoken, analysis, replaced = await self._read(turn, said)
+        text, spoken, analysis, replaced = await self._read(turn, answered)
         # A chat's updates are handled one by one: nobody else changes its scene meanwhile.
         before = Scene.model_validate(turn.dialogue.scene)
         judged = self.decision.judge(turn.heard, analysis, spoken)
@@ -198,7 +198,7 @@ class AnswerWriter:
         return Answer(
             message=message,
             photo=outcome.photo,
-            is_shortened=said.is_shortened,
+            is_shortened=answered.said.is_shortened,
             afterword_buttons=outcome.buttons,
         )
 
@@ -211,14 +211,14 @@ class AnswerWriter:
             return turn.say(f"policy-{turn.heard.refusal_of_wish}")
         return await self.photos.refusal(turn.person, turn.persona, turn.dialogue.story, scene, turn.say)
 
-    async def _read(self, turn: Turn, said: Completion) -> tuple[str, Scene | None, AnswerAnalysis, bool]:
+    async def _read(self, turn: Turn, spoken: "_Spoken") -> tuple[str, Scene | None, AnswerAnalysis, bool]:
         """The words, the scene line, what they say; and whether a harmless sentence replaced them all."""
-        text, spoken = _spoken(turn, said)
+        text = spoken.words
         analysis = await self.text_analyzer.answer(text, person_text=turn.said)
         gave_away = prompts.gives_away(text)
-        filtered = said.finish == "filter"
+        filtered = spoken.said.finish == "filter"
         if not analysis.refusal and not gave_away and not filtered:
-            return text, spoken, analysis, False
+            return text, spoken.scene, analysis, False
         why = "the server's filter" if filtered else analysis.refusal or "instructions"
         log.warning("answer.refused_by_policy", why=why)
         text = turn.say("policy-answer")
@@ -236,21 +236,32 @@ class AnswerWriter:
         return answer
 
 
-def _spoken(turn: Turn, said: Completion) -> tuple[str, Scene | None]:
+@dataclass(frozen=True, slots=True)
+class _Spoken:
+    """What the model said, and what of it are words and scene."""
+
+    said: Completion
+    words: str
+    scene: Scene | None
+
+
+def _spoken(turn: Turn, said: Completion | None) -> _Spoken | None:
     """The words and the scene line of what the model said; of an answer that was cut off, its whole sentences."""
+    if said is None:
+        return None
     words, scene = split_answer(said.text, turn.persona.names)
     if said.finish in {"loop", "length"}:
         words = without_loop(words)
     if said.is_cut and scene is None:
         # Whoever saw it growing keeps what was said; half a word is better than none where the limit cut it.
         words = whole_sentences(words) or ("" if said.finish in {"timeout", "broken"} else words)
-    return words, scene
+    return _Spoken(said, words, scene)
 
 
-def _asked_anew(turn: Turn, said: Completion) -> list[ChatMessage]:
+def _asked_anew(turn: Turn, spoken: _Spoken) -> list[ChatMessage]:
     """The request with which the model is asked once more; empty when it need not be."""
-    words, _ = _spoken(turn, said)
-    if said.finish in {"filter", "timeout", "broken"}:
+    words = spoken.words
+    if spoken.said.finish in {"filter", "timeout", "broken"}:
         return []
     if not words:
         # A scene line and not a word.

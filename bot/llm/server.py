@@ -193,9 +193,14 @@ class ModelServer:
     def _request(self, asked: Question) -> dict[str, Any]:
         wanted = self._wanted(asked)
         taken = self.profile.parameters(wanted, self._most_tokens(asked))
-        extra = {name: taken.pop(name) for name in self.address.extra_body if name in taken}
-        messages = self.profile.shaped(asked.messages)
-        return {"model": self.address.model, "messages": messages, **taken, "extra_body": extra or None}
+        # As extra body: the client would walk through what it knows, message by message, on the hot path.
+        body = taken | {"messages": self.profile.shaped(asked.messages)}
+        return {
+            "model": self.address.model,
+            "messages": (),
+            "stream": bool(taken.pop("stream", False)),
+            "extra_body": body,
+        }
 
     def _most_tokens(self, asked: Question) -> int:
         """Tokens of an answer: what the settings allow, within what the context leaves."""

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest_asyncio
+from aiogram import Bot
 from sqlalchemy import Engine, event
 
 from bot.app import Application
@@ -96,3 +97,23 @@ async def test_a_round_of_the_inbox_with_nothing_to_do(
 
     assert counted["statements"] <= 2
     assert not counted["transactions"]
+
+
+async def test_a_short_answer_takes_four_calls_of_telegram_at_most(
+    bot: Application, talker: Player, database: Database
+) -> None:
+    """Typing, the message, the old button away; a draft only where the answer takes its time."""
+    calls = list[str]()
+
+    async def count(make_request: Any, api: Bot, method: Any) -> Any:
+        calls.append(method.__api_method__)
+        return await make_request(api, method)
+
+    bot.bot.session.middleware(count)
+    await talker.say("And then what happened?")
+    await talker.hears(has_text)
+    await all_handled(database)
+    await talker.notices("edited", lambda _: True)
+
+    assert [each for each in calls if each != "getUpdates"].count("sendMessage") == 1
+    assert len([each for each in calls if each != "getUpdates"]) <= 4
