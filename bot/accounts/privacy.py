@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +32,8 @@ from generation.runtime.database import Base, Database
 
 log = structlog.get_logger(__name__)
 
+#: Rows that are read, and messages that are deleted, by one statement.
+PORTION, DELETED_TOGETHER = 200, 2000
 #: Columns that say nothing about the person.
 _OURS = {
     "words", "lease_until", "worker", "rank_at", "not_before", "dedup_key", "key", "attempt", "failures", "alone",
@@ -39,7 +42,10 @@ _OURS = {
 
 
 async def export(session: AsyncSession, person_id: int) -> bytes:
-    """All rows about a person as one JSON file; other people's numbers are left out."""
+    """All rows about a person as one JSON file; other people's numbers are left out.
+
+    In portions: years of talk would hold the event loop for longer than others can wait.
+    """
     mine = select(Dialogue.id).where(Dialogue.person_id == person_id)
     tables: dict[str, Any] = {
         "person": select(Person).where(Person.id == person_id),
@@ -55,14 +61,19 @@ async def export(session: AsyncSession, person_id: int) -> bytes:
         "usage": select(Usage).where(Usage.person_id == person_id).order_by(Usage.hour),
         "photo_grants": select(PhotoGrant).where(PhotoGrant.person_id == person_id).order_by(PhotoGrant.cause),
     }
-    rows = {name: list(await session.scalars(query)) for name, query in tables.items()}
-    # Years of talk take longer to write out than the event loop may be held.
-    return await asyncio.to_thread(_written, rows)
+    written = [await _written(session, name, query) for name, query in tables.items()]
+    return b"{\n" + b",\n".join(written) + b"\n}"
 
 
-def _written(rows: dict[str, list[Base]]) -> bytes:
-    tables = {name: [_columns(row) for row in found] for name, found in rows.items()}
-    return json.dumps(tables, ensure_ascii=False, indent=1, default=_plain).encode()
+async def _written(session: AsyncSession, name: str, query: Any) -> bytes:
+    """A table as a part of the file."""
+    found = await session.stream_scalars(query.execution_options(yield_per=PORTION))
+    portions = [await asyncio.to_thread(_as_json, rows) async for rows in found.partitions()]
+    return f"{json.dumps(name)}: [\n".encode() + b",\n".join(portions) + b"\n]"
+
+
+def _as_json(rows: Sequence[Base]) -> bytes:
+    return ",\n".join(json.dumps(_columns(row), ensure_ascii=False, default=_plain) for row in rows).encode()
 
 
 async def forget_persona(session: AsyncSession, person_id: int, persona: str) -> None:
@@ -92,6 +103,7 @@ async def erase(database: Database, redis: ArqRedis, bot: Bot, person_id: int, s
     async with database.unit() as session:
         runs, charges = await payments.subscription(session, person_id)
     ended = [await end_subscription(bot, person_id, charge_id) for charge_id in charges]
+    await _empty_talks(database, person_id)
     async with database.unit() as session:
         await usage.outlive(session, person_id, settings)
         waiting = await erasure.erase(session, person_id)
@@ -104,6 +116,21 @@ async def erase(database: Database, redis: ArqRedis, bot: Bot, person_id: int, s
     log.info("person.erased", photos_waiting=len(waiting))
     # Telegram knows a subscription by one of its charges.
     return any(ended) or not runs
+
+
+async def _empty_talks(database: Database, person_id: int) -> None:
+    """Delete what was said, in portions: one statement would hold what it has locked for all of them."""
+    deleted = True
+    while deleted:
+        async with database.autocommit() as session:
+            deleted = bool((await session.execute(portion_of_talks(person_id))).all())
+
+
+def portion_of_talks(person_id: int) -> Any:
+    """The statement that deletes some of a person's messages; returns what it deleted."""
+    mine = select(Dialogue.id).where(Dialogue.person_id == person_id)
+    portion = select(Message.id).where(Message.dialogue_id.in_(mine)).limit(DELETED_TOGETHER)
+    return delete(Message).where(Message.id.in_(portion)).returning(Message.id)
 
 
 def _columns(row: Base) -> dict[str, Any]:

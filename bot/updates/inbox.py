@@ -94,7 +94,7 @@ class Inbox:
         self._chats: dict[int, asyncio.Task[None]] = {}
         self._more: set[int] = set()
         self._places = asyncio.Semaphore(CHATS_AT_ONCE)
-        self._has_taken_over = False
+        self._has_taken_over = self._is_finishing = False
 
     async def receive(self, updates: Sequence[Update]) -> None:
         """Write updates down; when this returns they may be confirmed to Telegram."""
@@ -182,6 +182,8 @@ class Inbox:
 
     async def finish(self, timeout: float) -> None:
         """Let the updates in hand end, at a shutdown; what does not end in time is handled after the start."""
+        # What comes from now on is for others: nothing may begin that outlives the connections of this process.
+        self._is_finishing = True
         if self._switchboard:
             await self._switchboard.leave()
         if self._chats:
@@ -205,7 +207,7 @@ class Inbox:
     # -- one chat --------------------------------------------------------------------------------------
 
     def _wake(self, chat_ids: Iterable[int]) -> None:
-        if self._handle is None:
+        if self._handle is None or self._is_finishing:
             return
         for chat_id in set(chat_ids):
             if chat_id in self._chats:

@@ -35,13 +35,17 @@ async def erase(session: AsyncSession, owner_id: int) -> list[Photo]:
     """Delete all rows of a person's photos, those on their way included; the photos that waited for a GPU."""
     photos = (await session.scalars(select(Photo).where(Photo.owner_id == owner_id).with_for_update())).all()
     now = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    discarded = []
     for photo in photos:
         if photo.object_key or photo.attempt:
             # One that was dropped in a worker's hands may be stored all the same.
             in_hand = photo.claimed_at is not None and now - photo.claimed_at < STILL_STORED
             ended = photo.status in _ENDED and not (photo.status is PhotoStatus.DROPPED and in_hand)
             key = photo.object_key or object_key(photo.key, photo.queued_at)
-            await discard_object(session, key, until=timedelta() if ended else STILL_STORED)
+            discarded.append({"object_key": key, "until": now + (timedelta() if ended else STILL_STORED)})
+    for first in range(0, len(discarded), BATCH):
+        portion = insert(DiscardedObject).values(discarded[first : first + BATCH])
+        await session.execute(portion.on_conflict_do_nothing())
     await session.execute(delete(Photo).where(Photo.owner_id == owner_id))
     return [photo for photo in photos if photo.status is PhotoStatus.QUEUED]
 

@@ -15,7 +15,7 @@ import asyncpg
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.accounts import people, usage
+from bot.accounts import people, privacy, usage
 from bot.accounts.photo_quota import photo_quota
 from bot.admin import broadcast_sender
 from bot.admin.actions.on_photos import people_gone
@@ -80,6 +80,8 @@ class _Cases:
             _Case("an edit of theirs", True, self._edit),
             _Case("an answer is sent", True, self._answer),
             _Case("a claim", True, self._claim),
+            _Case("their data as a file", False, self._export),
+            _Case("deleting what they said, a portion", False, self._portion),
             _Case("who is written to first", False, self._first_words),
             _Case("the figures, every five seconds", True, self._figures),
             _Case("the figures with those of a day, once a minute", False, self._figures_of_a_day),
@@ -115,6 +117,12 @@ class _Cases:
     async def _answer(self, session: AsyncSession) -> None:
         _, answer = await self._newest(session)
         await dialogues.mark_sent(session, answer, 10**6)
+
+    async def _export(self, session: AsyncSession) -> None:
+        await privacy.export(session, TALKER)
+
+    async def _portion(self, session: AsyncSession) -> None:
+        await session.execute(privacy.portion_of_talks(TALKER))
 
     async def _first_words(self, session: AsyncSession) -> None:
         now = datetime(2026, 11, 27, 12, tzinfo=UTC)

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest_asyncio
-from aiogram import Bot
 from sqlalchemy import Engine, event
 
 from bot.app import Application
@@ -105,9 +104,9 @@ async def test_a_short_answer_takes_four_calls_of_telegram_at_most(
     """Typing, the message, the old button away; a draft only where the answer takes its time."""
     calls = list[str]()
 
-    async def count(make_request: Any, api: Bot, method: Any) -> Any:
+    async def count(make_request: Any, bot: Any, method: Any) -> Any:
         calls.append(method.__api_method__)
-        return await make_request(api, method)
+        return await make_request(bot, method)
 
     bot.bot.session.middleware(count)
     await talker.say("And then what happened?")
