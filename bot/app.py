@@ -16,6 +16,7 @@ from aiogram import Bot, Dispatcher
 
 from bot import parts
 from bot.accounts import usage
+from bot.accounts.retention import TalkRetention
 from bot.admin.broadcast_sender import EVERY as BROADCASTS_EVERY
 from bot.admin.broadcast_sender import BroadcastSender
 from bot.admin.tools import AdminTools, Reloads
@@ -120,6 +121,7 @@ async def running(
             periodically(INBOX_EVERY, inbox.look_around, name="inbox", at_once=True),
             periodically(PROACTIVE_EVERY, proactive.look_around, name="proactive"),
             periodically(CLEANED_EVERY, partial(_forget_old, database, inbox), name="old_rows"),
+            periodically(CLEANED_EVERY, partial(TalkRetention(settings).round, database), name="retention"),
             periodically(BROADCASTS_EVERY, broadcasts.look, name="broadcasts", woken=tools.broadcast_began),
             periodically(alerts_every, tools.alerting.look, name="alerts"),
             periodically(alerts_every, Reloads(tools).look, name="reloads", at_once=True),

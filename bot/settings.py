@@ -28,7 +28,7 @@ from generation.runtime.settings import (
     SecondsOrNone,
     TelegramSettings,
 )
-from generation.settings import QueueSettings, WorkflowSettings
+from generation.settings import QueueSettings, RetentionSettings, WorkflowSettings
 from triggers import FREE_GAP, PREMIUM_GAP
 
 
@@ -259,6 +259,7 @@ class Settings(
     S3Settings,
     TelegramSettings,
     QueueSettings,
+    RetentionSettings,
     WorkflowSettings,
     ProcessSettings,
     LlmSettings,

@@ -34,6 +34,22 @@ class QueueSettings(Group):
     lease: Seconds = 7
 
 
+Days = Annotated[int, Field(ge=0, le=36_500)]
+
+
+class RetentionSettings(Group):
+    """Days for which things are kept; 0 keeps them for ever. What is told to people by /privacy."""
+
+    #: Messages that a summary stands for.
+    keep_messages_days: Days = 365
+    #: What was said in a talk, after it ended.
+    keep_ended_talks_days: Days = 180
+    #: Descriptions of photos that were delivered.
+    keep_prompts_days: Days = 90
+    #: Originals in S3; the photo itself stays in Telegram.
+    keep_originals_days: Days = 730
+
+
 class WorkflowSettings(Group):
     """Which ComfyUI workflows there are."""
 
@@ -130,6 +146,7 @@ class Settings(
     S3Settings,
     TelegramSettings,
     QueueSettings,
+    RetentionSettings,
     WorkflowSettings,
     ComfyUISettings,
     RenderSettings,

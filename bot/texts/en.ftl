@@ -173,6 +173,23 @@ privacy =
     How often the language model answered you is counted by the hour, for the limits of the plans.
 
     You can save all of it as a file, or delete it for good.
+privacy-kept = Deleted by itself:
+privacy-kept-messages = – messages that she remembers in summary: after { $days ->
+        [one] a day
+       *[other] { $days } days
+    }
+privacy-kept-ended_talks = – conversations that have ended: after { $days ->
+        [one] a day
+       *[other] { $days } days
+    }
+privacy-kept-prompts = – descriptions of photos: after { $days ->
+        [one] a day
+       *[other] { $days } days
+    }
+privacy-kept-originals = – originals of photos: after { $days ->
+        [one] a day
+       *[other] { $days } days
+    }; the photos stay in this chat
 privacy-export = Save my data
 privacy-file = Everything that is stored about you. The photos themselves as originals: /gallery
 privacy-erase = Delete everything

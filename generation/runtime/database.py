@@ -43,6 +43,8 @@ class Lock(IntEnum):
     ALERTS = 7_041_972
     BROADCASTS = 7_041_973
     MIGRATIONS = 7_041_974
+    TALKS_KEPT = 7_041_975
+    PHOTOS_KEPT = 7_041_976
 
 
 class Base(DeclarativeBase):

@@ -7,6 +7,7 @@ The statuses in its queries are spelled as text, so that the planner sees the co
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
@@ -20,6 +21,7 @@ from generation import worker_registry
 from generation.delivery.delivery import Delivery
 from generation.models import Photo, PhotoStatus
 from generation.orders import jobs, lifecycle, queue
+from generation.orders.retention import PhotoRetention
 from generation.runtime.database import Database, database_now
 from generation.settings import Settings
 
@@ -30,6 +32,8 @@ BATCH = 200
 #: Photos at the head of the queue that get a job under a new id. A dead worker's job keeps its id, and with it the
 #: photo's ordinary job, away until arq's time limit; one job is enough to make a worker serve the whole queue.
 NEW_JOB_IDS = 1
+#: Seconds between two rounds in which what is old is let go.
+RETENTION_EVERY = 600.0
 #: People told at once, each within a request's time limit.
 TELL_AT_ONCE = 20
 
@@ -54,6 +58,7 @@ class Recovery:
         self._database = database
         self._redis = redis
         self._delivery = Delivery(database, bot, lease=settings.lease)
+        self._retention, self._kept_at = PhotoRetention(settings), float("-inf")
 
     async def sweep(self) -> None:
         """One round: abandoned rows, photos that nobody took, scenes that are over, words that were not said."""
@@ -66,6 +71,9 @@ class Recovery:
         async with self._database.autocommit() as session:
             await worker_registry.forget_silent(session)
         await self._say_what_became()
+        if time.monotonic() - self._kept_at > RETENTION_EVERY:
+            self._kept_at = time.monotonic()
+            await self._retention.round(self._database)
 
     async def sweep_without_redis(self, deliver: Callable[[int], Awaitable[None]]) -> None:
         """The same round while no job can be enqueued: stored photos are delivered from here."""

@@ -17,6 +17,9 @@ from generation.orders import erasure
 from generation.runtime.database import Database
 from generation.storage import Storage
 
+#: What is kept for a time (`RetentionSettings`).
+KEPT = ("messages", "ended_talks", "prompts", "originals")
+
 
 def build_router() -> Router:
     """/privacy and its buttons, for the banned as well."""
@@ -29,9 +32,9 @@ def build_router() -> Router:
     return router
 
 
-async def show_privacy(message: Message, say: Say) -> None:
-    """/privacy: what is stored, and the two buttons."""
-    await message.answer(say("privacy"), reply_markup=_buttons(say))
+async def show_privacy(message: Message, say: Say, settings: Settings) -> None:
+    """/privacy: what is stored and for how long, and the two buttons."""
+    await message.answer(_page(say, settings), reply_markup=_buttons(say))
 
 
 async def send_export(query: CallbackQuery, person: Person, say: Say, database: Database, bot: Bot) -> None:
@@ -53,10 +56,10 @@ async def ask_to_erase(query: CallbackQuery, say: Say) -> None:
     await replace_text(query, say("privacy-erase-what"), buttons)
 
 
-async def keep(query: CallbackQuery, say: Say) -> None:
+async def keep(query: CallbackQuery, say: Say, settings: Settings) -> None:
     """Back to the first page; nothing is deleted."""
     await acknowledge(query)
-    await replace_text(query, say("privacy"), _buttons(say))
+    await replace_text(query, _page(say, settings), _buttons(say))
 
 
 async def erase(
@@ -78,6 +81,12 @@ async def erase(
     await bot.send_message(person.id, say("privacy-erased"))
     if not ended:
         await bot.send_message(person.id, say("privacy-subscription-left"))
+
+
+def _page(say: Say, settings: Settings) -> str:
+    days = {what: getattr(settings, f"keep_{what}_days") for what in KEPT}
+    lines = [say(f"privacy-kept-{what}", days=many) for what, many in days.items() if many]
+    return "\n".join([say("privacy"), *(["", say("privacy-kept"), *lines] if lines else [])])
 
 
 def _buttons(say: Say) -> InlineKeyboardMarkup:

@@ -8,6 +8,7 @@ import pytest
 from bot.admin.actions.registry import ACTIONS
 from bot.admin.broadcast_sender import AUDIENCES
 from bot.admin.panel import PAGES
+from bot.handlers.account.privacy import KEPT
 from bot.handlers.personas.own_persona import QUESTIONS
 from bot.models import BroadcastStatus, DislikeReason
 from bot.monitoring.figures import FIGURES
@@ -47,6 +48,7 @@ def test_every_key_that_code_asks_for_exists_and_every_key_is_asked_for() -> Non
     asked |= {f"command-{name}" for name in ADMIN_COMMANDS} | {f"dislike-{each}" for each in DislikeReason}
     asked |= {f"own-{question.field}" for question in QUESTIONS} | {"language-name", "model-down", "model-later"}
     asked |= {f"atmosphere-{each}" for persona in personas() for each in persona.atmospheres}
+    asked |= {f"privacy-kept-{what}" for what in KEPT}
     asked |= {f"frequency-{each}" for each in Frequency} | {f"policy-{each}" for each in Refusal}
     asked |= {f"act-{action}" for action in ACTIONS if action != "silence"} | {f"page-{page}" for page in PAGES}
     asked |= {f"stage-{stage}" for stage in STAGES} | {f"alert-action-{action}" for action in Action}
