@@ -27,7 +27,7 @@ InputAddress = Annotated[str, Field(pattern=r"^[^.]+\.[^.]+$")]
 InputName = Literal[
     "prompt", "negative_prompt", "seed", "width", "height", "filename_prefix",
     # What makes a persona the same in every picture, where the workflow has it.
-    "lora_name", "lora_strength", "reference_image",
+    "lora_name", "lora_strength",
     # One sampler pass for several photos: JSON lists, one entry for each photo, and their number.
     "prompts", "negative_prompts", "seeds", "batch_size",
 ]  # fmt: skip
@@ -56,6 +56,18 @@ class Batch(_Part):
     way: BatchWay = BatchWay.ONE_BY_ONE
     largest: Annotated[int, Field(ge=1, le=16)] = 4
     seconds: list[Annotated[float, Field(gt=0)]] = []
+
+
+class Reference(_Part):
+    """A table `[[references]]`: a picture that photos may bring, and what becomes of the graph without it."""
+
+    #: The input of a LoadImage that takes the picture's file name.
+    picture: InputAddress
+    #: Nodes that are there for this picture alone.
+    nodes: Annotated[list[str], Field(min_length=1)]
+    #: An input of one of them: who took that node's output takes what comes in there. Other inputs that hang on
+    #: the nodes are left out.
+    through: InputAddress | None = None
 
 
 class Node(_Part):
@@ -99,8 +111,28 @@ class Description(_Part):
     inputs: dict[InputName, InputAddress]
     sizes: dict[Orientation, tuple[Pixels, Pixels]]
     values: dict[InputAddress, Value] = {}
+    references: Annotated[list[Reference], Field(max_length=3)] = []
+    #: Said in front of the prompt when a reference picture goes along.
+    reference_words: str = ""
     batch: Batch = Batch()
     switches: dict[str, Switch] = {}
+
+
+def without(graph: Graph, reference: Reference) -> Graph:
+    """A graph without a picture that is not brought."""
+    node, _, name = (reference.through or "").partition(".")
+    instead = graph[node]["inputs"][name] if node else None
+    left: Graph = {}
+    for kept in graph.keys() - set(reference.nodes):
+        inputs = {}
+        for given, value in graph[kept]["inputs"].items():
+            if isinstance(value, list | tuple) and value[0] in reference.nodes:
+                if value[0] == node:
+                    inputs[given] = instead
+            else:
+                inputs[given] = value
+        left[kept] = graph[kept] | {"inputs": inputs}
+    return {kept: left[kept] for kept in graph if kept in left}
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,12 +201,24 @@ class WorkflowFile:
 
     def _check_graph(self) -> None:
         file, description, graph = self.path.name, self.description, self.graph
-        for address in (*description.inputs.values(), *description.values):
+        pictures = [each.picture for each in description.references]
+        through = [each.through for each in description.references if each.through]
+        for address in (*description.inputs.values(), *description.values, *pictures, *through):
             node, name = address.split(".")
             if name not in graph.get(node, {}).get("inputs", {}):
                 raise WorkflowError(f"{file}: {address} is no input of {description.graph}")
         if description.output not in graph:
             raise WorkflowError(f"{file}: output node {description.output} is not in {description.graph}")
+        for reference in description.references:
+            named = {address.split(".")[0] for address in (reference.picture, reference.through) if address}
+            if strange := named - set(reference.nodes):
+                raise WorkflowError(f"{file}: [[references]]: {', '.join(strange)} must be among its nodes")
+            graph = without(graph, reference)
+        for whole in (self.graph, graph):
+            self._check_links(whole)
+
+    def _check_links(self, graph: Graph) -> None:
+        file = self.path.name
         links = [value for node in graph.values() for value in node["inputs"].values() if isinstance(value, list)]
         if gone := {str(link[0]) for link in links} - graph.keys():
             raise WorkflowError(f"{file}: a node needs node {', '.join(sorted(gone))}, which is not there")

@@ -13,12 +13,22 @@ from types import MappingProxyType
 from generation.errors import WorkflowError
 from generation.models import Orientation
 from generation.runtime.settings import WrongSettings
-from generation.workflows.definition import FOLDER, BatchWay, Description, Graph, Switch, WorkflowFile
+from generation.workflows.definition import (
+    FOLDER,
+    BatchWay,
+    Description,
+    Graph,
+    Switch,
+    WorkflowFile,
+    without,
+)
 
 #: What makes a loaded model another one, among a loader's inputs; where all are equal, there is no swap.
 MODEL_INPUTS = frozenset({"ckpt_name", "unet_name", "lora_name", "weight_dtype"})
 #: Seconds of one photo, until the worker has measured its own.
 UNMEASURED = 10.0
+#: Reference pictures of a photo, at most.
+MOST_REFERENCES = 3
 #: What a sampler pass of 1, 2, ... photos is expected to cost, in renders of one, until it is measured.
 UNMEASURED_PASS = (1.0, 1.75, 2.45, 3.1)
 
@@ -32,7 +42,7 @@ class Filling:
     seed: int
     orientation: Orientation
     filename_prefix: str
-    #: Further named inputs: a LoRA, a reference image.
+    #: Further named inputs: a LoRA, names of reference pictures.
     inputs: Mapping[str, str | float] = field(default_factory=dict)
 
 
@@ -76,7 +86,9 @@ class Workflow:
         self.on = on
         self.output = description.output
         self.sizes = description.sizes
-        self._inputs = description.inputs
+        self._references = description.references
+        self._reference_words = description.reference_words
+        self._inputs = {str(name): address for name, address in description.inputs.items()} | _pictures(description)
         self._batch = description.batch
         self.switches: Mapping[str, Switch] = description.switches
         self.graph = graph = copy.deepcopy(graph)
@@ -116,6 +128,10 @@ class Workflow:
         if self.way is not BatchWay.ONE_PASS:
             return ""
         return " ".join((orientation, *(f"{name}={inputs[name]}" for name in sorted(inputs))))
+
+    def pictures(self, inputs: Mapping[str, str | float]) -> list[str]:
+        """Names of the reference pictures among a photo's inputs that the graph takes."""
+        return [str(inputs[name]) for name in reference_names(len(self._references)) if name in inputs]
 
     def takes(self, name: str) -> bool:
         """Whether the graph has an input of this name."""
@@ -175,9 +191,10 @@ class Workflow:
 
     def _values(self, filling: Filling) -> dict[str, str | int | float]:
         width, height = self.sizes[filling.orientation]
+        words = self._reference_words if self.pictures(filling.inputs) else ""
         return {
             **filling.inputs,
-            "prompt": filling.prompt,
+            "prompt": f"{words}. {filling.prompt}" if words else filling.prompt,
             "negative_prompt": filling.negative_prompt,
             "seed": filling.seed,
             "width": width,
@@ -192,6 +209,10 @@ class Workflow:
             # What a photo does not bring (a LoRA, say) stays as the file has it.
             if name in values:
                 graph[node]["inputs"][name_of_input] = values[name]
+        # From the last one on: what is left of a chain hangs on the one before it.
+        for name, reference in reversed(list(zip(reference_names(), self._references, strict=False))):
+            if name not in values:
+                graph = without(graph, reference)
         return graph
 
     def _one_pass(self, fillings: Sequence[Filling]) -> Graph:
@@ -218,6 +239,16 @@ class Workflow:
                 }
                 merged[_branch(node, number) if node in self._of_one_photo else node] = content
         return merged
+
+
+def reference_names(count: int = MOST_REFERENCES) -> list[str]:
+    """What reference pictures are called among a photo's inputs."""
+    return [f"reference_{number}" for number in range(1, count + 1)]
+
+
+def _pictures(description: Description) -> dict[str, str]:
+    names = reference_names(len(description.references))
+    return {name: each.picture for name, each in zip(names, description.references, strict=True)}
 
 
 def _branch(node: str, number: int) -> str:
