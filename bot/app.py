@@ -24,6 +24,8 @@ from bot.chat.proactive import EVERY as PROACTIVE_EVERY
 from bot.chat.proactive import ProactiveMessages
 from bot.handlers import build_router
 from bot.monitoring import figures
+from bot.personas.catalog import PersonaCatalog
+from bot.personas.references import References
 from bot.photos.service import PhotoService
 from bot.reading.text_analysis import TextAnalyzer
 from bot.receiver import METRICS_PORT, Receiver, at_once, ready
@@ -38,6 +40,7 @@ from bot.updates.inbox import Inbox
 from bot.updates.middlewares import AccessMiddleware, MaintenanceMiddleware, PersonMiddleware
 from bot.updates.rate_limit import RateLimit, RateLimitMiddleware
 from generation import storage
+from generation.errors import StorageUnavailable
 from generation.runtime import logs
 from generation.runtime.background import kept_up, periodically
 from generation.runtime.database import Database
@@ -50,6 +53,8 @@ log = structlog.get_logger(__name__)
 ALERTS_EVERY = 5.0
 #: And between two rounds in which old rows are deleted.
 CLEANED_EVERY = 600.0
+#: And between two looks whether every persona's reference pictures are in S3; S3 is asked for new ones alone.
+REFERENCES_EVERY = 30.0
 
 
 class Application:
@@ -114,6 +119,7 @@ async def running(
             background=background,
             tools=tools,
         )
+        references = References(dispatcher["originals"])
         inbox = _inbox(shared, dispatcher, follow_ups)
         application = Application(settings, shared.bot, inbox, proactive)
         listen = partial(shared.switchboard.listen, came=inbox.came, pushed_back=drafts.pause)
@@ -125,6 +131,12 @@ async def running(
             periodically(BROADCASTS_EVERY, broadcasts.look, name="broadcasts", woken=tools.broadcast_began),
             periodically(alerts_every, tools.alerting.look, name="alerts"),
             periodically(alerts_every, Reloads(tools).look, name="reloads", at_once=True),
+            periodically(
+                REFERENCES_EVERY,
+                partial(_store_references, shared.catalog, references),
+                name="references",
+                at_once=True,
+            ),
             kept_up(listen, name="switchboard"),
             menu.introduce(shared.bot, texts, settings.admin_ids),
         ):
@@ -173,6 +185,14 @@ def _dispatcher(settings: Settings, database: Database, texts: Texts, rate_limit
             observer.middleware(middleware)
     dispatcher.include_router(build_router())
     return dispatcher
+
+
+async def _store_references(catalog: PersonaCatalog, references: References) -> None:
+    """Have the workers find the faces of all personas, also of those that were read anew."""
+    try:
+        await references.store(each for persona in catalog.personas.values() for each in persona.looks.pictures)
+    except StorageUnavailable as error:
+        log.warning("references.not_stored", error=str(error))
 
 
 async def _forget_old(database: Database, inbox: Inbox) -> None:

@@ -22,7 +22,7 @@ from generation.runtime.settings import HttpAddress, load
 from generation.workflows import workflow as workflows
 from generation.workflows.compatibility import ObjectInfo, choice_problem, problems
 from generation.workflows.definition import FOLDER
-from generation.workflows.workflow import Workflow
+from generation.workflows.workflow import Workflow, reference_names
 from triggers.policy.policy import Policy
 
 
@@ -104,13 +104,14 @@ def _of_names(persona: Persona, texts: Texts) -> Iterator[str]:
 
 
 def _of_inputs(persona: Persona, chosen: list[Workflow]) -> Iterator[str]:
-    """A LoRA or a reference image must go somewhere, and a graph that is made for one must get one."""
+    """A LoRA must go somewhere, and a graph that is made for one, or for references, must get one."""
     brought = persona.looks.inputs().keys()
     for workflow in chosen:
-        for name in sorted(brought):
+        # References wait for a workflow that takes them.
+        for name in sorted(brought - set(reference_names())):
             if not workflow.takes(name):
                 yield f"workflow {workflow.name} has no input for the {name} of [looks]"
-        for name in ("lora_name", "reference_image"):
+        for name in ("lora_name", "reference_1"):
             if workflow.takes(name) and name not in brought:
                 yield f"workflow {workflow.name} wants a {name}, and [looks] has none"
 
@@ -129,6 +130,8 @@ def _of_prompt(persona: Persona, story: str, scene: Scene) -> Iterator[str]:
 def _of_files(persona: Persona, known: dict[str, Workflow], object_info: ObjectInfo) -> Iterator[str]:
     for name in sorted(persona.workflow.named & known.keys()):
         for field, value in persona.looks.inputs().items():
+            if field in reference_names():
+                continue  # brought by the worker
             if known[name].takes(field) and (problem := choice_problem(known[name], field, value, object_info)):
                 yield problem
 

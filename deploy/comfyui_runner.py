@@ -5,8 +5,10 @@ understand (generation/backends/http_jobs.py).
 The standard library alone: it is copied into images that have no more.
 """
 
+import base64
 import http.client
 import json
+import re
 import subprocess
 import time
 import urllib.error
@@ -20,6 +22,9 @@ from typing import Any, NamedTuple
 LOOK_EVERY, PATIENCE = 0.2, 30
 #: Seconds that ComfyUI may take to answer after its start.
 START_UP = 180
+
+
+_FILE = re.compile(r"[\w][\w.\-]{0,120}")
 
 
 class Image(NamedTuple):
@@ -66,8 +71,13 @@ class Runner:
                 return
         raise RunFailed(f"ComfyUI is not reachable within {patience:g} s")
 
-    def render(self, graph: dict[str, Any], timeout: float) -> list[Image]:
-        """All that the graph saves. Raises RunFailed."""
+    def render(self, graph: dict[str, Any], timeout: float, pictures: Sequence[dict[str, str]] = ()) -> list[Image]:
+        """All that the graph saves. Raises RunFailed.
+
+        `pictures` are files for its LoadImage nodes, as worker-comfyui takes them: `name`, and `image` in Base64.
+        """
+        for picture in pictures:
+            self._upload(str(picture["name"]), base64.b64decode(picture["image"].rpartition(",")[2]))
         prompt_id = str(uuid.uuid4())
         self._ask("/prompt", {"prompt": graph, "prompt_id": prompt_id, "client_id": prompt_id})
         until = time.monotonic() + timeout
@@ -102,11 +112,20 @@ class Runner:
         ]
         return [Image(image["filename"], self._ask("/view?" + urllib.parse.urlencode(image))) for image in saved]
 
-    def _ask(self, path: str, body: dict[str, Any] | None = None) -> bytes:
+    def _upload(self, name: str, content: bytes) -> None:
+        if not _FILE.fullmatch(name):
+            raise RunFailed("Workflow validation failed", [f"{name!r} is no name of a file"])
+        boundary = uuid.uuid4().hex
+        part = f'--{boundary}\r\nContent-Disposition: form-data; name="%s"'
+        head, more = part % "image" + f'; filename="{name}"\r\n\r\n', part % "overwrite" + "\r\n\r\ntrue"
+        body = b"\r\n".join([head.encode() + content, more.encode(), f"--{boundary}--\r\n".encode()])
+        self._ask("/upload/image", body, f"multipart/form-data; boundary={boundary}")
+
+    def _ask(self, path: str, body: dict[str, Any] | bytes | None = None, kind: str = "application/json") -> bytes:
         request = urllib.request.Request(  # noqa: S310 - our own address
             self._url + path,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
+            data=json.dumps(body).encode() if isinstance(body, dict) else body,
+            headers={"Content-Type": kind},
         )
         try:
             with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import aioboto3
+import aiohttp
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -36,6 +37,11 @@ def object_key(key: UUID, when: datetime) -> str:
     return f"photos/{when:%Y/%m}/{key}.png"
 
 
+def reference_key(name: str) -> str:
+    """Where a reference picture lies, by its file name."""
+    return f"references/{name}"
+
+
 class Storage:
     """One S3 bucket. Lives inside `opened`; calls end within 15 s and raise StorageUnavailable."""
 
@@ -43,10 +49,10 @@ class Storage:
         self._client = client
         self._bucket = bucket
 
-    async def put(self, key: str, content: bytes) -> None:
-        """Store a PNG. Storing the same key again replaces it, so this may run twice."""
+    async def put(self, key: str, content: bytes, *, content_type: str = "image/png") -> None:
+        """Store a picture. Storing the same key again replaces it, so this may run twice."""
         async with self._translated("put"):
-            await self._client.put_object(Bucket=self._bucket, Key=key, Body=content, ContentType="image/png")
+            await self._client.put_object(Bucket=self._bucket, Key=key, Body=content, ContentType=content_type)
 
     async def get(self, key: str) -> bytes:
         """The bytes of an original. Raises ObjectGone when there is none under this key."""
@@ -90,7 +96,8 @@ class Storage:
             yield
         except ClientError as error:
             raise StorageUnavailable(f"S3 {call}: {self._words(error)}") from error
-        except (BotoCoreError, OSError, TimeoutError) as error:
+        except (BotoCoreError, aiohttp.ClientError, OSError, TimeoutError) as error:
+            # An answer that breaks off in its body comes as aiohttp's own.
             raise StorageUnavailable(f"S3 {call}: {error}") from error
 
     def _words(self, error: ClientError) -> str:

@@ -82,7 +82,8 @@ class RunPodServer:
             return web.json_response({"error": "input is required"}, status=400)
         job_id = f"{uuid.uuid4()}-u1"
         self.jobs[job_id] = {"id": job_id, "status": "IN_QUEUE"}
-        self._begin(self._work(self.jobs[job_id], body["input"].get("workflow")))
+        asked = body["input"]
+        self._begin(self._work(self.jobs[job_id], asked.get("workflow"), asked.get("images") or []))
         return web.json_response({"id": job_id, "status": "IN_QUEUE"})
 
     async def _status(self, request: web.Request) -> web.Response:
@@ -105,13 +106,13 @@ class RunPodServer:
         workers = {"idle": len(self._executors) - running, "running": running}
         return web.json_response({"jobs": {"inProgress": running}, "workers": workers})
 
-    async def _work(self, job: dict[str, Any], graph: Any) -> None:
+    async def _work(self, job: dict[str, Any], graph: Any, brought: list[dict[str, str]]) -> None:
         await asyncio.sleep(self.cold_start)
         if job["status"] == "CANCELLED":
             return
         job["status"] = "IN_PROGRESS"
         began = time.monotonic()
-        error, details, images = await self._render(job["id"], graph)
+        error, details, images = await self._render(job["id"], graph, brought)
         if job["status"] == "CANCELLED":
             return
         job["executionTime"] = round((time.monotonic() - began) * 1000)
@@ -123,16 +124,21 @@ class RunPodServer:
         else:
             job |= {"status": "COMPLETED", "output": {"images": images}}
 
-    async def _render(self, job_id: str, graph: Any) -> tuple[str, list[str], list[dict[str, str]]]:
+    async def _render(
+        self, job_id: str, graph: Any, brought: list[dict[str, str]]
+    ) -> tuple[str, list[str], list[dict[str, str]]]:
         if not isinstance(graph, dict):
             return "Missing 'workflow' parameter", [], []
         if self.unreachable:
             return "ComfyUI server (127.0.0.1:8188) not reachable after multiple retries.", [], []
+        executor = min(self._executors, key=Executor.remaining)
         try:
-            outputs, _ = validate(graph, nodes_of(self.missing))
+            _bring(executor.inputs, brought)
+            outputs, _ = validate(graph, nodes_of(self.missing), {each["name"] for each in brought})
+        except (KeyError, TypeError, ValueError):
+            return "'images' must be a list of objects with 'name' and 'image' keys", [], []
         except Invalid as invalid:
             return _refusal(invalid), [], []
-        executor = min(self._executors, key=Executor.remaining)
         executor.put(Prompt(0, job_id, graph, {}, outputs))
         while job_id not in executor.history and self.jobs[job_id]["status"] != "CANCELLED":
             await asyncio.sleep(0.005)
@@ -157,6 +163,14 @@ class RunPodServer:
                 for file in files
             ],
         )
+
+
+def _bring(folder: Path, pictures: list[dict[str, str]]) -> None:
+    """What a job brings along for its LoadImage nodes; each container begins without any."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for picture in pictures:
+        content = base64.b64decode(picture["image"].rpartition(",")[2], validate=True)
+        (folder / Path(picture["name"]).name).write_bytes(content)
 
 
 def _refusal(invalid: Invalid) -> str:

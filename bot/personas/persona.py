@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import structlog
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from bot.personas.camera import Framing
+from bot.personas.references import Reference, read
 from bot.personas.scene import Scene
+from generation.workflows.workflow import MOST_REFERENCES, reference_names
 
 log = structlog.get_logger(__name__)
 
@@ -62,19 +64,24 @@ class Looks(_Data):
     style: Line
     negative: str = ""
     lora: Lora | None = None
-    #: A picture of the persona, as a file in ComfyUI's input folder.
-    reference_image: FileName | None = None
+    #: Pictures of the persona, as files beside this one: workflows that take references keep her face by them.
+    references: Annotated[tuple[FileName, ...], Field(max_length=MOST_REFERENCES)] = ()
     #: First of the persona's own seeds: pictures of one family look alike.
     seed_family: Annotated[int, Field(ge=0, le=2**40)] | None = None
+
+    _pictures: tuple[Reference, ...] = PrivateAttr(default=())
+
+    @property
+    def pictures(self) -> tuple[Reference, ...]:
+        """Her reference pictures, as they were read with her file."""
+        return self._pictures
 
     def inputs(self) -> dict[str, str | float]:
         """What her photos put into the workflow beside prompt and seed."""
         inputs: dict[str, str | float] = {}
         if self.lora:
             inputs |= {"lora_name": self.lora.file, "lora_strength": self.lora.strength}
-        if self.reference_image:
-            inputs["reference_image"] = self.reference_image
-        return inputs
+        return inputs | dict(zip(reference_names(), (each.name for each in self._pictures), strict=False))
 
 
 class WorkflowChoice(_Data):
@@ -165,11 +172,13 @@ def load_all(workflows: set[str], folder: Path = FOLDER) -> dict[str, Persona]:
 
 
 def load(path: Path) -> Persona:
-    """One persona. Raises WrongPersona with a sentence that names the file."""
+    """One persona with her pictures. Raises WrongPersona with a sentence that names the file."""
     try:
-        return Persona.model_validate(tomllib.loads(path.read_text("utf-8")))
+        persona = Persona.model_validate(tomllib.loads(path.read_text("utf-8")))
+        persona.looks._pictures = tuple(read(path.with_name(name)) for name in persona.looks.references)
     except ValidationError as error:
         first = error.errors()[0]
         raise WrongPersona(f"{path.name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     except (OSError, ValueError) as error:
         raise WrongPersona(f"{path.name}: {error}") from error
+    return persona

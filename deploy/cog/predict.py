@@ -37,20 +37,24 @@ class Predictor(BasePredictor):
     def predict(
         self,
         workflow: str = Input(description="A ComfyUI graph in API format, as JSON."),
+        images: str = Input(
+            description="Pictures that its LoadImage nodes name: a JSON list of {name, image in Base64}.",
+            default="[]",
+        ),
         timeout: int = Input(description="Seconds that it may render.", default=300, ge=1, le=3600),
     ) -> Output:
         """Render it. What went wrong is the prediction's error, in worker-comfyui's sentences."""
         try:
-            graph = json.loads(workflow)
+            graph, pictures = json.loads(workflow), json.loads(images)
         except ValueError:
             raise RunFailed("Invalid JSON in the workflow") from None
         if not isinstance(graph, dict) or not graph:
             raise RunFailed("Missing 'workflow' parameter")
-        images = self.runner.render(graph, timeout)
+        made = self.runner.render(graph, timeout, pictures)
         folder = pathlib.Path(tempfile.mkdtemp())
         paths = []
-        for number, image in enumerate(images):
+        for number, image in enumerate(made):
             path = folder / f"{number}.png"
             path.write_bytes(image.content)
             paths.append(Path(path))
-        return Output(files=[image.filename for image in images], images=paths)
+        return Output(files=[image.filename for image in made], images=paths)

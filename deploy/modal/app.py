@@ -12,7 +12,7 @@ import base64
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -119,19 +119,21 @@ class ComfyUI:
         self.runner.wait_until_up()
 
     @modal.method()
-    def render(self, graph: dict[str, Any], timeout: float) -> dict[str, Any]:
+    def render(self, graph: dict[str, Any], timeout: float, pictures: list[dict[str, str]]) -> dict[str, Any]:
         """What RunPod's worker-comfyui would answer: images as base64, or an error and its details."""
         begun[modal.current_function_call_id()] = time.time()
-        return rendered(self.runner, graph, timeout)
+        return rendered(self.runner, graph, timeout, pictures)
 
 
-def rendered(runner: Any, graph: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+def rendered(
+    runner: Any, graph: Mapping[str, Any], timeout: float, pictures: Sequence[dict[str, str]] = ()
+) -> dict[str, Any]:
     """One graph in this container's ComfyUI."""
     from comfyui_runner import RunFailed  # noqa: PLC0415 - copied into the image
 
     began = time.monotonic()
     try:
-        images = runner.render(dict(graph), timeout)
+        images = runner.render(dict(graph), timeout, pictures)
     except RunFailed as error:
         return {"error": error.words, "details": error.details}
     listed = [
@@ -154,9 +156,9 @@ def job_of(answer: dict[str, Any]) -> dict[str, Any]:
 class ModalJobs:
     """Jobs are calls of `ComfyUI.render`; Modal keeps their results for seven days."""
 
-    async def begin(self, graph: Mapping[str, Any], timeout: float) -> str:
+    async def begin(self, graph: Mapping[str, Any], timeout: float, pictures: Sequence[dict[str, str]] = ()) -> str:
         """See web.py."""
-        call = await ComfyUI().render.spawn.aio(dict(graph), min(timeout, LONGEST))
+        call = await ComfyUI().render.spawn.aio(dict(graph), min(timeout, LONGEST), list(pictures))
         return str(call.object_id)
 
     async def look(self, job_id: str) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 It holds no state: a job is a Modal function call, and whoever asks may be answered by another container.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from starlette.applications import Starlette
@@ -15,8 +15,8 @@ from starlette.routing import Route
 class Jobs(Protocol):
     """Function calls by their ids."""
 
-    async def begin(self, graph: Mapping[str, Any], timeout: float) -> str:
-        """Have a graph rendered; the id of the call."""
+    async def begin(self, graph: Mapping[str, Any], timeout: float, pictures: Sequence[dict[str, str]] = ()) -> str:
+        """Have a graph rendered, with files for its LoadImage nodes; the id of the call."""
 
     async def look(self, job_id: str) -> dict[str, Any] | None:
         """`{"status": ..., "output": ..., "error": ..., "executionTime": milliseconds}`; None for an unknown id."""
@@ -38,9 +38,12 @@ def application(jobs: Jobs) -> Starlette:
         graph = asked.get("workflow") if isinstance(asked, dict) else None
         if not isinstance(graph, dict) or not graph:
             return JSONResponse({"error": "Missing 'workflow' parameter"}, 400)
+        pictures = asked.get("images") or [] if isinstance(asked, dict) else []
+        if not isinstance(pictures, list) or not all(_is_picture(each) for each in pictures):
+            return JSONResponse({"error": "'images' must be a list of objects with 'name' and 'image' keys"}, 400)
         milliseconds = policy.get("executionTimeout") if isinstance(policy, dict) else None
         seconds = milliseconds / 1000 if isinstance(milliseconds, int | float) and milliseconds > 0 else 300.0
-        return JSONResponse({"id": await jobs.begin(graph, seconds), "status": "IN_QUEUE"})
+        return JSONResponse({"id": await jobs.begin(graph, seconds, pictures), "status": "IN_QUEUE"})
 
     async def status(request: Request) -> Response:
         job_id = request.path_params["job_id"]
@@ -64,3 +67,7 @@ def application(jobs: Jobs) -> Starlette:
             Route("/health", health),
         ]
     )
+
+
+def _is_picture(told: Any) -> bool:
+    return isinstance(told, dict) and all(isinstance(told.get(name), str) for name in ("name", "image"))

@@ -31,9 +31,11 @@ class Backend(Protocol):
         stall: float | None = None,
         submitted: Callable[[], Any] = ...,
         asked: Sequence[Asked] = (),
+        pictures: Mapping[str, bytes] = ...,
     ) -> Rendered:
         """Run a graph; raise a ComfyUIError when it does not succeed within `timeout` seconds of running.
 
+        `pictures`: files that its LoadImage nodes name, with their content.
         `asked`: what its photos ask for, for engines that render no graph.
         `stall`: seconds that it may run without a sign of progress, where other than usual.
         """

@@ -8,8 +8,9 @@ never hears anything again (its server.py, `sockets.pop(sid)`), so every connect
 import asyncio
 import json
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -24,6 +25,7 @@ from generation.errors import (
     ComfyUIError,
     ComfyUISick,
     ComfyUIUnreachable,
+    GraphRejected,
     RenderStalled,
     RenderTimeout,
 )
@@ -39,6 +41,8 @@ MAX_IMAGE_BYTES = 64 * 1024 * 1024
 #: Looks for which a graph may be unknown, and its outputs missing: some histories are written seconds later
 #: (ComfyUI issue 11540).
 UNKNOWN_FOR = 6
+#: Seconds for the upload of a reference picture.
+UPLOAD_WITHIN = 30
 #: How the files of all workers' graphs begin.
 _OURS = '"vitte/'
 
@@ -79,6 +83,8 @@ class ComfyUI:
         self._was_refused = False
         self._watched: dict[str, Watched] = {}
         self._abandoned: set[str] = set()
+        #: Names of reference pictures that it was brought.
+        self._pictures: set[str] = set()
         #: Items of its queue that are not of this worker, at the last check.
         self._foreign: list[Any] = []
         #: How often a graph was unknown and known again.
@@ -97,6 +103,7 @@ class ComfyUI:
         stall: float | None = None,
         submitted: Callable[[], Any] = lambda: None,
         asked: Sequence[Asked] = (),
+        pictures: Mapping[str, bytes] = MappingProxyType({}),
     ) -> Rendered:
         """Run a graph to its end and return the image files of each output node.
 
@@ -111,7 +118,7 @@ class ComfyUI:
             asyncio.Event(), self._client_id, loop.time(), stall or self._stall
         )
         try:
-            await self.submit(graph, prompt_id=prompt_id)
+            await self._submit_with(pictures, graph, prompt_id=prompt_id)
             submitted()
             return rendered(await self._wait(prompt_id, watched, timeout))
         except (ComfyUIUnreachable, ComfyUISick, RenderTimeout, RenderStalled, asyncio.CancelledError):
@@ -120,6 +127,31 @@ class ComfyUI:
             raise
         finally:
             del self._watched[prompt_id]
+
+    async def _submit_with(self, pictures: Mapping[str, bytes], graph: Graph, *, prompt_id: str) -> None:
+        """Bring the pictures that it does not have, once, and hand the graph over."""
+        known = self._pictures & pictures.keys()
+        await self._upload(pictures)
+        try:
+            await self.submit(graph, prompt_id=prompt_id)
+        except GraphRejected:
+            if not known:
+                raise
+            # Its input folder may have been emptied.
+            self._pictures -= known
+            await self._upload(pictures)
+            await self.submit(graph, prompt_id=prompt_id)
+
+    async def _upload(self, pictures: Mapping[str, bytes]) -> None:
+        for name in pictures.keys() - self._pictures:
+            form = aiohttp.FormData({"overwrite": "true"})
+            form.add_field("image", pictures[name], filename=name, content_type="application/octet-stream")
+            async with self._request("POST", "/upload/image", data=form, timeout=UPLOAD_WITHIN) as response:
+                if response.status != 200:
+                    raise ComfyUIUnreachable(f"/upload/image answered {response.status}")
+                if (saved := (await response.json()).get("name")) != name:
+                    raise ComfyUIUnreachable(f"/upload/image saved {name} as {saved}")
+            self._pictures.add(name)
 
     async def submit(self, graph: Graph, *, prompt_id: str) -> None:
         """Hand a graph over under an id of our own, so that it can be found again whatever happens."""

@@ -108,8 +108,10 @@ class HttpJobs:
 
     # -- what differs ----------------------------------------------------------------------------------
 
-    def _creation(self, graph: Graph, timeout: float) -> tuple[str, dict[str, Any]]:
-        """Path and body of the request that begins a job."""
+    def _creation(
+        self, graph: Graph, timeout: float, pictures: Sequence[dict[str, str]]
+    ) -> tuple[str, dict[str, Any]]:
+        """Path and body of the request that begins a job. A picture has a `name`, and an `image` in Base64."""
         raise NotImplementedError
 
     def _job_path(self, job_id: str) -> str:
@@ -133,6 +135,7 @@ class HttpJobs:
         stall: float | None = None,
         submitted: Callable[[], Any] = lambda: None,
         asked: Sequence[Asked] = (),
+        pictures: Mapping[str, bytes] = MappingProxyType({}),
     ) -> Rendered:
         """Run a graph; its images are listed under the output nodes whose file names they have.
 
@@ -140,7 +143,10 @@ class HttpJobs:
         found again, and its images are never seen. Raises what `ComfyUI.render` raises.
         """
         prefixes = _prefixes(graph)
-        path, body = self._creation(graph, timeout)
+        brought = [
+            {"name": name, "image": base64.b64encode(content).decode()} for name, content in pictures.items()
+        ]
+        path, body = self._creation(graph, timeout, brought)
         job = await self._ask("POST", path, json=body)
         job_id = job.get("id")
         if not isinstance(job_id, str) or not job_id:

@@ -9,7 +9,8 @@ import asyncio
 import base64
 import binascii
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -68,8 +69,9 @@ class ImageApi:
         stall: float | None = None,
         submitted: Callable[[], Any] = lambda: None,
         asked: Sequence[Asked] = (),
+        pictures: Mapping[str, bytes] = MappingProxyType({}),
     ) -> Rendered:
-        """One photo; `asked` says which, and the graph is not looked at.
+        """One photo; `asked` says which, and neither the graph nor pictures are looked at.
 
         Raises ComfyUIUnreachable, GraphRejected, RenderFailed, RenderTimeout, WorkflowError.
         """

@@ -8,7 +8,7 @@ import hmac
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
@@ -80,8 +80,11 @@ class Replicate(HttpJobs):
             rung.set()
         return web.Response()
 
-    def _creation(self, graph: Graph, timeout: float) -> tuple[str, dict[str, Any]]:
-        body: dict[str, Any] = {"input": {"workflow": json.dumps(graph), "timeout": int(timeout)}}
+    def _creation(
+        self, graph: Graph, timeout: float, pictures: Sequence[dict[str, str]]
+    ) -> tuple[str, dict[str, Any]]:
+        asked: dict[str, Any] = {"workflow": json.dumps(graph), "timeout": int(timeout)}
+        body: dict[str, Any] = {"input": asked | ({"images": json.dumps(list(pictures))} if pictures else {})}
         if self._webhook:
             body |= {"webhook": self._webhook.url, "webhook_events_filter": ["completed"]}
         if _VERSION.fullmatch(self._model):

@@ -1,6 +1,6 @@
 """RunPod's serverless ComfyUI (github.com/runpod-workers/worker-comfyui), and what speaks as it does."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -22,9 +22,12 @@ class RunPod(HttpJobs):
         {"IN_QUEUE": "waits", "IN_PROGRESS": "runs", "RUNNING": "runs"}
     )
 
-    def _creation(self, graph: Graph, timeout: float) -> tuple[str, dict[str, Any]]:
+    def _creation(
+        self, graph: Graph, timeout: float, pictures: Sequence[dict[str, str]]
+    ) -> tuple[str, dict[str, Any]]:
         policy = {"executionTimeout": int(timeout * 1000), "ttl": int((timeout + COLD_START) * 1000)}
-        return "/run", {"input": {"workflow": graph}, "policy": policy}
+        asked: dict[str, Any] = {"workflow": graph} | ({"images": list(pictures)} if pictures else {})
+        return "/run", {"input": asked, "policy": policy}
 
     def _job_path(self, job_id: str) -> str:
         return f"/status/{job_id}"

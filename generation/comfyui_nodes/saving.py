@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from PIL import Image
 
 #: Seconds. The worker fetches an image within seconds, or never.
 KEEP = 3600
+#: Seconds for which a reference picture lies in the input folder; the worker brings it again when it is gone.
+KEEP_REFERENCES = 30 * 86400
 
 
 class VitteSaveImage:
@@ -41,20 +44,21 @@ class VitteSaveImage:
 
 
 def start_forgetting() -> None:
-    """From now on delete files that are older than KEEP, where the worker's prefix puts them."""
+    """From now on delete what the worker's prefix names: images after KEEP, reference pictures later."""
 
     def look() -> None:
         while True:
             time.sleep(KEEP / 6)
-            _forget_old(Path(folder_paths.get_temp_directory()) / "vitte")
+            _forget_old((Path(folder_paths.get_temp_directory()) / "vitte").rglob("*.png"), KEEP)
+            _forget_old(Path(folder_paths.get_input_directory()).glob("vitte-*"), KEEP_REFERENCES)
 
     threading.Thread(target=look, name="vitte-forgetting", daemon=True).start()
 
 
-def _forget_old(folder: Path) -> None:
-    for file in folder.rglob("*.png"):
+def _forget_old(files: Iterable[Path], keep: float) -> None:
+    for file in files:
         try:
-            if file.stat().st_mtime < time.time() - KEEP:
+            if file.stat().st_mtime < time.time() - keep:
                 file.unlink()
         except OSError:  # another process was faster
             continue

@@ -33,6 +33,7 @@ from generation.worker.pipeline import Pipeline
 from generation.worker.recovery import Recovery
 from generation.worker.rendering.picking import BatchPicker
 from generation.worker.rendering.proving import LOOK_AGAIN_EVERY, Prover
+from generation.worker.rendering.references import References
 from generation.worker.rendering.renderer import Renderer
 from generation.worker.rendering.warm_up import WarmUp
 from generation.worker.state import WorkerState
@@ -193,6 +194,7 @@ def _built(
         picker=picker,
         watchdog=watchdog,
         pipeline=pipeline,
+        references=References(opened),
     )
     contact = Contact(settings.lease)
     heartbeat = Heartbeat(

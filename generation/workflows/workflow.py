@@ -127,7 +127,7 @@ class Workflow:
         """What photos must have in common to be in one batch: one sampler pass has one size and one LoRA."""
         if self.way is not BatchWay.ONE_PASS:
             return ""
-        return " ".join((orientation, *(f"{name}={inputs[name]}" for name in sorted(inputs))))
+        return " ".join((orientation, *(f"{name}={inputs[name]}" for name in sorted(inputs) if self.takes(name))))
 
     def pictures(self, inputs: Mapping[str, str | float]) -> list[str]:
         """Names of the reference pictures among a photo's inputs that the graph takes."""

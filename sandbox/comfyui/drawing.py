@@ -6,7 +6,7 @@ import random
 import textwrap
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageFilter, ImageFont, PngImagePlugin
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps, PngImagePlugin
 
 Colour = tuple[int, int, int]
 
@@ -34,8 +34,8 @@ HAIR: dict[str, Colour] = {
 }  # fmt: skip
 
 
-def draw(prompt: str, seed: int, width: int, height: int) -> Image.Image:
-    """The same prompt, seed and size (pixels) always give the same picture."""
+def draw(prompt: str, seed: int, width: int, height: int, face: Image.Image | None = None) -> Image.Image:
+    """The same prompt, seed, size (pixels) and reference picture always give the same picture."""
     rng = random.Random(f"{seed}:{prompt}")
     words = prompt.lower()
     sky, ground = _place(words, rng)
@@ -44,7 +44,9 @@ def draw(prompt: str, seed: int, width: int, height: int) -> Image.Image:
     for _ in range(26):
         _light(layer, rng, width, height)
     image = image.filter(ImageFilter.GaussianBlur(width // 70))
-    _figure(ImageDraw.Draw(image, "RGBA"), words, rng, width, height)
+    head = _figure(ImageDraw.Draw(image, "RGBA"), words, rng, width, height)
+    if face is not None:
+        _put(image, face, head)
     _label(image, prompt, seed)
     return image
 
@@ -97,8 +99,20 @@ def _light(layer: ImageDraw.ImageDraw, rng: random.Random, width: int, height: i
     layer.ellipse((x - radius, y - radius, x + radius, y + radius), fill=warm)
 
 
-def _figure(layer: ImageDraw.ImageDraw, words: str, rng: random.Random, width: int, height: int) -> None:
-    """Head and shoulders at the size that the camera asks for."""
+def _put(image: Image.Image, face: Image.Image, box: tuple[float, ...]) -> None:
+    """The upper middle of a reference picture in the place of the head."""
+    left, top, right, bottom = map(round, box)
+    size = (right - left, bottom - top)
+    small = ImageOps.fit(face, size, centering=(0.5, 0.35))
+    mask = Image.new("L", size)
+    ImageDraw.Draw(mask).ellipse((0, 0, *size), fill=255)
+    image.paste(small, (left, top), mask)
+
+
+def _figure(
+    layer: ImageDraw.ImageDraw, words: str, rng: random.Random, width: int, height: int
+) -> tuple[float, float, float, float]:
+    """Head and shoulders at the size that the camera asks for; where the head is."""
     wide = any(word in words for word in ("wide", "landscape", "from afar", "full body"))
     size = min(width, height) * (0.22 if wide else 0.36) * rng.uniform(0.93, 1.07)
     x = width * rng.uniform(0.4, 0.6)
@@ -123,6 +137,7 @@ def _figure(layer: ImageDraw.ImageDraw, words: str, rng: random.Random, width: i
         centre = x + side * head * 0.22
         layer.ellipse((centre - eye, y - eye + side * tilt, centre + eye, y + eye + side * tilt), (50, 40, 40))
     layer.arc((x - head * 0.2, y + head * 0.12, x + head * 0.2, y + head * 0.42), 20, 160, (150, 70, 70), int(eye))
+    return x - head * 0.62, y - head * 0.98, x + head * 0.62, y + head * 0.72
 
 
 def _label(image: Image.Image, prompt: str, seed: int) -> None:

@@ -6,13 +6,13 @@ import heapq
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sandbox.comfyui.drawing import blots, draw, filled, reddened, to_png
 from sandbox.comfyui.nodes import LOADERS
+from sandbox.comfyui.pictures import pictures, prompts, render, steps_of
 from sandbox.faults import Faults
 
 Graph = dict[str, Any]
@@ -66,6 +66,8 @@ class Executor:
 
     def __init__(self, folder: Path, cost: Cost, faults: Faults, send: Send) -> None:
         self.folder = folder
+        #: What was uploaded.
+        self.inputs = folder / "input"
         self.cost = cost
         self.waiting: list[Prompt] = []
         self.running: Prompt | None = None
@@ -196,7 +198,7 @@ class Executor:
             self._hear(client, "executing", {"node": node, "display_node": node, "prompt_id": prompt.prompt_id})
             if kind in LOADERS:
                 await self._load(prompt, prompt.graph[node]["inputs"][LOADERS[kind]])
-            elif kind in {"KSampler", "VitteSample"}:
+            elif kind in {"KSampler", "VitteSample", "SamplerCustomAdvanced"}:
                 await self._sample(prompt, node, client, states)
             elif is_output:
                 outputs[node] = {"images": await self._save(prompt.graph, node, temporary=SAVERS[kind])}
@@ -227,12 +229,9 @@ class Executor:
             await self._pause(3600)
         if self._faults.take("render", "stuck"):
             await asyncio.sleep(3600)
-        if (
-            "seeds" in inputs
-            and not len(json.loads(inputs["seeds"])) == len(_prompts(prompt.graph, inputs)) == size
-        ):
+        if "seeds" in inputs and not len(json.loads(inputs["seeds"])) == len(prompts(prompt.graph, inputs)) == size:
             raise NodeError("ValueError", "prompts, seeds and the batch must be as many")
-        steps = inputs["steps"]
+        steps = steps_of(prompt.graph, node)
         for step in range(1, steps + 1):
             await self._pause(self.cost.of(size) / steps)
             self._progress(prompt, client, states, node, step, steps, "running")
@@ -260,12 +259,14 @@ class Executor:
         folder = self.folder / prefix.parent
         folder.mkdir(parents=True, exist_ok=True)
         files = []
-        for index, source in enumerate(_pictures(graph, node)):
+        for index, source in enumerate(pictures(graph, node)):
             # Counted by listing the folder, like the original.
             name = f"{prefix.name}_{len(list(folder.glob(f'{prefix.name}_*'))) + 1:05}_.png"
             fault = self._faults.take("render", "black", "noise", "red")
             kept = None if graph[node]["class_type"] == "VitteSaveImage" else graph
-            content = await asyncio.to_thread(_render, source, index, kept, flaw=fault.kind if fault else "")
+            content = await asyncio.to_thread(
+                render, source, index, kept, self.inputs, flaw=fault.kind if fault else ""
+            )
             (folder / name).write_bytes(content)
             subfolder = "" if prefix.parent == Path() else str(prefix.parent)
             files.append({"filename": name, "subfolder": subfolder, "type": "temp" if temporary else "output"})
@@ -343,58 +344,6 @@ class Executor:
         }
         content = json.dumps([graph[node]["class_type"], inputs], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    prompt: str
-    seed: int
-    width: int
-    height: int
-    colour: int | None
-    #: Its noise comes from its own seed, whatever its place in the batch.
-    own_noise: bool = False
-
-
-def _pictures(graph: Graph, node: str) -> Iterator[_Source]:
-    """What the images of an output node are made of, one for each item of the batch."""
-    source = graph[graph[node]["inputs"]["images"][0]]
-    if source["class_type"] == "EmptyImage":
-        inputs = source["inputs"]
-        for _ in range(inputs["batch_size"]):
-            yield _Source("", 0, inputs["width"], inputs["height"], inputs["color"])
-        return
-    sampler = graph[source["inputs"]["samples"][0]]["inputs"]
-    latent = graph[sampler["latent_image"][0]]["inputs"]
-    if "seeds" in sampler:
-        for prompt, seed in zip(_prompts(graph, sampler), json.loads(sampler["seeds"]), strict=True):
-            yield _Source(prompt, seed, latent["width"], latent["height"], None, own_noise=True)
-        return
-    positive = graph[sampler["positive"][0]]["inputs"]
-    for _ in range(latent["batch_size"]):
-        yield _Source(str(positive.get("text", "")), sampler["seed"], latent["width"], latent["height"], None)
-
-
-def _prompts(graph: Graph, sampler: dict[str, Any]) -> list[str]:
-    """What VitteSample has in `positive`."""
-    found: list[str] = json.loads(graph[sampler["positive"][0]]["inputs"]["prompts"])
-    return found
-
-
-def _render(source: _Source, index: int, graph: Graph | None, *, flaw: str) -> bytes:
-    if flaw == "black":
-        image = filled(source.width, source.height, 0)
-    elif flaw == "noise":
-        image = blots(source.seed, source.width, source.height)
-    elif source.colour is not None:
-        image = filled(source.width, source.height, source.colour)
-    else:
-        # Like ComfyUI, one seed makes the noise of the whole batch: item k differs by its place.
-        seed = source.seed + (0 if source.own_noise else index * 1_000_003)
-        image = draw(source.prompt, seed, source.width, source.height)
-    if flaw == "red":
-        image = reddened(image)
-    return to_png(image, graph)
 
 
 def _order(graph: Graph, outputs: list[str]) -> list[str]:

@@ -12,13 +12,17 @@ SCHEDULERS = [
     "simple", "sgm_uniform", "karras", "exponential", "ddim_uniform", "beta", "normal", "linear_quadratic",
     "kl_optimal",
 ]  # fmt: skip
-CLIP_TYPES = ["stable_diffusion", "stable_cascade", "sd3", "lumina2", "qwen_image", "hunyuan_image"]
+CLIP_TYPES = ["stable_diffusion", "stable_cascade", "sd3", "lumina2", "qwen_image", "hunyuan_image", "flux2"]
 MODELS = {
     "checkpoints": ["sd_xl_base_1.0.safetensors", "tiny.safetensors"],
-    "diffusion_models": ["z_image_turbo_bf16.safetensors"],
-    "text_encoders": ["qwen_3_4b.safetensors"],
-    "vae": ["ae.safetensors", "pixel_space"],
-    "loras": ["example.safetensors"],
+    "diffusion_models": [
+        "z_image_turbo_bf16.safetensors",
+        "flux-2-klein-4b-fp8.safetensors",
+        "qwen_image_edit_2511_fp8mixed.safetensors",
+    ],
+    "text_encoders": ["qwen_3_4b.safetensors", "qwen_2.5_vl_7b_fp8_scaled.safetensors"],
+    "vae": ["ae.safetensors", "flux2-vae.safetensors", "qwen_image_vae.safetensors", "pixel_space"],
+    "loras": ["example.safetensors", "Qwen-Image-Edit-2511-Lightning-4steps-V1.0-bf16.safetensors"],
 }
 
 
@@ -90,6 +94,44 @@ NODES: dict[str, dict[str, Any]] = {
         denoise=_number(1, 0, 1),
     ),
     "VAEDecode": _node(["IMAGE"], samples=["LATENT"], vae=["VAE"]),
+    "VAEEncode": _node(["LATENT"], pixels=["IMAGE"], vae=["VAE"]),
+    # Its list is that of the input folder; a value outside it is told in words of its own.
+    "LoadImage": _node(["IMAGE", "MASK"], image=["COMBO", {"image_upload": True, "options": []}]),
+    "ImageScaleToTotalPixels": _node(
+        ["IMAGE"],
+        image=["IMAGE"],
+        upscale_method=[["nearest-exact", "bilinear", "area", "bicubic", "lanczos"]],
+        megapixels=_number(1, 0.01, 16),
+        resolution_steps=_integer(1, 1, 256),
+    ),
+    "ReferenceLatent": _node(["CONDITIONING"], optional={"latent": ["LATENT"]}, conditioning=["CONDITIONING"]),
+    "FluxKontextMultiReferenceLatentMethod": _node(
+        ["CONDITIONING"],
+        conditioning=["CONDITIONING"],
+        reference_latents_method=[["offset", "index", "uxo/uno", "index_timestep_zero"]],
+    ),
+    "TextEncodeQwenImageEditPlus": _node(
+        ["CONDITIONING"],
+        optional={"vae": ["VAE"], "image1": ["IMAGE"], "image2": ["IMAGE"], "image3": ["IMAGE"]},
+        clip=["CLIP"],
+        prompt=["STRING", {"multiline": True}],
+    ),
+    "CFGNorm": _node(["MODEL"], model=["MODEL"], strength=_number(1, 0, 100)),
+    "EmptyFlux2LatentImage": _node(["LATENT"], **_latent(16)),
+    "Flux2Scheduler": _node(
+        ["SIGMAS"], steps=_integer(20, 1, 4096), width=_integer(1024, 16, 16384), height=_integer(1024, 16, 16384)
+    ),
+    "KSamplerSelect": _node(["SAMPLER"], sampler_name=[SAMPLERS]),
+    "RandomNoise": _node(["NOISE"], noise_seed=_SEED),
+    "BasicGuider": _node(["GUIDER"], model=["MODEL"], conditioning=["CONDITIONING"]),
+    "SamplerCustomAdvanced": _node(
+        ["LATENT", "LATENT"],
+        noise=["NOISE"],
+        guider=["GUIDER"],
+        sampler=["SAMPLER"],
+        sigmas=["SIGMAS"],
+        latent_image=["LATENT"],
+    ),
 }
 
 #: ComfyUI's loaders, and those of generation/comfyui_nodes that keep models in RAM, load files by these inputs.

@@ -38,6 +38,8 @@ class ComfyUIServer:
         self._sockets: dict[str, web.WebSocketResponse] = {}
         self._outbox: asyncio.Queue[tuple[str, dict[str, Any], str | None]] = asyncio.Queue()
         self._number = 0
+        #: Names of the pictures that were uploaded, in order.
+        self.uploads: list[str] = []
         #: Model files and node classes that it lacks.
         self.missing: set[str] = set()
         #: "cpu" for a machine without a card, whose memory ComfyUI then calls VRAM.
@@ -114,6 +116,7 @@ class ComfyUIServer:
                     web.get(f"{prefix}/history", self._all_history),
                     web.get(f"{prefix}/history/{{prompt_id}}", self._history),
                     web.get(f"{prefix}/view", self._view),
+                    web.post(f"{prefix}/upload/image", self._upload),
                     web.get(f"{prefix}/system_stats", self._system_stats),
                     web.post(f"{prefix}/free", self._free),
                     web.get(f"{prefix}/object_info", self._object_info),
@@ -146,7 +149,7 @@ class ComfyUIServer:
             return web.json_response({"error": error | {"extra_info": {}}, "node_errors": {}}, status=400)
         prompt_id = str(body.get("prompt_id", uuid.uuid4()))
         try:
-            outputs, node_errors = validate(body["prompt"], nodes_of(self.missing))
+            outputs, node_errors = validate(body["prompt"], nodes_of(self.missing), self._files())
         except Invalid as invalid:
             answer = {"error": invalid.error, "node_errors": invalid.node_errors}
             return web.json_response(answer, status=400)
@@ -199,6 +202,29 @@ class ComfyUIServer:
         elif entry and self.faults.take("/history", "empty"):
             entry = {**entry, "outputs": {}}
         return web.json_response({prompt_id: entry} if entry else {})
+
+    def _files(self) -> set[str]:
+        """Names in the input folder."""
+        folder = self.executor.inputs
+        return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        """Into the input folder; without `overwrite` another file of the same name gets a number."""
+        form = await request.post()
+        image = form.get("image")
+        if not isinstance(image, web.FileField) or not image.filename:
+            return web.Response(status=400)
+        folder = self.executor.inputs
+        folder.mkdir(parents=True, exist_ok=True)
+        path = (folder / image.filename).resolve()
+        if not path.is_relative_to(folder.resolve()):
+            return web.Response(status=400)
+        content, name = image.file.read(), path.name
+        if path.exists() and form.get("overwrite") not in {"true", "1"} and path.read_bytes() != content:
+            name = f"{path.stem} (1){path.suffix}"
+        (folder / name).write_bytes(content)
+        self.uploads.append(name)
+        return web.json_response({"name": name, "subfolder": "", "type": "input"})
 
     async def _view(self, request: web.Request) -> web.StreamResponse:
         name, subfolder = request.query.get("filename", ""), request.query.get("subfolder", "")

@@ -1,5 +1,6 @@
 """ComfyUI's validation of a graph (execution.py, validate_prompt): same checks, same words."""
 
+from collections.abc import Collection
 from typing import Any
 
 Graph = dict[str, Any]
@@ -18,8 +19,10 @@ class Invalid(Exception):
         self.node_errors = node_errors or {}
 
 
-def validate(graph: Graph, nodes: Nodes) -> tuple[list[str], dict[str, Any]]:
+def validate(graph: Graph, nodes: Nodes, files: Collection[str] = ()) -> tuple[list[str], dict[str, Any]]:
     """Output nodes that can run, and the errors of the nodes that cannot. Raises Invalid when none can.
+
+    `files` are those of the input folder, for LoadImage.
 
     Like ComfyUI, a graph with one good and one bad output passes, with the bad one's errors.
     """
@@ -31,6 +34,9 @@ def validate(graph: Graph, nodes: Nodes) -> tuple[list[str], dict[str, Any]]:
         before = set(validated)
         try:
             right = _validate_node(graph, nodes, output, validated)
+            gone = _gone_files(graph, validated, files)
+            validated |= gone
+            right = right and not gone
         except (LookupError, TypeError, AttributeError) as error:
             # A link to a node or slot that does not exist, for one: the original reports what it raised.
             right = False
@@ -102,6 +108,24 @@ def _validate_node(graph: Graph, nodes: Nodes, node_id: str, validated: dict[str
                 problems.append(problem)
     validated[node_id] = problems
     return right and not problems
+
+
+def _gone_files(
+    graph: Graph, validated: dict[str, list[Problem]], files: Collection[str]
+) -> dict[str, list[Problem]]:
+    """LoadImage's own validation."""
+    return {
+        node: [
+            _problem(
+                "custom_validation_failed",
+                "Custom validation failed for node",
+                f"image - Invalid image file: {graph[node]['inputs']['image']}",
+                input_name="image",
+            )
+        ]
+        for node in validated
+        if graph[node]["class_type"] == "LoadImage" and graph[node]["inputs"].get("image") not in files
+    }
 
 
 def _check_link(

@@ -87,6 +87,7 @@ def test_a_broken_workflow_and_a_missing_one_are_both_named(tmp_path: Path) -> N
 def test_what_does_not_fit_in_a_personas_file_is_found(tmp_path: Path, old: str, new: str, problem: str) -> None:
     assert old in ALISA
     (tmp_path / "alisa.toml").write_text(ALISA.replace(old, new))
+    shutil.copy(persona.FOLDER / "alisa.jpg", tmp_path)
     found = list(check_data.of_persona(persona.load(tmp_path / "alisa.toml"), WORKFLOWS))
     assert any(problem in each for each in found), found
 

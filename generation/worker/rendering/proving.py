@@ -24,7 +24,7 @@ LONGEST = 600
 LOOK_AGAIN_EVERY = 60
 PROMPT = "a lighthouse on a cliff at dawn"
 #: Inputs that photos bring: what the file has in their place may be missing without harm.
-BROUGHT = ("lora_name", "reference_image")
+BROUGHT = ("lora_name",)
 
 
 class Prover:

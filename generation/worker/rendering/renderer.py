@@ -31,6 +31,7 @@ from generation.settings import Settings
 from generation.worker.pipeline import Pipeline
 from generation.worker.rendering.graph_run import GraphRun
 from generation.worker.rendering.picking import BatchPicker, Claimed
+from generation.worker.rendering.references import References
 from generation.worker.state import WorkerState
 from generation.workflows.workflow import Filling, Workflow
 
@@ -60,7 +61,9 @@ class Renderer:
         picker: BatchPicker,
         watchdog: Watchdog,
         pipeline: Pipeline,
+        references: References,
     ) -> None:
+        self._references = references
         self._settings = settings
         self._hand_over_lead = hand_over_lead
         self._state = state
@@ -224,15 +227,19 @@ class Renderer:
             if lacking := self._state.lacks.get(run.workflow):
                 # It is only claimed when nobody else can render it either.
                 raise NobodyCanRender(lacking)
+            workflow = self._picker.workflows[run.workflow]
             fillings = [_filling(photo) for photo in run.photos]
-            filled, run.places = self._picker.workflows[run.workflow].fill(fillings)
+            filled, run.places = workflow.fill(fillings)
+            named = (name for photo in run.photos for name in workflow.pictures(photo.inputs))
+            pictures = await self._references.get(named)
             return await self._backend.render(
                 filled,
                 # A new id for each attempt: ComfyUI's history would answer with the old one's result.
                 prompt_id=str(uuid.uuid5(first.key, str(first.attempt))),
                 timeout=self._settings.render_timeout,
                 submitted=lambda: run.stamp("submitted_at"),
-                asked=self._picker.workflows[run.workflow].asked(fillings),
+                asked=workflow.asked(fillings),
+                pictures=pictures,
             )
         except asyncio.CancelledError:
             raise run.taken_back or WorkerStopped("the worker was stopped") from None

@@ -1,5 +1,6 @@
 """Personas are data, adults, and fit the workflows."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,7 @@ def test_the_workflow_follows_persona_and_atmosphere_and_the_shape_follows_the_c
 def test_a_wrong_file_stops_the_start_with_its_name(tmp_path: Path, old: str, new: str, complaint: str) -> None:
     assert old in ALISA
     (tmp_path / "alisa.toml").write_text(ALISA.replace(old, new))
+    shutil.copy(persona.FOLDER / "alisa.jpg", tmp_path)
     with pytest.raises(WrongPersona, match=r"alisa\.toml") as raised:
         persona.load_all(WORKFLOWS, tmp_path)
     assert complaint in str(raised.value)

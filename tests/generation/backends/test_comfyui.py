@@ -2,6 +2,8 @@
 
 import asyncio
 import uuid
+from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -24,6 +26,8 @@ from generation.workflows.workflow import Filling
 from sandbox.comfyui import ComfyUIServer
 
 WORKFLOW = workflow.load_all()["z-image-turbo"]
+KLEIN = workflow.load_all()["flux2-klein"]
+PERSONAS = Path(__file__).parents[3] / "bot" / "personas" / "data"
 
 
 def graph(prompt: str = "a woman by the sea") -> Graph:
@@ -35,6 +39,20 @@ def graph(prompt: str = "a woman by the sea") -> Graph:
         filename_prefix="vitte/test",
     )
     return WORKFLOW.fill([filling])[0]
+
+
+def with_reference() -> tuple[Graph, dict[str, bytes], str]:
+    """A graph that names a picture, the picture, and the output node."""
+    name, content = "vitte-0123.jpg", (PERSONAS / "alisa.jpg").read_bytes()
+    filling = Filling(
+        prompt="a woman by the sea",
+        negative_prompt="",
+        seed=uuid.uuid4().int % 2**40,
+        orientation=Orientation.PORTRAIT,
+        filename_prefix="vitte/test",
+        inputs={"reference_1": name},
+    )
+    return KLEIN.fill([filling])[0], {name: content}, KLEIN.output
 
 
 async def render(client: ComfyUI, it: Graph | None = None, *, timeout: float = 10) -> bytes:
@@ -211,3 +229,37 @@ async def test_the_operator_is_told_of_a_missing_flag(client: ComfyUI, comfyui: 
     comfyui.argv = ["main.py"]
     await client.check()
     assert "--disable-metadata" in (await client.report()).warnings[0]
+
+
+async def rendered_with_reference(client: ComfyUI) -> bytes:
+    graph, pictures, output = with_reference()
+    rendered = await client.render(graph, prompt_id=str(uuid.uuid4()), timeout=10, pictures=pictures)
+    return await client.view(rendered.outputs[output][0])
+
+
+async def test_a_reference_picture_is_brought_once(client: ComfyUI, comfyui: ComfyUIServer) -> None:
+    for _ in range(3):
+        assert (await rendered_with_reference(client)).startswith(b"\x89PNG")
+    assert comfyui.uploads == ["vitte-0123.jpg"]
+
+
+async def test_a_reference_picture_that_went_missing_is_brought_again(
+    client: ComfyUI, comfyui: ComfyUIServer
+) -> None:
+    await rendered_with_reference(client)
+    for file in comfyui.executor.inputs.iterdir():
+        file.unlink()
+    assert (await rendered_with_reference(client)).startswith(b"\x89PNG")
+    assert comfyui.uploads == ["vitte-0123.jpg"] * 2
+
+
+@pytest.mark.parametrize(
+    "fault", [{"kind": "drop"}, {"kind": "status", "status": 413}, {"kind": "status", "status": 500}]
+)
+async def test_an_upload_that_fails_costs_no_attempt(
+    client: ComfyUI, comfyui: ComfyUIServer, fault: dict[str, Any]
+) -> None:
+    comfyui.faults.add(path="/upload/image", **fault)
+    with pytest.raises(ComfyUIUnreachable):
+        await rendered_with_reference(client)
+    assert (await rendered_with_reference(client)).startswith(b"\x89PNG")

@@ -8,7 +8,7 @@ import asyncio
 import importlib
 import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import ModuleType
@@ -31,6 +31,7 @@ from generation.errors import (
 )
 from sandbox.comfyui import ComfyUIServer
 from sandbox.sockets import HOST, free_port
+from tests.generation.backends.test_comfyui import with_reference
 from tests.generation.backends.test_runpod import WORKFLOW, graph
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
@@ -62,9 +63,9 @@ class LocalJobs:
         self._begun: set[str] = set()
         self.is_cold = False
 
-    async def begin(self, graph: Mapping[str, Any], timeout: float) -> str:
+    async def begin(self, graph: Mapping[str, Any], timeout: float, pictures: Sequence[dict[str, str]] = ()) -> str:
         job_id = f"fc-{uuid.uuid4().hex}"
-        self.calls[job_id] = asyncio.create_task(self._render(job_id, graph, timeout))
+        self.calls[job_id] = asyncio.create_task(self._render(job_id, graph, timeout, pictures))
         return job_id
 
     async def look(self, job_id: str) -> dict[str, Any] | None:
@@ -80,12 +81,16 @@ class LocalJobs:
         self.calls[job_id].cancel()
         await asyncio.sleep(0)
 
-    async def _render(self, job_id: str, graph: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+    async def _render(
+        self, job_id: str, graph: Mapping[str, Any], timeout: float, pictures: Sequence[dict[str, str]]
+    ) -> dict[str, Any]:
         while self.is_cold:
             await asyncio.sleep(0.01)
         async with self._one_at_a_time:
             self._begun.add(job_id)
-            answer: dict[str, Any] = await asyncio.to_thread(self._app.rendered, self._runner, graph, timeout)
+            answer: dict[str, Any] = await asyncio.to_thread(
+                self._app.rendered, self._runner, graph, timeout, pictures
+            )
             return answer
 
 
@@ -223,3 +228,10 @@ def test_the_app_scales_as_the_research_says(app: ModuleType) -> None:
     ):
         assert setting in source
     assert app.STAYS == 300
+
+
+async def test_reference_pictures_travel_along(modal: Modal, comfyui: ComfyUIServer) -> None:
+    graph, pictures, output = with_reference()
+    rendered = await modal.render(graph, prompt_id=str(uuid.uuid4()), timeout=10, pictures=pictures)
+    assert (await modal.view(rendered.outputs[output][0])).startswith(b"\x89PNG")
+    assert comfyui.uploads == list(pictures)

@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import time
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from sandbox.comfyui import ComfyUIServer
 from sandbox.http import HttpServer
 from sandbox.replicate import DEPLOYMENT, TOKEN, VERSION, WEBHOOK_SECRET, ReplicateServer, signed
 from sandbox.sockets import HOST, free_port
+from tests.generation.backends.test_comfyui import with_reference
 from tests.generation.backends.test_runpod import WORKFLOW, graph
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
@@ -204,3 +206,10 @@ def test_only_replicate_can_sign_and_only_lately() -> None:
     several = signed(body)
     several["webhook-signature"] = "v1,b2xk " + several["webhook-signature"]
     assert is_signed(WEBHOOK_SECRET, several, body)
+
+
+async def test_reference_pictures_travel_along(replicate: Replicate, comfyui: ComfyUIServer) -> None:
+    graph, pictures, output = with_reference()
+    rendered = await replicate.render(graph, prompt_id=str(uuid.uuid4()), timeout=10, pictures=pictures)
+    assert (await replicate.view(rendered.outputs[output][0])).startswith(b"\x89PNG")
+    assert comfyui.uploads == list(pictures)

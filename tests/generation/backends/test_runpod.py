@@ -21,6 +21,7 @@ from generation.errors import (
     BadImage,
     ComfyUISick,
     ComfyUIUnreachable,
+    GenerationError,
     LacksWorkflow,
     RenderFailed,
     RenderInterrupted,
@@ -38,6 +39,7 @@ from sandbox.runpod import API_KEY, RunPodServer
 from sandbox.settings import ProductSettings
 from sandbox.wiring import worker_running
 from tests.conftest import settled
+from tests.generation.backends.test_comfyui import with_reference
 from tests.generation.conftest import PlaceOrder
 from tests.generation.worker.test_batches import FOLDER
 from tests.player import Player
@@ -270,3 +272,11 @@ async def test_with_no_gpu_of_our_own_left_premium_photos_go_there_too(
 async def _count(database: Database, status: PhotoStatus) -> int:
     async with database.unit() as session:
         return await session.scalar(select(func.count()).where(Photo.status == status)) or 0
+
+
+async def test_reference_pictures_travel_along(runpod: RunPod) -> None:
+    graph, pictures, output = with_reference()
+    rendered = await runpod.render(graph, prompt_id=str(uuid.uuid4()), timeout=10, pictures=pictures)
+    assert (await runpod.view(rendered.outputs[output][0])).startswith(b"\x89PNG")
+    with pytest.raises(GenerationError, match="Invalid image file"):
+        await runpod.render(graph, prompt_id=str(uuid.uuid4()), timeout=10)

@@ -43,9 +43,8 @@ def test_a_photo_fills_prompt_seed_size_and_file_name(name: str) -> None:
     loaded = WORKFLOWS[name]
     tall = fill(loaded, filling(orientation=Orientation.PORTRAIT))
     wide = fill(loaded, filling(orientation=Orientation.LANDSCAPE))
-    text = json.dumps(tall)
-    assert '"text": "p"' in text
-    assert '"seed": 7' in text
+    told = {name: loaded.address(name).split(".") for name in ("prompt", "seed")}
+    assert [tall[node]["inputs"][given] for node, given in told.values()] == ["p", 7]
     assert tall[loaded.output]["inputs"]["filename_prefix"] == "vitte/x"
     sizes = [
         next((n["inputs"]["width"], n["inputs"]["height"]) for n in graph.values() if "width" in n["inputs"])
@@ -136,7 +135,7 @@ def test_every_switch_that_comes_along_says_what_it_does_and_changes_the_graph(n
     assert workflow.load(path, {switch: is_on}).graph == WORKFLOWS[name].graph
 
 
-@pytest.mark.parametrize("name", sorted(WORKFLOWS))
+@pytest.mark.parametrize("name", sorted(name for name, each in WORKFLOWS.items() if "one_pass" in each.switches))
 def test_all_switches_fit_together(name: str) -> None:
     switches = WORKFLOWS[name].switches
     excluded = {other for switch in switches.values() for other in switch.excludes}
@@ -201,3 +200,63 @@ def test_without_own_nodes_only_the_switches_that_need_them_are_off(tmp_path: Pa
     for name in ours:
         assert "VitteSaveImage" in str(ours[name].graph)
         assert theirs[name].graph == WORKFLOWS[name].graph
+
+
+WITH_REFERENCES = ("flux2-klein", "qwen-image-edit")
+
+
+def links(graph: Graph) -> set[str]:
+    return {
+        str(value[0]) for node in graph.values() for value in node["inputs"].values() if isinstance(value, list)
+    }
+
+
+@pytest.mark.parametrize("name", WITH_REFERENCES)
+@pytest.mark.parametrize("count", range(4))
+def test_a_graph_has_as_many_reference_pictures_as_the_photo_brings(name: str, count: int) -> None:
+    brought: dict[str, str | float] = {
+        f"reference_{number}": f"vitte-{number}.jpg" for number in range(1, count + 1)
+    }
+    graph = fill(WORKFLOWS[name], filling(inputs=brought))
+    loaded = [node["inputs"]["image"] for node in graph.values() if node["class_type"] == "LoadImage"]
+    assert sorted(loaded) == sorted(brought.values())
+    assert links(graph) <= graph.keys()
+    assert WORKFLOWS[name].pictures(brought) == list(brought.values())
+    node, given = WORKFLOWS[name].address("prompt").split(".")
+    said = graph[node]["inputs"][given]
+    assert said.endswith("p")
+    assert ("same face" in said) is bool(count)
+
+
+def test_references_chain_one_behind_the_other() -> None:
+    brought: dict[str, str | float] = {"reference_1": "a.jpg", "reference_2": "b.jpg"}
+    graph = fill(WORKFLOWS["flux2-klein"], filling(inputs=brought))
+    last = graph[graph["9"]["inputs"]["conditioning"][0]]
+    first = graph[last["inputs"]["conditioning"][0]]
+    assert [last["class_type"], first["class_type"]] == ["ReferenceLatent"] * 2
+    assert first["inputs"]["conditioning"] == ["4", 0]
+
+
+@pytest.mark.parametrize("name", ["z-image-turbo", "sdxl"])
+def test_a_workflow_without_references_leaves_them_out(name: str) -> None:
+    brought: dict[str, str | float] = {"reference_1": "a.jpg"}
+    assert fill(WORKFLOWS[name], filling(inputs=brought)) == fill(WORKFLOWS[name], filling())
+    assert WORKFLOWS[name].pictures(brought) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ('picture = "20.image"', 'picture = "20.picture"', "20.picture is no input"),
+        ('nodes = ["20", "21", "22", "23"]', 'nodes = ["21", "22", "23"]', "20 must be among its nodes"),
+        ('through = "23.conditioning"', 'through = "23.latents"', "23.latents is no input"),
+    ],
+)
+def test_a_reference_that_does_not_fit_its_graph_is_told(
+    tmp_path: Path, old: str, new: str, complaint: str
+) -> None:
+    for name in ("flux2-klein.json", "flux2-klein.toml", "allowed_nodes.txt"):
+        text = (FOLDER / name).read_text()
+        (tmp_path / name).write_text(text.replace(old, new))
+    with pytest.raises(WorkflowError, match=complaint):
+        workflow.load(tmp_path / "flux2-klein.toml")
