@@ -5,7 +5,7 @@ import asyncio
 import os
 import sys
 
-from bot import app, check_data, supervisor
+from bot import app, check_data, portrait, supervisor
 from bot.monitoring import figures
 from bot.settings import Settings
 from generation.runtime.monitoring import alert_rules
@@ -18,6 +18,8 @@ def main(arguments: list[str]) -> int:
     match given.command:
         case "check-data":
             return check_data.main()
+        case "portrait":
+            return portrait.main(given.persona, count=given.count, pick=given.pick)
         case "prometheus-rules":
             rules = alert_rules.load(os.environ.get("ALERTS_FILE", ""), figures.FIGURES)
             sys.stdout.write(alert_rules.prometheus(rules, figures.FIGURES))
@@ -40,6 +42,12 @@ def _parser() -> argparse.ArgumentParser:
         "check-data", help="validate personas, stories and workflows, also against the ComfyUI at COMFYUI_URL"
     )
     commands.add_parser("prometheus-rules", help="print the alert rules as a rule file of Prometheus")
+    her = commands.add_parser(
+        "portrait", help="render candidates for a persona's portrait at COMFYUI_URL, or --pick one of them"
+    )
+    her.add_argument("persona", help="the name of her file without its ending, such as alisa")
+    her.add_argument("--count", type=int, default=portrait.COUNT, help="candidates to make")
+    her.add_argument("--pick", type=int, metavar="NUMBER", help="the candidate that becomes her portrait")
     handle = commands.add_parser(
         "handle",
         help="answer people on one more machine, while the bot on another one takes the updates",
