@@ -145,9 +145,8 @@ def _pick(studio: Studio, number: int) -> int:
         small.save(portrait, "JPEG", quality=QUALITY)
     print(f"{portrait} is her portrait now.")
     if portrait.name not in studio.persona().looks.references:
-        print(
-            f'For workflows with references add references = ["{portrait.name}"] under [looks] of {studio.key}.toml.'
-        )
+        line = f'references = ["{portrait.name}"]'
+        print(f"For workflows with references: {line} under [looks] of {studio.key}.toml.")
     return 0
 
 

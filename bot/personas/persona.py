@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 from bot.personas.camera import Framing
 from bot.personas.references import Reference, read
 from bot.personas.scene import Scene
+from generation.storage import reference_key
 from generation.workflows.workflow import MOST_REFERENCES, reference_names
 
 log = structlog.get_logger(__name__)
@@ -81,7 +82,8 @@ class Looks(_Data):
         inputs: dict[str, str | float] = {}
         if self.lora:
             inputs |= {"lora_name": self.lora.file, "lora_strength": self.lora.strength}
-        return inputs | dict(zip(reference_names(), (each.name for each in self._pictures), strict=False))
+        keys = (reference_key(each.name) for each in self._pictures)
+        return inputs | dict(zip(reference_names(), keys, strict=False))
 
 
 class WorkflowChoice(_Data):

@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from generation.storage import Storage, reference_key
+from generation.workflows.workflow import OURS
 
 #: Bytes of a picture at most, and pixels of its sides at least: smaller ones show no face.
 MOST_BYTES, LEAST_SIDE = 4 * 1024 * 1024, 256
@@ -46,7 +47,7 @@ def read(path: Path) -> Reference:
         raise NoReference(f"{path.name} is {kind}: {', '.join(ENDINGS)} are possible")
     if min(sides) < LEAST_SIDE:
         raise NoReference(f"{path.name} has {sides[0]} x {sides[1]} pixels, {LEAST_SIDE} are needed")
-    return Reference(f"vitte-{sha256(content).hexdigest()[:40]}.{ENDINGS[kind]}", content, kind)
+    return Reference(f"{OURS}{sha256(content).hexdigest()[:40]}.{ENDINGS[kind]}", content, kind)
 
 
 class References:

@@ -2,13 +2,14 @@
 
 import random
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.models import Person, PhotoMoment
+from bot.models import Person, PhotoMoment, Reaction
 from bot.personas import camera
 from bot.personas.persona import Persona
 from bot.personas.scene import OF_THE_TURN, Scene
@@ -21,10 +22,13 @@ from bot.texts import Say
 from generation.models import Photo, PhotoStatus
 from generation.orders import placing
 from generation.orders.placing import PhotoOrder, PhotoWords
+from generation.workflows.workflow import SCENE_PHOTO
 from triggers import PROMISE, Decision, Kind
 
 #: Seconds for which a photo waits for the words that it belongs to; sent words release it at once.
 WORDS_FIRST = 15.0
+#: For so long a photo shows what she wears in the same scene; tomorrow it is another day.
+SAME_SCENE = timedelta(hours=12)
 #: States of a photo that may still come.
 ON_THE_WAY = (PhotoStatus.QUEUED, PhotoStatus.RENDERING, PhotoStatus.STORED, PhotoStatus.SENDING)
 
@@ -60,6 +64,10 @@ async def place(session: AsyncSession, wish: Wish, *, say: Say, settings: Settin
     """Write the order and its moment down (as dropped, if no automatic photo can be made now). Raises QueueFull."""
     allowed = explicit_allowed(wish.person, settings)
     description = describe(wish.persona, wish.story, wish.scene, explicit_allowed=allowed)
+    inputs = description.inputs
+    if wish.persona.looks.pictures and (last := await _last_of_scene(session, wish, explicit_allowed=allowed)):
+        # Her clothes and the room, where the workflow takes it; the face is that of her own pictures.
+        inputs = inputs | {SCENE_PHOTO: last}
     requested = wish.decision.kind is Kind.REQUESTED
     # A promised photo is waited for like one that was asked for.
     awaited = requested or wish.decision.rule == PROMISE
@@ -79,7 +87,7 @@ async def place(session: AsyncSession, wish: Wish, *, say: Say, settings: Settin
         prompt=description.prompt,
         negative_prompt=description.negative_prompt,
         seed=wish.persona.seed(rng),
-        inputs=description.inputs,
+        inputs=inputs,
         explicit=allowed,
         face_due=camera.shows_face(wish.scene.camera),
         expires_in=settings.requested_photo_expires if awaited else settings.automatic_photo_expires,
@@ -99,6 +107,29 @@ async def place(session: AsyncSession, wish: Wish, *, say: Say, settings: Settin
         moment.scene = wish.scene.model_dump(exclude=set(OF_THE_TURN))
         session.add(moment)
     return photo
+
+
+async def _last_of_scene(session: AsyncSession, wish: Wish, *, explicit_allowed: bool) -> str | None:
+    """Where the newest delivered photo of the same place and clothes lies in S3; None when there is none."""
+    scene = {"place": wish.scene.place, "outfit": wish.scene.outfit}
+    if not all(scene.values()):
+        return None
+    newest = (
+        select(Photo.object_key)
+        .join(PhotoMoment, PhotoMoment.photo_id == Photo.id)
+        .where(
+            PhotoMoment.dialogue_id == wish.dialogue_id,
+            PhotoMoment.scene.contains(scene),
+            PhotoMoment.reaction.is_distinct_from(Reaction.DISLIKED),
+            Photo.status == PhotoStatus.DELIVERED,
+            Photo.object_key.is_not(None),
+            Photo.explicit.is_(False) | explicit_allowed,
+            Photo.delivered_at > func.now() - SAME_SCENE,
+        )
+        .order_by(Photo.id.desc())
+        .limit(1)
+    )
+    return await session.scalar(newest)
 
 
 async def own_photo(session: AsyncSession, person: Person, photo_id: int) -> Photo | None:

@@ -114,6 +114,9 @@ class Description(_Part):
     references: Annotated[list[Reference], Field(max_length=3)] = []
     #: Said in front of the prompt when a reference picture goes along.
     reference_words: str = ""
+    #: The last photo of the same scene goes along behind the persona's pictures, with these words; without words
+    #: it does not.
+    scene_words: str = ""
     batch: Batch = Batch()
     switches: dict[str, Switch] = {}
 

@@ -29,6 +29,10 @@ MODEL_INPUTS = frozenset({"ckpt_name", "unet_name", "lora_name", "weight_dtype"}
 UNMEASURED = 10.0
 #: Reference pictures of a photo, at most.
 MOST_REFERENCES = 3
+#: The input that names the last photo of the same scene.
+SCENE_PHOTO = "scene_photo"
+#: How the names of all pictures begin that workers bring to a ComfyUI.
+OURS = "vitte-"
 #: What a sampler pass of 1, 2, ... photos is expected to cost, in renders of one, until it is measured.
 UNMEASURED_PASS = (1.0, 1.75, 2.45, 3.1)
 
@@ -42,7 +46,7 @@ class Filling:
     seed: int
     orientation: Orientation
     filename_prefix: str
-    #: Further named inputs: a LoRA, names of reference pictures.
+    #: Further named inputs: a LoRA, keys of reference pictures.
     inputs: Mapping[str, str | float] = field(default_factory=dict)
 
 
@@ -88,6 +92,7 @@ class Workflow:
         self.sizes = description.sizes
         self._references = description.references
         self._reference_words = description.reference_words
+        self._scene_words = description.scene_words
         self._inputs = {str(name): address for name, address in description.inputs.items()} | _pictures(description)
         self._batch = description.batch
         self.switches: Mapping[str, Switch] = description.switches
@@ -129,13 +134,19 @@ class Workflow:
             return ""
         return " ".join((orientation, *(f"{name}={inputs[name]}" for name in sorted(inputs) if self.takes(name))))
 
-    def pictures(self, inputs: Mapping[str, str | float]) -> list[str]:
-        """Names of the reference pictures among a photo's inputs that the graph takes."""
-        return [str(inputs[name]) for name in reference_names(len(self._references)) if name in inputs]
+    def pictures(self, inputs: Mapping[str, str | float]) -> dict[str, str]:
+        """Keys in S3 of the reference pictures that the graph takes of a photo's inputs, by the input's name."""
+        names = [name for name in reference_names(len(self._references)) if name in inputs]
+        if self._takes_scene_after(len(names)) and SCENE_PHOTO in inputs:
+            names.append(SCENE_PHOTO)
+        return {name: str(inputs[name]) for name in names}
+
+    def _takes_scene_after(self, portraits: int) -> bool:
+        return bool(self._scene_words) and portraits < len(self._references)
 
     def takes(self, name: str) -> bool:
         """Whether the graph has an input of this name."""
-        return name in self._inputs
+        return name in self._inputs or (name == SCENE_PHOTO and self._takes_scene_after(0))
 
     def is_filled(self, address: str) -> bool:
         """Whether a photo puts its own value there."""
@@ -191,10 +202,13 @@ class Workflow:
 
     def _values(self, filling: Filling) -> dict[str, str | int | float]:
         width, height = self.sizes[filling.orientation]
-        words = self._reference_words if self.pictures(filling.inputs) else ""
+        pictures = self.pictures(filling.inputs)
+        words = [self._reference_words] if set(pictures) - {SCENE_PHOTO} else []
+        words += [self._scene_words] if SCENE_PHOTO in pictures else []
         return {
             **filling.inputs,
-            "prompt": f"{words}. {filling.prompt}" if words else filling.prompt,
+            **dict(zip(reference_names(), map(picture_name, pictures.values()), strict=False)),
+            "prompt": ". ".join((*words, filling.prompt)),
             "negative_prompt": filling.negative_prompt,
             "seed": filling.seed,
             "width": width,
@@ -239,6 +253,12 @@ class Workflow:
                 }
                 merged[_branch(node, number) if node in self._of_one_photo else node] = content
         return merged
+
+
+def picture_name(key: str) -> str:
+    """The file name in ComfyUI of a picture that lies under this key in S3."""
+    name = key.rpartition("/")[2]
+    return name if name.startswith(OURS) else f"{OURS}{name}"
 
 
 def reference_names(count: int = MOST_REFERENCES) -> list[str]:

@@ -1,13 +1,15 @@
-"""Reference pictures of photos, fetched from S3 once: their names say what is in them, so they never change."""
+"""Reference pictures of photos, fetched from S3 once: what lies under a key never changes."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from generation.errors import LacksFile, ObjectGone
-from generation.storage import Storage, reference_key
+from generation.storage import Storage
+from generation.workflows.workflow import SCENE_PHOTO, Workflow, picture_name
 
 #: Pictures that are kept in memory; one has 4 MiB at most (`bot.personas.references`).
 KEPT = 32
+Inputs = Mapping[str, str | float]
 
 
 class References:
@@ -17,18 +19,26 @@ class References:
         self._storage = storage
         self._known: OrderedDict[str, bytes] = OrderedDict()
 
-    async def get(self, names: Iterable[str]) -> dict[str, bytes]:
-        """The pictures by name. Raises StorageUnavailable, and LacksFile for one that is not there."""
-        return {name: await self._one(name) for name in dict.fromkeys(names)}
+    async def brought(self, inputs: Inputs, workflow: Workflow) -> tuple[Inputs, dict[str, bytes]]:
+        """What a photo brings: its inputs without what is gone, and the pictures by their names in ComfyUI.
 
-    async def _one(self, name: str) -> bytes:
-        if name not in self._known:
+        Raises StorageUnavailable, and LacksFile for a persona's own picture: somebody else's face would be worse
+        than no photo. The last photo of the scene may have been deleted.
+        """
+        left, pictures = dict(inputs), dict[str, bytes]()
+        for name, key in workflow.pictures(inputs).items():
             try:
-                self._known[name] = await self._storage.get(reference_key(name))
+                pictures[picture_name(key)] = await self._one(key)
             except ObjectGone:
-                # Somebody else's face would be worse than no photo.
-                raise LacksFile(f"the reference picture {name} is not in S3", {}) from None
-        self._known.move_to_end(name)
+                if name != SCENE_PHOTO:
+                    raise LacksFile(f"the reference picture {key} is not in S3", {}) from None
+                del left[name]
+        return left, pictures
+
+    async def _one(self, key: str) -> bytes:
+        if key not in self._known:
+            self._known[key] = await self._storage.get(key)
+        self._known.move_to_end(key)
         while len(self._known) > KEPT:
             self._known.popitem(last=False)
-        return self._known[name]
+        return self._known[key]

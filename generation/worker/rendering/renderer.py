@@ -3,6 +3,7 @@
 import asyncio
 import time
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 
 import structlog
@@ -228,10 +229,12 @@ class Renderer:
                 # It is only claimed when nobody else can render it either.
                 raise NobodyCanRender(lacking)
             workflow = self._picker.workflows[run.workflow]
-            fillings = [_filling(photo) for photo in run.photos]
+            fillings, pictures = [], dict[str, bytes]()
+            for photo in run.photos:
+                inputs, brought = await self._references.brought(photo.inputs, workflow)
+                fillings.append(_filling(photo, inputs))
+                pictures |= brought
             filled, run.places = workflow.fill(fillings)
-            named = (name for photo in run.photos for name in workflow.pictures(photo.inputs))
-            pictures = await self._references.get(named)
             return await self._backend.render(
                 filled,
                 # A new id for each attempt: ComfyUI's history would answer with the old one's result.
@@ -305,7 +308,7 @@ def _waited(photo: Photo) -> float:
     return max(0.0, (photo.claimed_at - since).total_seconds()) if photo.claimed_at else 0.0
 
 
-def _filling(photo: Photo) -> Filling:
+def _filling(photo: Photo, inputs: Mapping[str, str | float]) -> Filling:
     """What this attempt puts into the graph.
 
     Each attempt has its own seed and file: ComfyUI would answer the same graph from its cache, with the very
@@ -316,7 +319,7 @@ def _filling(photo: Photo) -> Filling:
         prompt=stricter + photo.prompt,
         negative_prompt=never + photo.negative_prompt,
         seed=photo.seed + photo.attempt - 1,
-        inputs=photo.inputs,
+        inputs=inputs,
         orientation=photo.orientation,
         filename_prefix=f"vitte/{photo.key}-{photo.attempt}",
     )

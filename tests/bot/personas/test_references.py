@@ -4,13 +4,19 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from arq import Worker
 from PIL import Image
+from sqlalchemy import select
 
 from bot.app import Application
 from bot.personas import persona as personas
 from bot.personas.references import NoReference, read
 from generation.errors import ObjectGone, StorageUnavailable
+from generation.models import Photo, PhotoStatus
+from generation.runtime.database import Database
 from generation.storage import Storage, reference_key
+from tests.conftest import all_handled
+from tests.player import Player
 
 ALISA = personas.FOLDER / "alisa.toml"
 
@@ -59,7 +65,7 @@ def test_a_file_that_is_not_there_stops_the_start_by_name(tmp_path: Path) -> Non
 
 def test_her_photos_bring_the_names() -> None:
     looks = personas.load(ALISA).looks
-    assert looks.inputs() == {"reference_1": looks.pictures[0].name}
+    assert looks.inputs() == {"reference_1": f"references/{looks.pictures[0].name}"}
 
 
 async def test_the_bot_stores_all_of_them(bot: Application, bucket: Storage) -> None:
@@ -78,3 +84,22 @@ async def stored(bucket: Storage, name: str) -> bytes:
                 return await bucket.get(reference_key(name))
             except (ObjectGone, StorageUnavailable):  # rclone shows files that are still being written
                 await asyncio.sleep(0.02)
+
+
+async def test_a_photo_of_the_same_scene_brings_the_last_one_along(
+    bot: Application, worker: Worker, ben: Player, database: Database
+) -> None:
+    await ben.enter("Alisa")
+    for _ in range(2):
+        await ben.say("/photo")
+        await ben.photo()
+        await all_handled(database)
+    async with asyncio.timeout(20):
+        while True:
+            async with database.unit() as session:
+                first, second = (await session.scalars(select(Photo).order_by(Photo.id))).all()
+            if second.status is PhotoStatus.DELIVERED:
+                break
+            await asyncio.sleep(0.02)
+    assert first.inputs.keys() == {"reference_1"}
+    assert second.inputs == first.inputs | {"scene_photo": first.object_key}

@@ -215,13 +215,13 @@ def links(graph: Graph) -> set[str]:
 @pytest.mark.parametrize("count", range(4))
 def test_a_graph_has_as_many_reference_pictures_as_the_photo_brings(name: str, count: int) -> None:
     brought: dict[str, str | float] = {
-        f"reference_{number}": f"vitte-{number}.jpg" for number in range(1, count + 1)
+        f"reference_{number}": f"references/vitte-{number}.jpg" for number in range(1, count + 1)
     }
     graph = fill(WORKFLOWS[name], filling(inputs=brought))
     loaded = [node["inputs"]["image"] for node in graph.values() if node["class_type"] == "LoadImage"]
-    assert sorted(loaded) == sorted(brought.values())
+    assert sorted(loaded) == [f"vitte-{number}.jpg" for number in range(1, count + 1)]
     assert links(graph) <= graph.keys()
-    assert WORKFLOWS[name].pictures(brought) == list(brought.values())
+    assert list(WORKFLOWS[name].pictures(brought)) == list(brought)
     node, given = WORKFLOWS[name].address("prompt").split(".")
     said = graph[node]["inputs"][given]
     assert said.endswith("p")
@@ -241,7 +241,7 @@ def test_references_chain_one_behind_the_other() -> None:
 def test_a_workflow_without_references_leaves_them_out(name: str) -> None:
     brought: dict[str, str | float] = {"reference_1": "a.jpg"}
     assert fill(WORKFLOWS[name], filling(inputs=brought)) == fill(WORKFLOWS[name], filling())
-    assert WORKFLOWS[name].pictures(brought) == []
+    assert not WORKFLOWS[name].pictures(brought)
 
 
 @pytest.mark.parametrize(
@@ -260,3 +260,32 @@ def test_a_reference_that_does_not_fit_its_graph_is_told(
         (tmp_path / name).write_text(text.replace(old, new))
     with pytest.raises(WorkflowError, match=complaint):
         workflow.load(tmp_path / "flux2-klein.toml")
+
+
+@pytest.mark.parametrize("name", WITH_REFERENCES)
+def test_the_last_photo_of_the_scene_stands_behind_her_own_pictures(name: str) -> None:
+    brought: dict[str, str | float] = {
+        "scene_photo": "photos/2026/11/abc.png",
+        "reference_1": "references/vitte-1.jpg",
+    }
+    loaded = WORKFLOWS[name]
+    graph = fill(loaded, filling(inputs=brought))
+    pictures = [graph[node]["inputs"]["image"] for node in ("20", "30")]
+    assert pictures == ["vitte-1.jpg", "vitte-abc.png"]
+    assert "40" not in graph
+    node, given = loaded.address("prompt").split(".")
+    assert "place" in graph[node]["inputs"][given].removesuffix("p")
+
+
+def test_three_pictures_of_her_leave_no_place_for_a_scene() -> None:
+    brought: dict[str, str | float] = {f"reference_{each}": f"references/vitte-{each}.jpg" for each in (1, 2, 3)}
+    assert "scene_photo" not in WORKFLOWS["flux2-klein"].pictures(brought | {"scene_photo": "photos/x.png"})
+
+
+def test_photos_of_different_scenes_share_a_pass_of_a_workflow_that_does_not_look_at_them() -> None:
+    loaded = workflow.load(FOLDER / "z-image-turbo.toml", {"one_pass": True})
+    shapes = {
+        loaded.shape(Orientation.PORTRAIT, {"reference_1": f"references/{each}", "scene_photo": each})
+        for each in "ab"
+    }
+    assert len(shapes) == 1
