@@ -3,7 +3,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import psutil
 import pytest_asyncio
@@ -12,14 +13,36 @@ from sqlalchemy import select
 from bot.models import ReceivedUpdate
 from generation.runtime.database import Database
 from sandbox.llm import LanguageModelServer
+from sandbox.settings import ProductSettings
 from tests.journeys.conftest import Process, Processes
 from tests.player import Player, has_text
 
+There = Callable[..., Awaitable[None]]
+#: Seconds for processes that import everything and load their models, on a machine that does other things as well.
+START = 180
+
 
 @pytest_asyncio.fixture
-async def bot(processes: Processes) -> AsyncIterator[Process]:
+async def there(redis: Any, settings: ProductSettings) -> There:
+    """Waits until so many processes say that they answer people, none of them with one of these numbers."""
+    name = f"{settings.arq_queue}:bot:{settings.bot_token.get_secret_value().partition(':')[0]}:processes"
+
+    async def there(count: int, *, without: int = 0) -> None:
+        async with asyncio.timeout(START):
+            while True:
+                places = [each.decode().split(":")[-2] for each in await redis.zrange(name, 0, -1)]
+                if len({each for each in places if each != str(without)}) >= count:
+                    return
+                await asyncio.sleep(0.05)
+
+    return there
+
+
+@pytest_asyncio.fixture
+async def bot(processes: Processes, there: There) -> AsyncIterator[Process]:
     """Three processes: one takes updates, two answer."""
     supervisor = await processes.started_bot(BOT_PROCESSES="2", METRICS_PORT="0", TEXT_READERS="1")
+    await there(2)
     yield supervisor
     if supervisor.returncode is None:
         supervisor.send_signal(signal.SIGTERM)
@@ -73,14 +96,16 @@ async def test_a_chat_keeps_its_process_and_quick_texts_get_one_answer(
 
 
 async def test_what_a_killed_process_had_in_hand_is_answered_once_by_the_one_after_it(
-    bot: Process, llm: LanguageModelServer, database: Database, ben: Player
+    bot: Process, llm: LanguageModelServer, database: Database, ben: Player, there: There
 ) -> None:
     await ben.enter("Alisa")
     llm.faults.add(path="completion", kind="hang")
     await ben.say("Are you there?")
     while llm.faults.pending:
         await asyncio.sleep(0.02)
-    os.kill(await holder(database, ben.id), signal.SIGKILL)
+    killed = await holder(database, ben.id)
+    os.kill(killed, signal.SIGKILL)
+    await there(2, without=killed)
     await ben.hears(has_text)
     said = [it["text"] for it in await ben.messages() if "text" in it]
     assert len(said[said.index("Are you there?") + 1 :]) == 1
