@@ -244,6 +244,13 @@ class Fact(Base):
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
 
 
+class Gender(StrEnum):
+    """What a persona of one's own is drawn as."""
+
+    WOMAN = "woman"
+    MAN = "man"
+
+
 class OwnPersona(Base):
     """A persona that a person wrote. The first of its fields without a value is asked for next."""
 
@@ -256,6 +263,7 @@ class OwnPersona(Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     person_id: Mapped[int] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"), index=True)
     name: Mapped[str | None] = mapped_column(Text)
+    gender: Mapped[Gender | None] = mapped_column(_one_of(Gender, "gender"))
     age: Mapped[int | None] = mapped_column(SmallInteger)
     character: Mapped[str | None] = mapped_column(Text)
     # As the person wrote it, and in English for the image model.

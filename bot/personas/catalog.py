@@ -65,12 +65,13 @@ class PersonaCatalog:
 
     def play(self, row: OwnPersona) -> Persona:
         """A finished row as a persona."""
+        looks = ", ".join(filter(None, (row.gender, row.looks_english)))
         described = {
             "name": _in_all(row.name or ""),
             "age": row.age,
             "about": _in_all(_shortened(row.character or "")),
             "character": row.character,
-            "looks": {**self._template["looks"], "person": row.looks_english},
+            "looks": {**self._template["looks"], "person": looks},
         }
         return Persona.model_validate({**self._template, **described})
 

@@ -181,7 +181,7 @@ class Privacy(CallbackData, prefix="privacy"):
 
 
 class OwnPersonaAnswer(CallbackData, prefix="own"):
-    """Create, finish, again or cancel."""
+    """Create, woman, man, back, finish, again or cancel."""
 
     action: str
 

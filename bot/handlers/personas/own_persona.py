@@ -1,6 +1,7 @@
-"""A persona of one's own: four questions, one at a time, each answer checked; the row itself is the state."""
+"""A persona of one's own: five questions, one at a time, each answer checked; the row itself is the state."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +18,7 @@ from bot.handlers.personas.persona_picker import PersonaPicker
 from bot.llm import prompts
 from bot.llm.metered import MeteredModel
 from bot.llm.question import LanguageModelUnavailable
-from bot.models import OwnPersona, Person
+from bot.models import Gender, OwnPersona, Person
 from bot.personas.catalog import OWN, PersonaCatalog, count_own
 from bot.personas.speech import machine_free
 from bot.photos.prompt import clean
@@ -31,7 +32,7 @@ from generation.runtime.database import Database, database_now
 #: Whoever writes after so long a time does not answer the question any more.
 FORGOTTEN_AFTER = timedelta(minutes=30)
 YOUNGEST, OLDEST = 21, 99
-_NAME = re.compile(r"[^\W\d_][^\W_]*(?:[ '’-][^\W_]+)*")
+_NAME = re.compile(r"[^\W\d_]+(?:[ '’-][^\W\d_]+)*")
 #: Characters of an answer, shortest and longest.
 NAME, DESCRIPTION = (1, 40), (10, 400)
 MAX_ENGLISH = 400
@@ -43,6 +44,9 @@ def build_router() -> Router:
     router.message.register(create, Command("create", ignore_case=True))
     router.message.register(cancel, Command("cancel", ignore_case=True))
     router.callback_query.register(create_by_button, OwnPersonaAnswer.filter(F.action == "create"))
+    for gender in Gender:
+        router.callback_query.register(choose_gender, OwnPersonaAnswer.filter(F.action == gender))
+    router.callback_query.register(step_back, OwnPersonaAnswer.filter(F.action == "back"))
     router.callback_query.register(finish, OwnPersonaAnswer.filter(F.action == "finish"))
     router.callback_query.register(start_over, OwnPersonaAnswer.filter(F.action == "again"))
     router.callback_query.register(cancel_by_button, OwnPersonaAnswer.filter(F.action == "cancel"))
@@ -77,6 +81,7 @@ class Question:
 
 QUESTIONS = (
     Question("name", NAME),
+    Question("gender", (1, 40)),
     Question("age", (1, 3)),
     Question("character", DESCRIPTION),
     Question("looks", DESCRIPTION),
@@ -99,7 +104,7 @@ async def create(message: Message, person: Person, say: Say, database: Database,
     if question is None:
         await message.answer(say("own-enough", count=allowed))
         return
-    await message.answer(question.ask(say), reply_markup=_cancel_button(say))
+    await message.answer(question.ask(say), reply_markup=_buttons(question, say))
 
 
 async def create_by_button(
@@ -127,20 +132,69 @@ async def answer(
         return
     text = " ".join((message.text or "").split())
     if wrong := await _wrong(question, text, own_persona, say, text_analyzer):
-        await message.answer(wrong, reply_markup=_cancel_button(say))
+        await message.answer(wrong, reply_markup=_buttons(question, say))
         return
-    values: dict[str, object] = {question.field: int(text) if question.field == "age" else text}
+    values: dict[str, object] = {question.field: _VALUES.get(question.field, str)(text)}
     if question.field == "looks":
         english, wrong = await _drawable(text, person, say, text_analyzer, language_model)
         if wrong:
-            await message.answer(wrong, reply_markup=_cancel_button(say))
+            await message.answer(wrong, reply_markup=_buttons(question, say))
             return
         values["looks_english"] = english
+    await _go_on(message, own_persona, values, person, say, database, catalog)
+
+
+async def choose_gender(
+    query: CallbackQuery,
+    callback_data: OwnPersonaAnswer,
+    person: Person,
+    say: Say,
+    unfinished: OwnPersona | None,
+    database: Database,
+    catalog: PersonaCatalog,
+) -> None:
+    """The answer to one question by its buttons."""
+    question = _next(unfinished) if unfinished else None
+    asked = question is not None and question.field == "gender"
+    await acknowledge(query, None if asked else say("stale-button"))
+    await replace_buttons(query, None)
+    if asked and unfinished and isinstance(query.message, Message):
+        values: dict[str, object] = {"gender": Gender(callback_data.action)}
+        await _go_on(query.message, unfinished, values, person, say, database, catalog)
+
+
+async def step_back(query: CallbackQuery, say: Say, unfinished: OwnPersona | None, database: Database) -> None:
+    """The question before this one once more; its answer is forgotten."""
+    answered = [each for each in QUESTIONS if unfinished and getattr(unfinished, each.field) is not None]
+    await acknowledge(query, None if answered else say("stale-button"))
+    await replace_buttons(query, None)
+    if unfinished is None or not answered or not isinstance(query.message, Message):
+        return
+    last = answered[-1]
+    async with database.unit() as session:
+        await session.execute(
+            update(OwnPersona)
+            .where(OwnPersona.id == unfinished.id, OwnPersona.finished_at.is_(None))
+            .values({last.field: None})
+        )
+    await query.message.answer(last.ask(say), reply_markup=_buttons(last, say))
+
+
+async def _go_on(
+    message: Message,
+    own_persona: OwnPersona,
+    values: dict[str, object],
+    person: Person,
+    say: Say,
+    database: Database,
+    catalog: PersonaCatalog,
+) -> None:
+    """Write an answer down and ask the next question, or show all of them."""
     # Asked before it is written down: an update that is handled again must not answer the next question.
     for name, value in values.items():
         setattr(own_persona, name, value)
     if further := _next(own_persona):
-        await message.answer(further.ask(say), reply_markup=_cancel_button(say))
+        await message.answer(further.ask(say), reply_markup=_buttons(further, say))
     else:
         await _show(message, own_persona, person, say, catalog)
     async with database.unit() as session:
@@ -150,7 +204,7 @@ async def answer(
 async def ask_again(message: Message, say: Say, own_persona: OwnPersona) -> None:
     """Anything but text while a question is open: the question once more."""
     if question := _next(own_persona):
-        await message.answer(question.ask(say), reply_markup=_cancel_button(say))
+        await message.answer(question.ask(say), reply_markup=_buttons(question, say))
 
 
 async def _show(message: Message, row: OwnPersona, person: Person, say: Say, catalog: PersonaCatalog) -> None:
@@ -160,7 +214,10 @@ async def _show(message: Message, row: OwnPersona, person: Person, say: Say, cat
                   character=row.character, looks=row.looks)  # fmt: skip
     buttons = keyboard(
         [(say("own-finish"), OwnPersonaAnswer(action="finish").pack())],
-        [(say("own-again"), OwnPersonaAnswer(action="again").pack())],
+        [
+            (say("own-back"), OwnPersonaAnswer(action="back").pack()),
+            (say("own-again"), OwnPersonaAnswer(action="again").pack()),
+        ],
     )
     await message.answer(summary, reply_markup=buttons)
 
@@ -221,6 +278,8 @@ async def _wrong(question: Question, text: str, row: OwnPersona, say: Say, text_
     if question.field == "age":
         number = int(text) if text.isdecimal() and len(text) <= longest else 0
         return "" if YOUNGEST <= number <= OLDEST else say("own-age-wrong", youngest=YOUNGEST, oldest=OLDEST)
+    if question.field == "gender":
+        return "" if _gender(text) else question.ask(say)
     if not shortest <= len(text) <= longest:
         return say("own-length", shortest=shortest, longest=longest)
     # With what was answered before: a persona is judged as a whole.
@@ -271,5 +330,29 @@ def _next(row: OwnPersona) -> Question | None:
     return next((question for question in QUESTIONS if getattr(row, question.field) is None), None)
 
 
-def _cancel_button(say: Say) -> InlineKeyboardMarkup:
-    return keyboard([(say("own-cancel"), OwnPersonaAnswer(action="cancel").pack())])
+#: How people say it who do not press.
+_GENDERS = {
+    Gender.WOMAN: re.compile(r"ж|жен\w*|женщин\w*|девушк\w*|дама|она|woman|female|lady|she|f", re.IGNORECASE),
+    Gender.MAN: re.compile(r"м|муж\w*|мужчин\w*|парень|он|man|male|guy|he|m", re.IGNORECASE),
+}
+
+
+_ARTICLE = re.compile(r"(?:an?|это)\s+", re.IGNORECASE)
+
+
+def _gender(text: str) -> Gender | None:
+    return next(
+        (gender for gender, words in _GENDERS.items() if words.fullmatch(_ARTICLE.sub("", text.strip(" .!")))), None
+    )
+
+
+#: How an answer is kept, where not as it was written.
+_VALUES: dict[str, Callable[[str], object]] = {"age": int, "gender": _gender}
+
+
+def _buttons(question: Question, say: Say) -> InlineKeyboardMarkup:
+    """Choices, where there are any, a step back, and the way out."""
+    genders = [(say(f"own-gender-{gender}"), OwnPersonaAnswer(action=gender).pack()) for gender in Gender]
+    back = [(say("own-back"), OwnPersonaAnswer(action="back").pack())] if question != QUESTIONS[0] else []
+    cancel = (say("own-cancel"), OwnPersonaAnswer(action="cancel").pack())
+    return keyboard(*([genders] if question.field == "gender" else []), [*back, cancel])

@@ -16,6 +16,7 @@ from tests.player import Player, has_buttons, has_text, labels, says
 
 ANSWERS = (
     "Nora",
+    "a woman",
     "34",
     "A sound engineer. Quiet, precise, laughs rarely but well.",
     "Short dark hair, grey eyes, round glasses",
@@ -47,7 +48,7 @@ async def test_a_persona_of_ones_own_talks_and_has_photos(
     assert "sound engineer" in instructions
     async with database.unit() as session:
         prompt = (await session.scalars(select(Photo.prompt))).one()
-    assert "Short dark hair, grey eyes, round glasses, 34 years old, adult" in prompt
+    assert "woman, Short dark hair, grey eyes, round glasses, 34 years old, adult" in prompt
     await ben.say("/persona")
     gallery = await ben.hears(has_buttons)
     await ben.press(gallery, "▶")
@@ -58,7 +59,9 @@ async def test_looks_in_russian_are_drawn_in_english(
     bot: Application, ben: Player, anya: Player, database: Database
 ) -> None:
     await anya.enter("Алиса")
-    summary = await write(anya, ("Нина", "40", "Врач скорой, спокойная и смешливая", "Рыжие волосы, зелёные глаза"))
+    summary = await write(
+        anya, ("Нина", "женщина", "40", "Врач скорой, спокойная и смешливая", "Рыжие волосы, зелёные глаза")
+    )
     assert "Рыжие волосы" in str(summary["text"])
     # It is shown before it is written down.
     await all_handled(database)
@@ -69,19 +72,22 @@ async def test_looks_in_russian_are_drawn_in_english(
 @pytest.mark.parametrize(
     ("answers", "wrong", "word"),
     [
-        (ANSWERS[:1], "17", "from 21 to 99"),
-        (ANSWERS[:1], "twenty", "from 21 to 99"),
-        (ANSWERS[:1], "٣٤٥٦", "from 21 to 99"),
-        (ANSWERS[:2], "short", "10 to 400"),
-        (ANSWERS[:2], "x" * 401, "10 to 400"),
-        (ANSWERS[:2], "a naked schoolgirl who likes to play", "fictional adult"),
-        (ANSWERS[:3], "looks like a naked teenage girl, small", "fictional adult"),
+        (ANSWERS[:2], "17", "from 21 to 99"),
+        (ANSWERS[:2], "twenty", "from 21 to 99"),
+        (ANSWERS[:2], "٣٤٥٦", "from 21 to 99"),
+        (ANSWERS[:3], "short", "10 to 400"),
+        (ANSWERS[:3], "x" * 401, "10 to 400"),
+        (ANSWERS[:3], "a naked schoolgirl who likes to play", "fictional adult"),
+        (ANSWERS[:4], "looks like a naked teenage girl, small", "fictional adult"),
         ((), "Taylor Swift", "fictional adult"),
         ((), "<b>Zoe</b>", "letters"),
-        (ANSWERS[:2], "a schoolgirl pretending to be older", "fictional adult"),
-        (ANSWERS[:2], "милая школьница, весёлая", "fictional adult"),
-        (ANSWERS[:3], "young child-like face, pigtails", "fictional adult"),
-        (ANSWERS[:3], "миниатюрная девочка с косичками", "fictional adult"),
+        ((), "Nora2", "letters"),
+        ((), "N0ra", "letters"),
+        (ANSWERS[:1], "maybe", "A woman or a man?"),
+        (ANSWERS[:3], "a schoolgirl pretending to be older", "fictional adult"),
+        (ANSWERS[:3], "милая школьница, весёлая", "fictional adult"),
+        (ANSWERS[:4], "young child-like face, pigtails", "fictional adult"),
+        (ANSWERS[:4], "миниатюрная девочка с косичками", "fictional adult"),
     ],
 )
 async def test_an_answer_that_will_not_do_is_asked_for_again(
@@ -98,11 +104,11 @@ async def test_an_answer_that_will_not_do_is_asked_for_again(
     # The next proper answer goes to the same question.
     await ben.say(ANSWERS[len(answers)])
     await ben.hears(has_buttons)
-    field = getattr(OwnPersona, ("name", "age", "character", "looks")[len(answers)])
+    field = getattr(OwnPersona, ("name", "gender", "age", "character", "looks")[len(answers)])
     await all_handled(database)
     async with database.unit() as session:
         written = (await session.scalars(select(field))).one()
-    assert str(written) == ANSWERS[len(answers)]
+    assert str(written) == ANSWERS[len(answers)].removeprefix("a ")
 
 
 async def test_the_questions_can_be_left_and_the_talk_goes_on(
@@ -126,7 +132,7 @@ async def test_while_the_model_is_away_the_answer_is_asked_for_later(
 ) -> None:
     await anya.enter("Алиса")
     await anya.say("/create")
-    for answer in ("Нина", "40", "Врач скорой, спокойная"):
+    for answer in ("Нина", "женщина", "40", "Врач скорой, спокойная"):
         await anya.hears(has_buttons)
         await anya.say(answer)
     await anya.hears(has_buttons)
@@ -142,7 +148,7 @@ async def test_the_free_plan_has_one_and_a_deleted_one_makes_room(
 ) -> None:
     await anya.enter("Алиса")
     await anya.press(
-        await write(anya, ("Nina", "40", "A calm paramedic", "Red hair, green eyes")), "Начать разговор"
+        await write(anya, ("Nina", "Женщина", "40", "A calm paramedic", "Red hair, green eyes")), "Начать разговор"
     )
     await anya.hears(says("столик у окна"))
     await anya.say("/create")
@@ -244,11 +250,11 @@ async def test_a_deleted_persona_takes_everything_along_but_the_counts(
 async def test_looks_of_dots_are_no_looks(bot: Application, ben: Player) -> None:
     await ben.enter("Alisa")
     await ben.say("/create")
-    for answer in (*ANSWERS[:3], "............"):
+    for answer in (*ANSWERS[:4], "............"):
         await ben.hears(has_buttons)
         await ben.say(answer)
     await ben.hears(says("fictional adult"))
-    await ben.say(ANSWERS[3])
+    await ben.say(ANSWERS[4])
     assert "💬 Start talking" in labels(await ben.hears(has_buttons))
 
 
@@ -260,8 +266,54 @@ async def test_an_answer_handled_twice_is_not_the_answer_to_the_next_question(
     await ben.hears(has_buttons)
     telegram.faults.add(path="sendMessage", kind="drop")
     await ben.say("Nora")
-    await ben.hears(says("How old?"))
+    await ben.hears(says("A woman or a man?"))
     await all_handled(database)
     async with database.unit() as session:
         row = (await session.scalars(select(OwnPersona))).one()
-    assert (row.name, row.age) == ("Nora", None)
+    assert (row.name, row.gender) == ("Nora", None)
+
+
+async def test_gender_is_chosen_by_a_button_and_every_answer_can_be_taken_back(
+    bot: Application, ben: Player, database: Database
+) -> None:
+    await ben.enter("Alisa")
+    await ben.say("/create")
+    assert "‹ Back" not in labels(await ben.hears(has_buttons))
+    await ben.say("Boris")
+    await ben.press(await ben.hears(says("A woman or a man?")), "A man")
+    old = await ben.hears(says("How old?"))
+    await ben.press(old, "‹ Back")
+    await ben.press(await ben.hears(says("A woman or a man?")), "A woman")
+    for answer in ANSWERS[2:]:
+        await ben.hears(has_buttons)
+        await ben.say(answer)
+    summary = await ben.hears(has_buttons)
+    await ben.press(summary, "‹ Back")
+    await ben.hears(says("What do they look like?"))
+    await ben.say("Red hair, green eyes, freckles")
+    await ben.press(await ben.hears(has_buttons), "Start talking")
+    await ben.hears(says("window is ours"))
+    await all_handled(database)
+    async with database.unit() as session:
+        row = (await session.scalars(select(OwnPersona))).one()
+    assert (row.gender, row.looks_english) == ("woman", "Red hair, green eyes, freckles")
+    await ben.press_data(old, "own:back")
+    assert "no longer" in await ben.answers()
+
+
+@pytest.mark.parametrize(
+    ("said", "drawn"),
+    [("девушка", "woman"), ("Мужчина.", "man"), ("парень", "man"), ("Female", "woman"), ("m", "man")],
+)
+async def test_gender_may_be_written_as_well(
+    bot: Application, anya: Player, database: Database, said: str, drawn: str
+) -> None:
+    await anya.enter("Алиса")
+    await anya.say("/create")
+    for answer in ("Саша", said):
+        await anya.hears(has_buttons)
+        await anya.say(answer)
+    await anya.hears(says("Сколько"))
+    await all_handled(database)
+    async with database.unit() as session:
+        assert (await session.scalars(select(OwnPersona.gender))).one() == drawn

@@ -10,7 +10,7 @@ from bot.admin.broadcast_sender import AUDIENCES
 from bot.admin.panel import PAGES
 from bot.handlers.account.privacy import KEPT
 from bot.handlers.personas.own_persona import QUESTIONS
-from bot.models import BroadcastStatus, DislikeReason
+from bot.models import BroadcastStatus, DislikeReason, Gender
 from bot.monitoring.figures import FIGURES
 from bot.monitoring.texts import CHART
 from bot.personas.persona import FOLDER as PERSONAS
@@ -47,6 +47,7 @@ def test_every_key_that_code_asks_for_exists_and_every_key_is_asked_for() -> Non
     asked = {*literal, *(key for pair in either for key in pair), "premium-paid", "premium-renewed"}
     asked |= {f"command-{name}" for name in ADMIN_COMMANDS} | {f"dislike-{each}" for each in DislikeReason}
     asked |= {f"own-{question.field}" for question in QUESTIONS} | {"language-name", "model-down", "model-later"}
+    asked |= {f"own-gender-{gender}" for gender in Gender}
     asked |= {f"atmosphere-{each}" for persona in personas() for each in persona.atmospheres}
     asked |= {f"privacy-kept-{what}" for what in KEPT}
     asked |= {f"frequency-{each}" for each in Frequency} | {f"policy-{each}" for each in Refusal}
