@@ -141,6 +141,16 @@ class Workflow:
             names.append(SCENE_PHOTO)
         return {name: str(inputs[name]) for name in names}
 
+    def kind(self, inputs: Mapping[str, str | float]) -> str:
+        """By what its graphs cost differently: the name, and how many pictures it is given."""
+        count = len(self.pictures(inputs))
+        return f"{self.name}+{count}" if count else self.name
+
+    @property
+    def kinds(self) -> list[str]:
+        """All that there can be."""
+        return [self.name, *(f"{self.name}+{count}" for count in range(1, len(self._references) + 1))]
+
     def _takes_scene_after(self, portraits: int) -> bool:
         return bool(self._scene_words) and portraits < len(self._references)
 

@@ -19,6 +19,8 @@ class GraphRun:
 
     photos: Sequence[Photo]
     workflow: str
+    #: What it costs is learnt under this name (`Workflow.kind`).
+    kind: str
     model: str
     #: Whether the GPU has to load another model for it.
     swaps: bool

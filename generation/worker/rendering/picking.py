@@ -90,9 +90,14 @@ class BatchPicker:
                 return Claimed(photos, choice.model)
             gone += ids
 
-    def seconds(self, workflow: str, size: int) -> float:
+    def kind(self, workflow: str, inputs: Mapping[str, str | float]) -> str:
+        """Under which name is learnt what such a photo costs."""
+        known = self.workflows.get(workflow)
+        return known.kind(inputs) if known else workflow
+
+    def seconds(self, kind: str, size: int) -> float:
         """What a graph of so many photos is expected to take, its model loaded."""
-        costs = self._costs(workflow)
+        costs = self._costs(kind)
         return costs[min(size, len(costs)) - 1]
 
     def _choose(self, rows: Sequence[Any], loaded: Loaded, *, idle: bool) -> Batch | Wait | None:
@@ -114,7 +119,8 @@ class BatchPicker:
         workflow = self.workflows.get(row.workflow)
         return Waiting(
             id=row.id,
-            workflow=row.workflow,
+            # Photos with other numbers of pictures share no graph.
+            workflow=self.kind(row.workflow, row.inputs or {}),
             model=workflow.model if workflow else "",
             shape=workflow.shape(row.orientation, row.inputs or {}) if workflow else "",
             premium=row.premium,
@@ -123,17 +129,17 @@ class BatchPicker:
             alone=row.alone,
         )
 
-    def _costs(self, name: str) -> list[float]:
+    def _costs(self, kind: str) -> list[float]:
         """A workflow that is not there costs a moment: its photos are claimed to be told so."""
-        if name not in self.workflows:
+        if not {kind, kind.rpartition("+")[0]} & self.workflows.keys():
             return [0.0]
-        costs = self.costs.costs(name)
+        costs = self.costs.costs(kind)
         return costs if self._backend.one_after_another else costs[:1]
 
 
 def _priors(workflows: Mapping[str, Workflow]) -> dict[str, Sequence[float]]:
-    return {name: workflow.seconds() for name, workflow in workflows.items()}
+    return {kind: workflow.seconds() for workflow in workflows.values() for kind in workflow.kinds}
 
 
 def _trusted(workflows: Mapping[str, Workflow]) -> set[str]:
-    return {name for name, workflow in workflows.items() if workflow.is_measured}
+    return {kind for workflow in workflows.values() if workflow.is_measured for kind in workflow.kinds}

@@ -209,11 +209,12 @@ class Renderer:
         """The run of these photos with what it is expected to cost; a swap of models is noted as begun."""
         photos, costs = claimed.photos, self._picker.costs
         name = photos[0].workflow
-        run = GraphRun(photos, name, claimed.model, swaps=claimed.model not in {self._state.model, ""})
-        run.seconds = self._picker.seconds(name, len(photos))
+        kind = self._picker.kind(name, photos[0].inputs)
+        run = GraphRun(photos, name, kind, claimed.model, swaps=claimed.model not in {self._state.model, ""})
+        run.seconds = self._picker.seconds(kind, len(photos))
         if name in self._picker.workflows:
-            costs.claimed(name, len(photos), now)
-        run.is_measured = costs.knows(name, len(photos), swaps=run.swaps)
+            costs.claimed(kind, len(photos), now)
+        run.is_measured = costs.knows(kind, len(photos), swaps=run.swaps)
         if run.swaps:
             self._state.model, self._loaded_at = run.model, max(now, self._free_at)
             run.seconds += costs.swap
@@ -269,7 +270,7 @@ class Renderer:
         self._last_seconds = seconds
         metrics.RENDER_SECONDS.labels(run.workflow).observe(seconds)
         learn = self._picker.costs.swapped if run.swaps else self._picker.costs.measured
-        learn(run.workflow, size, seconds)
+        learn(run.kind, size, seconds)
         known = self._state.photo_seconds or seconds / size
         self._state.photo_seconds = known + NEWEST * (seconds / size - known)
         log.info("graph.rendered", photos=size, seconds=round(seconds, 3), swap=run.swaps)
@@ -279,7 +280,7 @@ class Renderer:
         size = len(run.photos)
         match error:
             case RenderFailed() if "OutOfMemory" in error.exception_type and size > 1:
-                self._picker.costs.out_of_memory(run.workflow, size)
+                self._picker.costs.out_of_memory(run.kind, size)
             case RenderFailed() | RenderTimeout() | RenderStalled():
                 self._watchdog.failed([photo.id for photo in run.photos], str(error))
             case LacksWorkflow():

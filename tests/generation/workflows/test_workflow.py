@@ -289,3 +289,11 @@ def test_photos_of_different_scenes_share_a_pass_of_a_workflow_that_does_not_loo
         for each in "ab"
     }
     assert len(shapes) == 1
+
+
+def test_what_a_graph_costs_is_known_by_its_number_of_pictures() -> None:
+    brought: dict[str, str | float] = {"reference_1": "references/a.jpg", "scene_photo": "photos/b.png"}
+    klein = WORKFLOWS["flux2-klein"]
+    assert [klein.kind({}), klein.kind(brought)] == ["flux2-klein", "flux2-klein+2"]
+    assert klein.kind(brought) in klein.kinds
+    assert WORKFLOWS["sdxl"].kind(brought) == "sdxl"
