@@ -5,8 +5,8 @@ import gc
 import os
 import random
 import signal
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -119,40 +119,42 @@ async def running(
             background=background,
             tools=tools,
         )
-        references = References(dispatcher["originals"])
         inbox = _inbox(shared, dispatcher, follow_ups)
         application = Application(settings, shared.bot, inbox, proactive)
+        references = partial(_store_references, shared.catalog, References(dispatcher["originals"]))
         listen = partial(shared.switchboard.listen, came=inbox.came, pushed_back=drafts.pause)
         for work in (
             periodically(INBOX_EVERY, inbox.look_around, name="inbox", at_once=True),
             periodically(PROACTIVE_EVERY, proactive.look_around, name="proactive"),
             periodically(CLEANED_EVERY, partial(_forget_old, database, inbox), name="old_rows"),
             periodically(CLEANED_EVERY, partial(TalkRetention(settings).round, database), name="retention"),
+            periodically(REFERENCES_EVERY, references, name="references", at_once=True),
             periodically(BROADCASTS_EVERY, broadcasts.look, name="broadcasts", woken=tools.broadcast_began),
             periodically(alerts_every, tools.alerting.look, name="alerts"),
             periodically(alerts_every, Reloads(tools).look, name="reloads", at_once=True),
-            periodically(
-                REFERENCES_EVERY,
-                partial(_store_references, shared.catalog, references),
-                name="references",
-                at_once=True,
-            ),
             kept_up(listen, name="switchboard"),
             menu.introduce(shared.bot, texts, settings.admin_ids),
         ):
             background(work)
-        application.endpoint_port = await stack.enter_async_context(
-            http_server.serving(
-                settings.metrics_host,
-                settings.metrics_port,
-                usual=METRICS_PORT,
-                snapshot=partial(_snapshot, tools),
-                figures=figures.FIGURES,
-                ready=partial(ready, database, lambda: application.waits_for if receives else ""),
-            )
-        )
+        waits_for = partial(_waits_for, application) if receives else str
+        application.endpoint_port = await stack.enter_async_context(_endpoint(tools, waits_for))
         yield application
         await inbox.finish(settings.shutdown_wait)
+
+
+def _endpoint(tools: AdminTools, waits_for: Callable[[], str]) -> AbstractAsyncContextManager[int]:
+    return http_server.serving(
+        tools.settings.metrics_host,
+        tools.settings.metrics_port,
+        usual=METRICS_PORT,
+        snapshot=partial(_snapshot, tools),
+        figures=figures.FIGURES,
+        ready=partial(ready, tools.database, waits_for),
+    )
+
+
+def _waits_for(application: Application) -> str:
+    return application.waits_for
 
 
 def _inbox(shared: parts.Shared, dispatcher: Dispatcher, follow_ups: FollowUps) -> Inbox:

@@ -48,7 +48,6 @@ class Person(Base):
     locale: Mapped[str] = mapped_column(Text)
     adult_confirmed_at: Mapped[datetime | None] = mapped_column(Timestamp)
     premium_until: Mapped[datetime | None] = mapped_column(Timestamp)
-    # How often the person wants photos.
     photo_frequency: Mapped[Frequency] = mapped_column(
         _one_of(Frequency, "photo_frequency"), server_default="normal"
     )
@@ -135,6 +134,8 @@ class Role(StrEnum):
     PERSONA = "persona"
 
 
+#: What a persona of one's own is drawn as.
+Gender = StrEnum("Gender", {"WOMAN": "woman", "MAN": "man"})
 _BRIN: Any = {"postgresql_using": "brin", "postgresql_with": {"autosummarize": "on"}}
 
 
@@ -244,13 +245,6 @@ class Fact(Base):
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
 
 
-class Gender(StrEnum):
-    """What a persona of one's own is drawn as."""
-
-    WOMAN = "woman"
-    MAN = "man"
-
-
 class OwnPersona(Base):
     """A persona that a person wrote. The first of its fields without a value is asked for next."""
 
@@ -346,10 +340,7 @@ class Usage(Base):
     """
 
     __tablename__ = "usage"
-    __table_args__ = (
-        Index("ix_usage_person_id_hour", "person_id", "hour"),
-        Index("ix_usage_hour", "hour"),
-    )
+    __table_args__ = (Index("ix_usage_person_id_hour", "person_id", "hour"), Index("ix_usage_hour", "hour"))
 
     pseudonym: Mapped[str] = mapped_column(Text, primary_key=True)
     hour: Mapped[datetime] = mapped_column(Timestamp, primary_key=True)

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 import structlog
 from aiogram import Bot
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.accounts import people
 from bot.accounts.photo_quota import mark_noticed
@@ -25,7 +26,7 @@ from bot.dialogues.model_request import gather
 from bot.dialogues.repository import Recent, Talk
 from bot.llm import prompts
 from bot.llm.prompts import Said
-from bot.models import Message, Person, Role
+from bot.models import Dialogue, Message, Person, Role
 from bot.personas.catalog import PersonaCatalog
 from bot.photos import orders
 from bot.photos.service import PhotoService
@@ -186,16 +187,10 @@ class Conversation:
             if persona is None:
                 return None
             if talk.number_of(Role.PERSON, incoming.update_id) is None:
-                number = await dialogues.write_down(
-                    session,
-                    dialogue.id,
-                    incoming.text,
-                    update_id=incoming.update_id,
-                    telegram_message_id=incoming.message_id,
-                )
-                if number is None:
+                said = await _written_down(session, dialogue, incoming)
+                if said is None:
                     return None
-                history.append(Said(number, True, incoming.text, None))
+                history.append(said)
             if talk.is_unnoticed:
                 await mark_noticed(session, person.id)
             if heard.minor is Whose.PERSONA:
@@ -271,3 +266,15 @@ class Conversation:
             rewrites=True,
             together=together,
         )
+
+
+async def _written_down(session: AsyncSession, dialogue: Dialogue, incoming: Incoming) -> Said | None:
+    """What the person said, as a part of the talk; None when that has ended meanwhile."""
+    number = await dialogues.write_down(
+        session,
+        dialogue.id,
+        incoming.text,
+        update_id=incoming.update_id,
+        telegram_message_id=incoming.message_id,
+    )
+    return None if number is None else Said(number, True, incoming.text, None)

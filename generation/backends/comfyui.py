@@ -17,8 +17,16 @@ import aiohttp
 import structlog
 from pydantic import SecretStr
 
-from generation.backends.comfyui_history import ImageFile, Rendered, has_outputs, refusal, rendered
-from generation.backends.comfyui_place import Place, Watched
+from generation.backends.comfyui_history import (
+    MAX_IMAGE_BYTES,
+    ImageFile,
+    Rendered,
+    has_outputs,
+    read_image,
+    refusal,
+    rendered,
+)
+from generation.backends.comfyui_place import Place, Watched, bring
 from generation.backends.gpu import GpuReport
 from generation.comfyui_nodes.access import HEADER
 from generation.errors import (
@@ -35,14 +43,9 @@ from generation.workflows.workflow import Asked
 
 log = structlog.get_logger(__name__)
 
-#: No picture of a sane size comes near it; a wrong server could send anything.
-MAX_IMAGE_BYTES = 64 * 1024 * 1024
-
 #: Looks for which a graph may be unknown, and its outputs missing: some histories are written seconds later
 #: (ComfyUI issue 11540).
 UNKNOWN_FOR = 6
-#: Seconds for the upload of a reference picture.
-UPLOAD_WITHIN = 30
 #: How the files of all workers' graphs begin.
 _OURS = '"vitte/'
 
@@ -131,7 +134,7 @@ class ComfyUI:
     async def _submit_with(self, pictures: Mapping[str, bytes], graph: Graph, *, prompt_id: str) -> None:
         """Bring the pictures that it does not have, once, and hand the graph over."""
         known = self._pictures & pictures.keys()
-        await self._upload(pictures)
+        await bring(self._request, pictures, self._pictures)
         try:
             await self.submit(graph, prompt_id=prompt_id)
         except GraphRejected:
@@ -139,19 +142,8 @@ class ComfyUI:
                 raise
             # Its input folder may have been emptied.
             self._pictures -= known
-            await self._upload(pictures)
+            await bring(self._request, pictures, self._pictures)
             await self.submit(graph, prompt_id=prompt_id)
-
-    async def _upload(self, pictures: Mapping[str, bytes]) -> None:
-        for name in pictures.keys() - self._pictures:
-            form = aiohttp.FormData({"overwrite": "true"})
-            form.add_field("image", pictures[name], filename=name, content_type="application/octet-stream")
-            async with self._request("POST", "/upload/image", data=form, timeout=UPLOAD_WITHIN) as response:
-                if response.status != 200:
-                    raise ComfyUIUnreachable(f"/upload/image answered {response.status}")
-                if (saved := (await response.json()).get("name")) != name:
-                    raise ComfyUIUnreachable(f"/upload/image saved {name} as {saved}")
-            self._pictures.add(name)
 
     async def submit(self, graph: Graph, *, prompt_id: str) -> None:
         """Hand a graph over under an id of our own, so that it can be found again whatever happens."""
@@ -405,15 +397,3 @@ class ComfyUI:
         # execution_success comes before the history entry; `executing {node: null}` always after it.
         if event.get("type") in _ENDED or (event.get("type") == "executing" and data.get("node") is None):
             watched.ended.set()
-
-
-async def read_image(response: aiohttp.ClientResponse) -> bytes:
-    """The whole body. Raises ComfyUIError when it is larger than MAX_IMAGE_BYTES."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.content.iter_any():
-        parts.append(part)
-        size += len(part)
-        if size > MAX_IMAGE_BYTES:
-            raise ComfyUIError(f"more than {MAX_IMAGE_BYTES} bytes for one image")
-    return b"".join(parts)

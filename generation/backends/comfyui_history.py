@@ -4,7 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import aiohttp
+
 from generation.errors import ComfyUIError, GraphRejected, LacksWorkflow, RenderFailed, RenderInterrupted
+
+#: No picture of a sane size comes near it; a wrong server could send anything.
+MAX_IMAGE_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +80,15 @@ def has_outputs(entry: Mapping[str, Any]) -> bool:
     return (entry.get("status") or {}).get("status_str") == "error" or any(
         output.get("images") for output in (entry.get("outputs") or {}).values()
     )
+
+
+async def read_image(response: aiohttp.ClientResponse) -> bytes:
+    """The whole body. Raises ComfyUIError when it is larger than MAX_IMAGE_BYTES."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > MAX_IMAGE_BYTES:
+            raise ComfyUIError(f"more than {MAX_IMAGE_BYTES} bytes for one image")
+    return b"".join(parts)

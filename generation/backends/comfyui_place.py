@@ -1,13 +1,19 @@
-"""A graph of ours on its way through ComfyUI: where it is, and what has been so for too long."""
+"""A graph of ours on its way through ComfyUI: what it needs there, where it is, what has been so for too long."""
 
 import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Any
 
-from generation.errors import ComfyUISick, PromptLost, RenderStalled, RenderTimeout
+import aiohttp
+
+from generation.errors import ComfyUISick, ComfyUIUnreachable, PromptLost, RenderStalled, RenderTimeout
 
 #: How long a graph may wait behind those of others, in time limits of its own.
 BEHIND_OTHERS = 10
+#: Seconds for the upload of a reference picture.
+UPLOAD_WITHIN = 30
 
 
 class Place(Enum):
@@ -60,3 +66,16 @@ class Watched:
                 raise ComfyUISick("its queue does not move")
             case Place.UNKNOWN if seconds > patience:
                 raise PromptLost("neither in the queue nor in the history")
+
+
+async def bring(request: Callable[..., Any], pictures: Mapping[str, bytes], there: set[str]) -> None:
+    """Upload the pictures that are not `there`, and note them. Raises ComfyUIUnreachable."""
+    for name in pictures.keys() - there:
+        form = aiohttp.FormData({"overwrite": "true"})
+        form.add_field("image", pictures[name], filename=name, content_type="application/octet-stream")
+        async with request("POST", "/upload/image", data=form, timeout=UPLOAD_WITHIN) as response:
+            if response.status != 200:
+                raise ComfyUIUnreachable(f"/upload/image answered {response.status}")
+            if (saved := (await response.json()).get("name")) != name:
+                raise ComfyUIUnreachable(f"/upload/image saved {name} as {saved}")
+        there.add(name)

@@ -16,8 +16,7 @@ from typing import Any, Literal
 import aiohttp
 import structlog
 
-from generation.backends.comfyui import read_image
-from generation.backends.comfyui_history import ImageFile, Rendered
+from generation.backends.comfyui_history import ImageFile, Rendered, read_image
 from generation.backends.gpu import GpuReport
 from generation.errors import (
     BadImage,
