@@ -32,14 +32,14 @@ WORDS = {
         "paid": "Премиум действует до", "story": "Какую историю выберем?", "settings": "Настройки.",
         "privacy": "Что хранится", "album": "1 из", "memory": "Алиса помнит о тебе",
         "facts": ("Меня зовут Аня", "Я работаю пилотом", "У меня есть кот Барсик"), "summary": "💬 Начать разговор",
-        "own": ("Нина", "40", "Врач скорой, спокойная и смешливая", "Рыжие волосы, зелёные глаза"),
+        "own": ("Нина", "женщина", "40", "Врач скорой, спокойная и смешливая", "Рыжие волосы, зелёные глаза"),
     },
     "en": {
         "person": "Ben", "age": "I am 18 or older", "persona": "Alisa", "hello": "Hi! How are you?",
         "wish": "Send me a photo, please", "premium": "Premium ⭐", "pay": "", "paid": "",
         "story": "Which story shall it be?", "settings": "Settings.", "privacy": "What is stored", "album": "1 of",
         "memory": "Alisa remembers", "facts": ("My name is Ben", "I work as a baker", "I have a dog called Rex"),
-        "summary": "💬 Start talking", "own": ("Nora", "34", "A sound engineer, quiet and precise",
+        "summary": "💬 Start talking", "own": ("Nora", "a woman", "34", "A sound engineer, quiet and precise",
                                             "Short dark hair, round glasses"),
     },
 }  # fmt: skip
