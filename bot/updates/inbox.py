@@ -316,7 +316,11 @@ class Inbox:
             waiting = await session.scalars(
                 select(ReceivedUpdate.chat_id).where(unhandled, free(literal(self._replica)), idle).distinct()
             )
-            chats = list(waiting)
+            chats = set(waiting)
+        for chat_id in chats & self._chats.keys():
+            # Written down by a process that told another one, or none: the answer that
+            # is being made may have to be for both.
+            self._arrived(chat_id, None)
         self._wake(chats)
 
     async def forget_old(self) -> None:

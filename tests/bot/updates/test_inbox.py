@@ -283,3 +283,18 @@ async def test_a_process_that_stops_in_order_is_no_death(database: Database, des
     await heir.look_around()
     assert await desk.until(1) == [1]
     await heir.finish(5)
+
+
+async def test_more_in_a_chat_in_hand_is_heard_of_though_nobody_told(database: Database, desk: Desk) -> None:
+    heard: list[tuple[int, Update | None]] = []
+    has_chat = Inbox(database, bot_id=1, replica="a", handle=desk, arrived=lambda *it: heard.append(it))
+    desk.stuck = asyncio.Event()
+    await has_chat.receive([update(1)])
+    await has_chat.look_around()
+    heard.clear()
+    await Inbox(database, bot_id=1, replica="b", handle=None).receive([update(2)])
+    await has_chat.look_around()
+    assert heard == [(1, None)]
+    desk.stuck.set()
+    assert await desk.until(2) == [1, 2]
+    await has_chat.finish(5)
