@@ -4,11 +4,9 @@ import asyncio
 import gc
 import os
 import random
-import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any
 
 import aiohttp
 import structlog
@@ -46,6 +44,7 @@ from generation.runtime.background import kept_up, periodically
 from generation.runtime.database import Database
 from generation.runtime.monitoring import http_server, incidents
 from generation.runtime.monitoring.figures import Snapshot
+from generation.runtime.stopping import stop_signal, until_one_ends
 
 log = structlog.get_logger(__name__)
 
@@ -213,26 +212,19 @@ async def _snapshot(tools: AdminTools) -> Snapshot:
 async def main(settings: Settings, *, receives: bool = True, parent: int | None = None) -> None:
     """Run until SIGINT or SIGTERM, or until the process `parent` has ended, which started this one."""
     logs.configure(settings.log_format, settings.log_level, process="bot", sentry_dsn=settings.sentry_dsn)
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = stop_signal()
     async with running(settings, receives=receives) as application:
         # What was built for the life of the process need not be looked at by each collection.
         gc.collect()
         gc.freeze()
-        work: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
+        work: list[Awaitable[object]] = [stop.wait()]
         if receives:
-            work.append(asyncio.create_task(application.receive()))
+            work.append(application.receive())
         else:
             log.info("bot.started", updates="of others", bot_id=application.bot.id)
         if parent is not None:
-            work.append(asyncio.create_task(_end_of(parent)))
-        done, others = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
-        for each in others:
-            each.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        for each in done:
-            each.result()
+            work.append(_end_of(parent))
+        await until_one_ends(*work)
     log.info("bot.stopped")
 
 

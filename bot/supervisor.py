@@ -5,12 +5,11 @@ A process that ends is started again. When this one is killed the others notice 
 
 import asyncio
 import os
-import signal
 import sys
 import time
 from asyncio.subprocess import Process
+from collections.abc import Awaitable
 from contextlib import AsyncExitStack, suppress
-from typing import Any
 
 import structlog
 
@@ -18,6 +17,7 @@ from bot import receiver
 from bot.reading import text_analysis
 from bot.settings import Settings
 from generation.runtime import logs
+from generation.runtime.stopping import stop_signal, until_one_ends
 
 log = structlog.get_logger(__name__)
 
@@ -32,22 +32,15 @@ PORTS_ABOVE = 10
 async def main(settings: Settings, *, receives: bool) -> None:
     """Run until SIGINT or SIGTERM."""
     logs.configure(settings.log_format, settings.log_level, process="bot", sentry_dsn=settings.sentry_dsn)
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = stop_signal()
     keeping = [asyncio.create_task(_keep(settings, number)) for number in range(settings.bot_processes)]
     try:
         async with AsyncExitStack() as stack:
-            work: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
+            work: list[Awaitable[object]] = [stop.wait()]
             if receives:
                 taking = await stack.enter_async_context(receiver.receiving(settings))
-                work.append(asyncio.create_task(taking.receive()))
-            done, others = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
-            for each in others:
-                each.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
-            for each in done:
-                each.result()
+                work.append(taking.receive())
+            await until_one_ends(*work)
     finally:
         for each in keeping:
             each.cancel()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bot.settings import Settings as BotSettings
 from generation.runtime.settings import load
+from generation.runtime.stopping import stop_signal
 from generation.workflows import workflow
 from sandbox.parts import Parts
 from sandbox.servers import end_with_parent
@@ -34,9 +35,7 @@ METRICS_PORTS = {"bot": 9101, "worker": 9102}
 
 async def run(settings: SandboxSettings, given: Mapping[str, str]) -> int:
     """Start everything, say where it is, and stop it at SIGINT or SIGTERM. Returns the exit status."""
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = stop_signal()
     async with AsyncExitStack() as stack:
         stack.enter_context(_alone(settings.data))
         print("Starting ...", flush=True)
