@@ -40,11 +40,10 @@ from bot.updates.rate_limit import RateLimit, RateLimitMiddleware
 from generation import storage
 from generation.errors import StorageUnavailable
 from generation.runtime import logs
-from generation.runtime.background import kept_up, periodically
+from generation.runtime.background import kept_up, periodically, stop_signal, until_one_ends
 from generation.runtime.database import Database
 from generation.runtime.monitoring import http_server, incidents
 from generation.runtime.monitoring.figures import Snapshot
-from generation.runtime.stopping import stop_signal, until_one_ends
 
 log = structlog.get_logger(__name__)
 

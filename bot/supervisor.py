@@ -17,7 +17,7 @@ from bot import receiver
 from bot.reading import text_analysis
 from bot.settings import Settings
 from generation.runtime import logs
-from generation.runtime.stopping import stop_signal, until_one_ends
+from generation.runtime.background import stop_signal, until_one_ends
 
 log = structlog.get_logger(__name__)
 

@@ -11,8 +11,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from bot.settings import Settings as BotSettings
+from generation.runtime.background import stop_signal
 from generation.runtime.settings import load
-from generation.runtime.stopping import stop_signal
 from generation.workflows import workflow
 from sandbox.parts import Parts
 from sandbox.servers import end_with_parent

@@ -1,6 +1,10 @@
-"""Work that a process does beside everything else: again and again, or for ever. One broken round ends nothing."""
+"""Work that a process does beside everything else: again and again, or for ever. One broken round ends nothing.
+
+And what ends the process itself: a signal, or work that should never have ended.
+"""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
@@ -78,3 +82,22 @@ async def running(*works: Awaitable[object]) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def stop_signal() -> asyncio.Event:
+    """Set at SIGINT and SIGTERM, from now on: also what comes during a start ends the process in order."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def until_one_ends(*work: Awaitable[object]) -> None:
+    """Run all until the first one has ended, and cancel the others; raises what the first one raised."""
+    tasks = [asyncio.ensure_future(each) for each in work]
+    done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for each in others:
+        each.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    for each in done:
+        each.result()
