@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from triggers.model.embedding import Embedder
 from triggers.model.features import MAX_LENGTH
-from triggers.model.heads import Features
+from triggers.model.heads import FeatureReader, Features
 from triggers.policy.concerns import Concern, ConcernReader
 from triggers.policy.policy import Policy
 from triggers.policy.rows import Expectation, Expected, Row
@@ -130,9 +131,14 @@ def cross_validate(rows: Sequence[Row], everyday: Sequence[Row]) -> Report:
         row.text for each in of_writer.values() for row in each
     ]
     known = read_texts(texts)
+    reader = FeatureReader(Embedder().late)
 
     def features(text: str) -> Features:
-        return known[text[:MAX_LENGTH]]
+        # The policy also reads what is left of a text without its ages.
+        piece = text[:MAX_LENGTH]
+        if piece not in known:
+            known[piece] = reader(piece)
+        return known[piece]
 
     judged: list[Judged] = []
     for writer in writers:
