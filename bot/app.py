@@ -99,6 +99,7 @@ async def running(
         tools = parts.tools(shared, await stack.enter_async_context(aiohttp.ClientSession()), alerts_every)
         broadcasts = BroadcastSender(settings=settings, database=database, bot=shared.bot, texts=texts)
         drafts = parts.drafts(shared)
+        originals = await stack.enter_async_context(storage.opened(settings))
         dispatcher = _dispatcher(settings, database, texts, shared.rate_limit)
         # What handlers may name among their parameters.
         dispatcher.workflow_data.update(
@@ -106,20 +107,20 @@ async def running(
             texts=texts,
             database=database,
             redis=shared.redis,
-            originals=await stack.enter_async_context(storage.opened(settings)),
+            originals=originals,
             language_model=shared.language_model,
             attachments=await parts.attachments(shared, stack),
             catalog=shared.catalog,
             text_analyzer=shared.text_analyzer,
             photos=photos,
             conversation=parts.conversation(shared, photos, follow_ups, drafts),
-            picker=parts.picker(shared),
+            picker=parts.picker(shared, originals),
             background=background,
             tools=tools,
         )
         inbox = _inbox(shared, dispatcher, follow_ups)
         application = Application(settings, shared.bot, inbox, proactive)
-        references = partial(_store_references, shared.catalog, References(dispatcher["originals"]))
+        references = partial(_store_references, shared.catalog, References(originals))
         listen = partial(shared.switchboard.listen, came=inbox.came, pushed_back=drafts.pause)
         for work in (
             periodically(INBOX_EVERY, inbox.look_around, name="inbox", at_once=True),

@@ -263,6 +263,9 @@ class OwnPersona(Base):
     # As the person wrote it, and in English for the image model.
     looks: Mapped[str | None] = mapped_column(Text)
     looks_english: Mapped[str | None] = mapped_column(Text)
+    # The chosen face (`bot.photos.faces`): its key in S3, and its words in English.
+    face_key: Mapped[str | None] = mapped_column(Text)
+    face_words: Mapped[str | None] = mapped_column(Text)
     finished_at: Mapped[datetime | None] = mapped_column(Timestamp)
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
 

@@ -42,6 +42,7 @@ from generation.orders import jobs
 from generation.runtime import telegram
 from generation.runtime.database import Database
 from generation.runtime.monitoring import alert_rules, incidents
+from generation.storage import Storage
 from generation.workflows import workflow
 
 
@@ -183,13 +184,13 @@ def proactive(shared: Shared) -> ProactiveMessages:
     )
 
 
-def picker(shared: Shared) -> PersonaPicker:
+def picker(shared: Shared, originals: Storage) -> PersonaPicker:
     """The gallery of personas."""
     return PersonaPicker(
         settings=shared.settings,
         database=shared.database,
         catalog=shared.catalog,
-        portraits=Portraits(),
+        portraits=Portraits(originals),
         bot=shared.bot,
         rng=random.Random(),
     )

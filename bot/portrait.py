@@ -19,7 +19,8 @@ from pydantic import SecretStr
 from bot.check_data import DataSettings
 from bot.personas import persona as personas
 from bot.personas.persona import Persona
-from bot.photos.prompt import DECENT, NEVER_EXPLICIT, clean
+from bot.photos import prompt
+from bot.photos.prompt import NEVER_EXPLICIT
 from generation.backends.comfyui import ComfyUI
 from generation.errors import GenerationError
 from generation.models import Orientation
@@ -84,18 +85,11 @@ def main(key: str, *, count: int, pick: int | None, studio: Studio | None = None
     return 0
 
 
-def prompt(persona: Persona) -> str:
-    """Her looks, as she would be photographed for a passport that people like."""
-    looks = persona.looks
-    said = clean("portrait, head and shoulders, looking at the camera, plain light background, soft daylight")
-    return f"{looks.style}, {looks.person}, {persona.age} years old, {DECENT}, {said}"
-
-
 async def _make(studio: Studio, count: int, settings: PortraitSettings) -> None:
     persona = studio.persona()
     if settings.comfyui_url is None:
         raise WrongSettings("COMFYUI_URL is not set: candidates are rendered by your ComfyUI.")
-    if refused := Policy().check_prompt(prompt(persona)):
+    if refused := Policy().check_prompt(prompt.portrait(persona)):
         raise WrongSettings(f"The prompt of {studio.key} is refused by the policy ({refused}).")
     chosen = workflows.load_or_stop(settings.workflows_folder, own_nodes=False)[persona.workflow.default]
     studio.sheet.parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +115,7 @@ async def _make(studio: Studio, count: int, settings: PortraitSettings) -> None:
 async def _candidate(comfyui: ComfyUI, chosen: Workflow, persona: Persona) -> bytes:
     inputs = {name: value for name, value in persona.looks.inputs().items() if name.startswith("lora_")}
     filling = Filling(
-        prompt=prompt(persona),
+        prompt=prompt.portrait(persona),
         negative_prompt=", ".join(filter(None, (persona.looks.negative, NEVER_EXPLICIT))),
         seed=persona.seed(random.Random()),
         orientation=Orientation.PORTRAIT,

@@ -26,6 +26,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.models import PhotoGrant, PhotoMoment, Reaction, Usage
 from generation.models import Photo, PhotoStatus
 
+#: The rule of candidate faces for a persona of one's own; they have a limit of theirs (`bot.photos.faces`).
+FACE = "face"
 #: Photos that count for nothing: the person got none.
 NOTHING_CAME = (PhotoStatus.FAILED, PhotoStatus.DROPPED)
 #: Photos are counted over so long a time, at any moment.
@@ -148,8 +150,9 @@ def _noticed() -> Executable:
 
 
 def of_plan() -> ColumnElement[bool]:
-    """Photos that count for the plan just now; those of packs do not."""
-    return and_(Photo.queued_at > func.now() - QUOTA_WINDOW, Photo.status.not_in(NOTHING_CAME), ~_paid_with_pack())
+    """Photos that count for the plan just now; those of packs and candidate faces do not."""
+    recent = and_(Photo.queued_at > func.now() - QUOTA_WINDOW, Photo.status.not_in(NOTHING_CAME))
+    return and_(recent, Photo.rule != FACE, ~_paid_with_pack())
 
 
 def _on_the_way() -> ColumnElement[bool]:

@@ -107,6 +107,9 @@ async def erase(database: Database, redis: ArqRedis, bot: Bot, person_id: int, s
     async with database.unit() as session:
         await usage.outlive(session, person_id, settings)
         waiting = await erasure.erase(session, person_id)
+        for key in await session.scalars(select(OwnPersona.face_key).where(OwnPersona.person_id == person_id)):
+            if key:
+                await erasure.discard_object(session, key)
         person = await session.get(Person, person_id)
         if person is not None and person.banned_at is not None:
             await marks.put(session, marks.MarkKind.BANNED, person_id, settings)

@@ -8,7 +8,7 @@ from aiogram import F, Router
 from bot.admin import router as admin
 from bot.handlers import chat, fallback
 from bot.handlers.account import payment, preferences, privacy, start
-from bot.handlers.personas import memory, own_persona, persona_picker, stories
+from bot.handlers.personas import faces, memory, own_persona, persona_picker, stories
 from bot.handlers.photos import gallery, reactions, takes, waiting
 from bot.updates.filters import Adult
 
@@ -25,6 +25,7 @@ def build_router() -> Router:
         persona_picker.build_router(),
         stories.build_router(),
         own_persona.build_router(),
+        faces.build_router(),
         preferences.build_router(),
         memory.build_router(),
         gallery.build_router(),

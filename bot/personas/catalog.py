@@ -2,20 +2,21 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import structlog
-from pydantic import ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.models import OwnPersona
-from bot.personas.persona import Persona
+from bot.personas.persona import Line, Persona
 
 log = structlog.get_logger(__name__)
 
 OWN = "own_"
 TEMPLATE = Path(__file__).with_name("own_persona.toml")
+FACES: TypeAdapter[tuple[str, ...]] = TypeAdapter(Annotated[tuple[Line, ...], Field(min_length=1)])
 #: Characters of a persona's description in the gallery.
 MAX_ABOUT = 160
 
@@ -25,7 +26,10 @@ class PersonaCatalog:
 
     def __init__(self, personas: dict[str, Persona], template: Path = TEMPLATE) -> None:
         self._personas = personas
-        self._template = tomllib.loads(template.read_text("utf-8"))
+        read = tomllib.loads(template.read_text("utf-8"))
+        #: What tells one candidate face from another, in English.
+        self.faces = FACES.validate_python(read.pop("faces"))
+        self._template = read
 
     def replace(self, personas: dict[str, Persona]) -> None:
         """Use other personas from now on. Whoever talks with one that is gone is told so by the gallery."""
@@ -65,7 +69,7 @@ class PersonaCatalog:
 
     def play(self, row: OwnPersona) -> Persona:
         """A finished row as a persona."""
-        looks = ", ".join(filter(None, (row.gender, row.looks_english)))
+        looks = ", ".join(filter(None, (row.gender, row.looks_english, row.face_words)))
         described = {
             "name": _in_all(row.name or ""),
             "age": row.age,
@@ -73,7 +77,9 @@ class PersonaCatalog:
             "character": row.character,
             "looks": {**self._template["looks"], "person": looks},
         }
-        return Persona.model_validate({**self._template, **described})
+        persona = Persona.model_validate({**self._template, **described})
+        persona.looks._face_key = row.face_key
+        return persona
 
 
 async def count_own(session: AsyncSession, person_id: int) -> int:

@@ -71,19 +71,29 @@ class Looks(_Data):
     seed_family: Annotated[int, Field(ge=0, le=2**40)] | None = None
 
     _pictures: tuple[Reference, ...] = PrivateAttr(default=())
+    _face_key: str | None = PrivateAttr(default=None)
 
     @property
     def pictures(self) -> tuple[Reference, ...]:
         """Her reference pictures, as they were read with her file."""
         return self._pictures
 
+    @property
+    def face_key(self) -> str | None:
+        """Where the face lies in S3 that a person chose for a persona of their own."""
+        return self._face_key
+
+    @property
+    def reference_keys(self) -> tuple[str, ...]:
+        """Where the pictures lie in S3 that keep her face."""
+        return (self._face_key,) if self._face_key else tuple(reference_key(each.name) for each in self._pictures)
+
     def inputs(self) -> dict[str, str | float]:
         """What her photos put into the workflow beside prompt and seed."""
         inputs: dict[str, str | float] = {}
         if self.lora:
             inputs |= {"lora_name": self.lora.file, "lora_strength": self.lora.strength}
-        keys = (reference_key(each.name) for each in self._pictures)
-        return inputs | dict(zip(reference_names(), keys, strict=False))
+        return inputs | dict(zip(reference_names(), self.reference_keys, strict=False))
 
 
 class WorkflowChoice(_Data):

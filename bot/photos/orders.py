@@ -65,7 +65,8 @@ async def place(session: AsyncSession, wish: Wish, *, say: Say, settings: Settin
     allowed = explicit_allowed(wish.person, settings)
     description = describe(wish.persona, wish.story, wish.scene, explicit_allowed=allowed)
     inputs = description.inputs
-    if wish.persona.looks.pictures and (last := await _last_of_scene(session, wish, explicit_allowed=allowed)):
+    has_face = bool(wish.persona.looks.reference_keys)
+    if has_face and (last := await _last_of_scene(session, wish, explicit_allowed=allowed)):
         # Her clothes and the room, where the workflow takes it; the face is that of her own pictures.
         inputs = inputs | {SCENE_PHOTO: last}
     requested = wish.decision.kind is Kind.REQUESTED

@@ -56,6 +56,13 @@ def describe(persona: Persona, story: str, scene: Scene, *, explicit_allowed: bo
     )
 
 
+def portrait(persona: Persona) -> str:
+    """Her looks alone, as she would be photographed for a passport that people like."""
+    looks = persona.looks
+    said = clean("portrait, head and shoulders, looking at the camera, plain light background, soft daylight")
+    return f"{looks.style}, {looks.person}, {persona.age} years old, {DECENT}, {said}"
+
+
 def clean(words: str) -> str:
     """Plain words: nothing that the image model's text encoder would take for an instruction."""
     return " ".join(_SYNTAX.sub(" ", plain_text(words)).split()).strip(" ,.")

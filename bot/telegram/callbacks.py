@@ -192,6 +192,18 @@ class DeleteOwnPersona(CallbackData, prefix="own_delete"):
     persona_id: RowId
 
 
+class OwnFaces(CallbackData, prefix="own_faces"):
+    """Candidate faces for a persona that the person wrote."""
+
+    persona_id: RowId
+
+
+class ChooseFace(CallbackData, prefix="own_face"):
+    """The candidate that becomes her face."""
+
+    photo_id: RowId
+
+
 class ShowPremium(CallbackData, prefix="premium"):
     """What can be bought."""
 

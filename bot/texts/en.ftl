@@ -277,6 +277,14 @@ own-summary =
     { $character }
 
     { $looks }
+own-faces = 👤 Choose a face
+own-faces-of = 👤 { $name }
+own-faces-begun = Drawing four faces. Choose the one that stays.
+own-faces-coming = The faces are being drawn already, just a moment.
+own-faces-enough = That's enough faces for today: new ones can be drawn tomorrow.
+own-faces-failed = Not every face came out. Please try again a little later.
+own-face-choose = ✓ This face
+own-face-chosen = This is { $name } from now on.
 own-finish = 💬 Start talking
 own-again = Start over
 own-cancel = Cancel

@@ -285,6 +285,14 @@ own-summary =
     { $character }
 
     { $looks }
+own-faces = 👤 Выбрать лицо
+own-faces-of = 👤 { $name }
+own-faces-begun = Рисую четыре лица. Выбери то, которое останется.
+own-faces-coming = Лица уже рисуются, подожди немного.
+own-faces-enough = На сегодня лиц достаточно: новые можно будет нарисовать завтра.
+own-faces-failed = Не все лица получились. Попробуй ещё раз чуть позже.
+own-face-choose = ✓ Это лицо
+own-face-chosen = { $name } теперь выглядит так.
 own-finish = 💬 Начать разговор
 own-again = Начать заново
 own-cancel = Отменить

@@ -109,11 +109,12 @@ class Delivery:
             text, button = words.unconfirmed, (words.send_again, words.send_again_data)
         if not await self._reserve(photo):
             return
-        outcome = await messages.tell(self._bot, photo, text, button=button)
+        # No words: somebody else says it, as one candidate face does for all of them.
+        outcome = await messages.tell(self._bot, photo, text, button=button) if text else None
         # A shutdown that comes now must not lead to saying it twice.
         await asyncio.shield(self._note_telling(photo, outcome))
 
-    async def _note_telling(self, photo: Photo, outcome: telegram.Outcome) -> None:
+    async def _note_telling(self, photo: Photo, outcome: telegram.Outcome | None) -> None:
         match outcome:
             case telegram.NotTaken(pause, why):
                 log.warning("photo.untold", why=why, pause=pause)

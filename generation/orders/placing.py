@@ -31,7 +31,10 @@ CLEARED_ON_RETRY = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PhotoWords:
-    """What the person may read about the photo, in the person's language; written by whoever orders."""
+    """What the person may read about the photo, in the person's language; written by whoever orders.
+
+    Nothing is said of a photo that failed without words for it.
+    """
 
     failed: str
     unconfirmed: str

@@ -10,6 +10,7 @@ from PIL import Image
 from bot import portrait
 from bot.__main__ import main
 from bot.personas import persona as personas
+from bot.photos import prompt
 from bot.portrait import Studio
 from sandbox.comfyui import ComfyUIServer
 from triggers.policy.policy import Policy
@@ -68,7 +69,7 @@ def test_without_a_comfyui_it_says_what_to_set(studio: Studio, monkeypatch: pyte
 
 @pytest.mark.parametrize("key", ["alisa", "vera", "daniel", "mark"])
 def test_the_prompt_says_that_she_is_an_adult_and_dressed(key: str) -> None:
-    said = portrait.prompt(personas.load(personas.FOLDER / f"{key}.toml"))
+    said = prompt.portrait(personas.load(personas.FOLDER / f"{key}.toml"))
     assert "years old, adult" in said
     assert "fully clothed" in said
     assert Policy().check_prompt(said) is None

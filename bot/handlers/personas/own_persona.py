@@ -5,15 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from aiogram import F, Router
+from aiogram import Bot, F, Router
 from aiogram.filters import Command, Filter
 from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.accounts import privacy
 from bot.accounts.plans import plan_of
+from bot.handlers.personas.faces import remove_from_chat
 from bot.handlers.personas.persona_picker import PersonaPicker
 from bot.llm import prompts
 from bot.llm.metered import MeteredModel
@@ -21,12 +22,14 @@ from bot.llm.question import LanguageModelUnavailable
 from bot.models import Gender, OwnPersona, Person
 from bot.personas.catalog import OWN, PersonaCatalog, count_own
 from bot.personas.speech import machine_free
+from bot.photos import faces
 from bot.photos.prompt import clean
 from bot.reading.text_analysis import TextAnalyzer
 from bot.settings import Settings
-from bot.telegram.callbacks import DeleteOwnPersona, OwnPersonaAnswer
+from bot.telegram.callbacks import DeleteOwnPersona, OwnFaces, OwnPersonaAnswer
 from bot.telegram.messages import acknowledge, keyboard, replace_buttons
 from bot.texts import Say
+from generation.models import Photo
 from generation.runtime.database import Database, database_now
 
 #: Whoever writes after so long a time does not answer the question any more.
@@ -96,9 +99,10 @@ async def create(message: Message, person: Person, say: Say, database: Database,
         if await count_own(session, person.id) >= allowed:
             question = None
         else:
-            await session.execute(
-                delete(OwnPersona).where(OwnPersona.person_id == person.id, OwnPersona.finished_at.is_(None))
-            )
+            if unfinished := await _unfinished(session, person):
+                await faces.forget(session, unfinished)
+                await session.delete(unfinished)
+                await session.flush()
             await session.execute(insert(OwnPersona).values(person_id=person.id))
             question = QUESTIONS[0]
     if question is None:
@@ -163,7 +167,9 @@ async def choose_gender(
         await _go_on(query.message, unfinished, values, person, say, database, catalog)
 
 
-async def step_back(query: CallbackQuery, say: Say, unfinished: OwnPersona | None, database: Database) -> None:
+async def step_back(
+    query: CallbackQuery, person: Person, say: Say, unfinished: OwnPersona | None, database: Database
+) -> None:
     """The question before this one once more; its answer is forgotten."""
     answered = [each for each in QUESTIONS if unfinished and getattr(unfinished, each.field) is not None]
     await acknowledge(query, None if answered else say("stale-button"))
@@ -172,6 +178,9 @@ async def step_back(query: CallbackQuery, say: Say, unfinished: OwnPersona | Non
         return
     last = answered[-1]
     async with database.unit() as session:
+        if row := await _unfinished(session, person):
+            # It was drawn by the looks that change now.
+            await faces.forget(session, row)
         await session.execute(
             update(OwnPersona)
             .where(OwnPersona.id == unfinished.id, OwnPersona.finished_at.is_(None))
@@ -213,6 +222,7 @@ async def _show(message: Message, row: OwnPersona, person: Person, say: Say, cat
     summary = say("own-summary", name=persona.name.to(person.locale), age=persona.age,
                   character=row.character, looks=row.looks)  # fmt: skip
     buttons = keyboard(
+        [(say("own-faces"), OwnFaces(persona_id=row.id).pack())],
         [(say("own-finish"), OwnPersonaAnswer(action="finish").pack())],
         [
             (say("own-back"), OwnPersonaAnswer(action="back").pack()),
@@ -257,19 +267,19 @@ async def cancel_by_button(query: CallbackQuery, person: Person, say: Say, datab
 
 
 async def delete_one(
-    query: CallbackQuery, callback_data: DeleteOwnPersona, person: Person, say: Say, database: Database
+    query: CallbackQuery, callback_data: DeleteOwnPersona, person: Person, say: Say, database: Database, bot: Bot
 ) -> None:
     """Delete a persona of one's own with all that was said to it."""
     async with database.unit() as session:
-        deleted = await session.execute(
-            delete(OwnPersona)
-            .where(OwnPersona.id == callback_data.persona_id, OwnPersona.person_id == person.id)
-            .returning(OwnPersona.id)
-        )
-        gone = deleted.scalar_one_or_none() is not None
-        if gone:
+        row = await session.get(OwnPersona, callback_data.persona_id, with_for_update=True)
+        gone = row is not None and row.person_id == person.id
+        shown: list[Photo] = []
+        if row is not None and gone:
+            shown = await faces.forget(session, row)
+            await session.delete(row)
             await privacy.forget_persona(session, person.id, f"{OWN}{callback_data.persona_id}")
     await acknowledge(query, say("own-deleted" if gone else "stale-button"))
+    await remove_from_chat(bot, shown)
 
 
 async def _wrong(question: Question, text: str, row: OwnPersona, say: Say, text_analyzer: TextAnalyzer) -> str:
@@ -316,6 +326,7 @@ async def _cancelled(database: Database, person: Person) -> bool:
     async with database.unit() as session:
         row = await _unfinished(session, person)
         if row is not None:
+            await faces.forget(session, row)
             await session.delete(row)
     return row is not None
 

@@ -1,7 +1,6 @@
 """The gallery: everybody one can talk to, with pictures, and the first words of whoever was chosen."""
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aiogram import Bot, Router
@@ -17,7 +16,7 @@ from bot.personas.catalog import OWN, PersonaCatalog
 from bot.personas.persona import Persona, Story
 from bot.personas.portraits import Portraits
 from bot.settings import Settings
-from bot.telegram.callbacks import DeleteOwnPersona, OwnPersonaAnswer, PersonaChoice, PersonaPage
+from bot.telegram.callbacks import DeleteOwnPersona, OwnFaces, OwnPersonaAnswer, PersonaChoice, PersonaPage
 from bot.telegram.messages import MAX_CAPTION, acknowledge, fitting, keyboard, send_text
 from bot.texts import Say
 from generation.runtime import database
@@ -27,7 +26,6 @@ from generation.runtime.database import Database
 ON_A_PAGE = 4
 #: Seconds within which a second press of a persona's button is the same press.
 PRESSED_TWICE = 5
-#: Telegram's limit of a caption, in UTF-16 units.
 
 
 def build_router() -> Router:
@@ -75,17 +73,18 @@ class PersonaPicker:
 
     async def show(self, message: Message, person: Person, say: Say, heading: str) -> None:
         """The first page, as a new message."""
-        keys, caption, buttons = await self._page(person, say, heading, 0)
-        sheet = await self.portraits.sheet(keys)
-        sent = await self.bot.send_photo(message.chat.id, sheet, caption=caption, reply_markup=buttons)
-        self.portraits.remember(keys, sent)
+        shown, caption, buttons = await self._page(person, say, heading, 0)
+        sheet = await self.portraits.sheet(shown)
+        sent = await self.bot.send_photo(message.chat.id, sheet.media, caption=caption, reply_markup=buttons)
+        self.portraits.remember(sheet, sent)
 
     async def turn(self, message: Message, person: Person, say: Say, number: int) -> None:
         """Another page in place of the one that the message shows."""
-        keys, caption, buttons = await self._page(person, say, say("gallery"), number)
-        media = InputMediaPhoto(media=await self.portraits.sheet(keys), caption=caption)
+        shown, caption, buttons = await self._page(person, say, say("gallery"), number)
+        sheet = await self.portraits.sheet(shown)
+        media = InputMediaPhoto(media=sheet.media, caption=caption)
         try:
-            self.portraits.remember(keys, await message.edit_media(media, reply_markup=buttons))
+            self.portraits.remember(sheet, await message.edit_media(media, reply_markup=buttons))
         except TelegramBadRequest as error:
             if "not modified" not in str(error):
                 await self.show(message, person, say, say("gallery"))
@@ -131,7 +130,7 @@ class PersonaPicker:
 
     async def _page(
         self, person: Person, say: Say, heading: str, number: int
-    ) -> tuple[Sequence[str], str, InlineKeyboardMarkup]:
+    ) -> tuple[dict[str, Persona], str, InlineKeyboardMarkup]:
         async with self.database.unit() as session:
             everybody = await self.catalog.everybody(session, person.id)
         pages = [list(everybody)[start : start + ON_A_PAGE] for start in range(0, len(everybody), ON_A_PAGE)]
@@ -140,17 +139,17 @@ class PersonaPicker:
         lines = [_line(everybody[key], person, say) for key in keys]
         buttons = [[(everybody[key].name.to(person.locale), PersonaChoice(key=key).pack()) for key in pair]
                    for pair in (keys[:2], keys[2:]) if pair]  # fmt: skip
-        buttons += [
-            [(say("own-delete", name=everybody[key].name.to(person.locale)), _delete(key))]
-            for key in keys
-            if key.startswith(OWN)
-        ]
+        buttons += [_of_own(key, everybody[key], person, say) for key in keys if key.startswith(OWN)]
         if len(pages) > 1:
             turning = [("◀", number - 1)] if number else []
             turning += [("▶", number + 1)] if number + 1 < len(pages) else []
             buttons.append([(arrow, PersonaPage(page=page).pack()) for arrow, page in turning])
         buttons.append([(say("own-create"), OwnPersonaAnswer(action="create").pack())])
-        return keys, fitting("\n\n".join((heading, *lines)), MAX_CAPTION), keyboard(*buttons)
+        return (
+            {key: everybody[key] for key in keys},
+            fitting("\n\n".join((heading, *lines)), MAX_CAPTION),
+            keyboard(*buttons),
+        )
 
 
 async def open_scene(bot: Bot, chat_id: int, person: Person, persona: Persona, story: Story) -> None:
@@ -169,5 +168,10 @@ def _line(persona: Persona, person: Person, say: Say) -> str:
     )
 
 
-def _delete(key: str) -> str:
-    return DeleteOwnPersona(persona_id=int(key.removeprefix(OWN))).pack()
+def _of_own(key: str, persona: Persona, person: Person, say: Say) -> list[tuple[str, str]]:
+    """What can be done with a persona of one's own."""
+    number, name = int(key.removeprefix(OWN)), persona.name.to(person.locale)
+    return [
+        (say("own-faces-of", name=name), OwnFaces(persona_id=number).pack()),
+        (say("own-delete", name=name), DeleteOwnPersona(persona_id=number).pack()),
+    ]

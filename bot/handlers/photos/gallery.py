@@ -10,6 +10,7 @@ from aiogram.types import BufferedInputFile, CallbackQuery, InlineKeyboardMarkup
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.accounts.photo_quota import FACE
 from bot.models import Person
 from bot.telegram.callbacks import Delete, GalleryPage, Original
 from bot.telegram.messages import acknowledge, keyboard
@@ -131,7 +132,7 @@ async def send_original(
 
 def _shown(person: Person) -> tuple[ColumnElement[bool], ...]:
     delivered = Photo.status == PhotoStatus.DELIVERED
-    return (Photo.owner_id == person.id, delivered, Photo.file_id.is_not(None))
+    return (Photo.owner_id == person.id, delivered, Photo.file_id.is_not(None), Photo.rule != FACE)
 
 
 async def page(session: AsyncSession, person: Person, say: Say, photo: Photo) -> tuple[str, InlineKeyboardMarkup]:
