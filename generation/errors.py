@@ -19,7 +19,8 @@ GenerationError
 ├── BadImage             what came back is no picture a person should see
 │   ├── BrokenImage          the bytes are no whole file
 │   ├── ShowsTooMuch         nakedness that is not wanted; the next attempt's prompt is stricter
-│   └── NoFace               a portrait without a face
+│   ├── NoFace               a portrait without a face
+│   └── UnlikeHerself        another face than that of the reference pictures
 ├── NotLookedAt          the classifier of pictures could not look
 ├── ObjectGone           S3 has no such original any more
 ├── StorageUnavailable   S3 does not answer; the photo goes back and no attempt is counted
@@ -163,6 +164,10 @@ class ShowsTooMuch(BadImage):
 
 class NoFace(BadImage):
     """A face was due and there is none."""
+
+
+class UnlikeHerself(BadImage):
+    """The face is not that of her reference pictures; worth one more seed."""
 
 
 class NotLookedAt(GenerationError):

@@ -17,6 +17,13 @@ STAGE_SECONDS = Histogram(
 PICTURES_REFUSED = Counter(
     "vitte_pictures_refused", "Finished pictures that nobody was shown.", ["why"], registry=REGISTRY
 )
+FACE_LIKENESS = Histogram(
+    "vitte_face_likeness",
+    "How much faces are like those of their reference pictures (cosine).",
+    ["workflow"],
+    buckets=(0.0, 0.1, 0.2, 0.3, 0.363, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+    registry=REGISTRY,
+)
 RENDER_SECONDS = Histogram(
     "vitte_render_seconds",
     "GPU seconds of a graph, by ComfyUI's clock.",

@@ -143,6 +143,8 @@ class Photo(Base):
     batch_size: Mapped[int | None] = mapped_column(SmallInteger)
     render_seconds: Mapped[float | None] = mapped_column(Float)
 
+    # Cosine of its face and those of its reference pictures, where somebody compared.
+    face_likeness: Mapped[float | None] = mapped_column(Float)
     object_key: Mapped[str | None] = mapped_column(Text)
     file_id: Mapped[str | None] = mapped_column(Text)
     telegram_message_id: Mapped[int | None] = mapped_column(BigInteger)

@@ -138,6 +138,9 @@ class PictureSettings(Group):
     """What looks at finished pictures."""
 
     picture_classifier: Annotated[str, Field(min_length=1)] = "open_nsfw"
+    face_detector: str = ""
+    face_embedder: str = ""
+    face_likeness: Annotated[float, Field(ge=-1, le=1)] = 0.363
 
 
 class Settings(

@@ -11,6 +11,7 @@ from arq import Worker
 from bot.app import Application, running
 from bot.reading.text_analysis import TextAnalyzer
 from generation.delivery.picture_check import PictureCheck
+from generation.settings import PictureSettings
 from generation.worker.arq_settings import worker_options
 from generation.worker.timings import Timings
 from sandbox.cluster import Servers
@@ -46,7 +47,8 @@ def product_settings(
 async def worker_running(settings: ProductSettings, **timings: float) -> AsyncIterator[Worker]:
     """An arq worker with the product's own wiring, in this process; pauses are short unless `timings` say more."""
     quick: dict[str, Any] = {"poll_delay": 0.01, "sweep_every": 1} | timings
-    check = shared_picture_check(settings.picture_classifier)
+    looks = PictureSettings.example(**settings.model_dump(include=set(PictureSettings.model_fields)))
+    check = shared_picture_check(looks)
     options = worker_options(settings, timings=Timings(**quick), picture_check=check)
     worker = Worker(**options, handle_signals=False)
     task = asyncio.create_task(worker.async_run())
@@ -64,9 +66,9 @@ async def worker_running(settings: ProductSettings, **timings: float) -> AsyncIt
 
 
 @cache
-def shared_picture_check(classifier: str) -> PictureCheck:
+def shared_picture_check(settings: PictureSettings) -> PictureCheck:
     """One for all workers of this process, so that one more starts in no time; it ends with the process."""
-    return PictureCheck(classifier)
+    return PictureCheck(settings)
 
 
 @cache

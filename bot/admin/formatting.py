@@ -171,6 +171,7 @@ def photo_words(say: Say, photo: Photo) -> str:
         failures=str(photo.failures),
         worker=photo.worker or NOTHING,
         batch=str(photo.batch_size or NOTHING),
+        likeness=NOTHING if photo.face_likeness is None else f"{photo.face_likeness:.2f}",
         error=photo.error or NOTHING,
         trace=photo.trace_id or NOTHING,
         prompt=photo.prompt or NOTHING,

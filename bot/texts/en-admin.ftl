@@ -115,7 +115,7 @@ admin-worker-silent = ✗ silent since { $seen }
 admin-photo =
     Photo { $id }: { $status } { $premium }
     Person { $person }, { $rule }: { $reason }
-    { $workflow }, { $orientation }, batch { $batch }
+    { $workflow }, { $orientation }, batch { $batch }, face like hers { $likeness }
     Ordered { $queued }, seconds: { $stages }
     Attempts { $attempt }, failures { $failures }, worker { $worker }
     Error: { $error }

@@ -116,7 +116,7 @@ admin-worker-silent = ✗ молчит с { $seen }
 admin-photo =
     Фото { $id }: { $status } { $premium }
     Человек { $person }, { $rule }: { $reason }
-    { $workflow }, { $orientation }, пачка { $batch }
+    { $workflow }, { $orientation }, пачка { $batch }, сходство лица { $likeness }
     Заказано { $queued }, секунды: { $stages }
     Попыток { $attempt }, неудач { $failures }, воркер { $worker }
     Ошибка: { $error }

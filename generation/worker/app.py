@@ -114,7 +114,7 @@ async def running(
         await jobs.refuse_cluster(redis)
         opened = await stack.enter_async_context(storage.opened(settings))
         if picture_check is None:
-            picture_check = PictureCheck(settings.picture_classifier)
+            picture_check = PictureCheck(settings)
             stack.push_async_callback(picture_check.close)
         await picture_check.open()
         worker, warm_up, prover = _built(settings, timings, database, redis, backend, opened, bot, picture_check)

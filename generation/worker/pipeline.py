@@ -39,6 +39,7 @@ from generation.errors import (
     RenderInterrupted,
     ShowsTooMuch,
     StorageUnavailable,
+    UnlikeHerself,
     WorkerStopped,
 )
 from generation.models import Photo, PhotoStatus
@@ -150,12 +151,12 @@ class Pipeline:
                 await self._give_back(photo, error, in_batch=in_batch)
                 return
             picture = await self._fetch(image)
-            await self._picture_check.check(photo, picture.jpeg)
+            likeness = await self._picture_check.check(photo, picture.jpeg, graph.references.get(photo.id, ()))
             self._watchdog.succeeded()
-            if await self._store(photo, picture, graph.stamps(photo)):
+            if await self._store(photo, picture, graph.stamps(photo) | {"face_likeness": likeness}):
                 await self._delivery.deliver(photo, picture.jpeg)
         except BadImage as error:
-            if not isinstance(error, ShowsTooMuch | NoFace):
+            if not isinstance(error, ShowsTooMuch | NoFace | UnlikeHerself):
                 self._watchdog.failed([photo.id], str(error))
             await self._give_back(photo, error)
         except GenerationError as error:

@@ -29,6 +29,8 @@ class GraphRun:
     is_measured: bool = False
     #: Where each photo comes out, once the graph is filled.
     places: Sequence[Place] = ()
+    #: By a photo's id, the pictures of her that the graph was given.
+    references: dict[int, Sequence[bytes]] = field(default_factory=dict)
     task: "asyncio.Task[Rendered] | None" = None
     #: Why somebody took it back.
     taken_back: GenerationError | None = None
