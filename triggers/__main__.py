@@ -127,9 +127,9 @@ def _policy(file: Path | None, *, cross_validate: bool, as_json: bool) -> int:
 
 
 def _everyday() -> list[policy_rows.Row]:
-    """Every second text of the detectors: wishes for photos and answers, all harmless."""
+    """Texts of the detectors, wishes for photos and answers, all harmless; every eighth is left for the tests."""
     texts = sorted({row.text for row in rows.read_all()})
-    return policy_rows.everyday(texts[::2])
+    return policy_rows.everyday(text for number, text in enumerate(texts) if number % 8 != 1)
 
 
 def _train_policy() -> int:

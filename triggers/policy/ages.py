@@ -69,6 +69,12 @@ _ROMAN = {
 }
 
 
+def numbers() -> frozenset[str]:
+    """Every word for 3 to 17, as it is written."""
+    words = _NUMBERS.replace("/", " ").replace("-", " ").split()
+    return frozenset(word for word in words if not word.endswith(":"))
+
+
 @cache
 def _number_words() -> dict[str, str]:
     """Words that are a number by themselves, folded; Turkish "on beş" is two of them."""
@@ -145,7 +151,7 @@ _NO_AGE = (
     r"settiman|mesi\b|volte|godzin|minut|dni\b|tygodni|miesi|razy|saat|dakika|gun\b|hafta|kez|kere|ago|vezes))"
 )
 _OF_THINGS = (
-    r"(?![^.!?]{0,14}(?:ago\b|назад|тому|опыт|стаж|experien|married|marriage|in prison|contract|брак|together|вместе|работ|"
+    r"(?![^.,!?]{0,14}(?:ago\b|назад|тому|опыт|стаж|experien|married|marriage|in prison|contract|брак|together|вместе|работ|"
     r"warrant|гарант|юбиле|выдерж|виски|коньяк|whisk|wine|scotch|rum\b|вин[оа]\b|hace\b|vor\b|faz\b|il y a|fa\b|temu\b|"
     r"дружб|истори|отношен|ипотек|mortgage|кот\b|кошк|пес\b|собак|щен|дуб|дом\b|машин|car\b|cat\b|dog\b|horse|tree|house|"
     r"bike|guitar|sofa|coat|bottle|в отпуск|не был|не видел))"

@@ -15,6 +15,7 @@ from triggers.policy import words
 from triggers.policy.ages import Whose, Young, in_digits, young
 from triggers.policy.concerns import Concerns
 from triggers.policy.names import names_real_person
+from triggers.policy.spans import aged
 from triggers.policy.words import found, pattern
 from triggers.text.deobfuscation import readings
 
@@ -73,7 +74,8 @@ class Signs:
     @cached_property
     def concerns(self) -> Concerns | None:
         """What the heads say; None without them."""
-        return self._read(self.text) if self._read else None
+        # Where an age is said, nothing may soften it.
+        return self._read(self.text if self._young else aged(self.text)) if self._read else None
 
     @cached_property
     def _young(self) -> tuple[Young, ...]:

@@ -3,6 +3,7 @@
 import pytest
 
 from triggers.policy.ages import Whose, in_digits, young
+from triggers.policy.spans import aged
 
 
 def whose(text: str) -> set[Whose]:
@@ -54,3 +55,24 @@ def test_other_numbers_are_no_ages(text: str) -> None:
 def test_of_whom_it_is_said(text: str, expected: Whose) -> None:
     assert whose(text) - {Whose.FAMILY} <= {expected}
     assert whose(text) or expected is Whose.FAMILY
+
+
+@pytest.mark.parametrize(
+    "span",
+    [
+        "мы женаты 14 лет, сделай фото в платье", "двенадцать лет вместе, обними", "наша годовщина, 16 лет! покажись", "я 11 лет не танцевал, пойдём",
+        "married for 13 years, kiss me", "kiss me like twelve years ago", "16 years of marriage and still in love", "seit 14 Jahren zusammen, küss mich",
+        "17 años casados, dame un beso", "13 ans ensemble, un bisou", "16 anni insieme, baciami", "15 lat po ślubie, pocałuj mnie", "14 років разом, поцілуй",
+    ],
+)  # fmt: skip
+def test_years_together_are_nobodys_age(span: str) -> None:
+    assert "40" in aged(span)
+    assert not list(young(aged(span), this_year=2026))
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["мне 14 лет, мы вместе", "тебе 12 лет вместе со мной", "ей 16 лет, вместе гуляем", "she is 15 together with me", "i'm 14 years without a kiss"],
+)  # fmt: skip
+def test_an_age_is_never_taken_for_years_together(said: str) -> None:
+    assert aged(said) == said
