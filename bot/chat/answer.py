@@ -154,7 +154,11 @@ class AnswerWriter:
         judged = self.decision.judge(turn.heard, analysis, spoken)
         wish = turn.heard.wish if judged.asked or turn.incoming.wants_photo else NOTHING
         scene = scene_continuity.after_answer(before, spoken, analysis, turn.persona, wish)
-        refused = await self._why_not_drawn(turn, scene, asked=judged.asked)
+        drawn = scene
+        if turn.shown and wish != NOTHING:
+            # Of another hour or place, perhaps: the talk stays where it is.
+            drawn = scene_continuity.retaken(turn.shown.scene, spoken, analysis, wish)
+        refused = await self._why_not_drawn(turn, drawn, asked=judged.asked)
         async with self.database.unit() as session:
             dialogue = await session.get_one(Dialogue, turn.dialogue.id, with_for_update=True)
             moment, quota = await self.decision.moment(
@@ -169,7 +173,7 @@ class AnswerWriter:
             outcome = Outcome(photo=turn.earlier.photo if turn.earlier else None)
             if outcome.photo is None and not replaced:
                 # An answer that is written anew keeps the photo that came with the one before.
-                outcome = await self.decision.carry_out(session, turn, dialogue, scene, decision, quota, refused)
+                outcome = await self.decision.carry_out(session, turn, dialogue, drawn, decision, quota, refused)
             # What may not be drawn does not last either, or every later photo would be refused for it.
             dialogue.scene = before.lasting() if refused else scene.lasting()
             _count(dialogue, outcome, rewrites=turn.rewrites)

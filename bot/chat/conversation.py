@@ -20,7 +20,7 @@ from bot.accounts import people
 from bot.accounts.photo_quota import mark_noticed
 from bot.chat.answer import AnswerWriter
 from bot.chat.reply import ReplySender
-from bot.chat.turn import Answer, Incoming, Turn
+from bot.chat.turn import Answer, Incoming, ShownPhoto, Turn
 from bot.dialogues import repository as dialogues
 from bot.dialogues.model_request import gather
 from bot.dialogues.repository import Recent, Talk
@@ -33,6 +33,7 @@ from bot.photos.service import PhotoService
 from bot.reading.text_analysis import TextAnalyzer
 from bot.reading.text_reader import PersonAnalysis
 from bot.settings import Settings
+from bot.telegram.content import FORWARDED, replying, replying_to_photo
 from bot.telegram.messages import send_text
 from bot.texts import Say
 from bot.updates.follow_ups import FollowUps
@@ -66,7 +67,8 @@ class Conversation:
             async with self.database.autocommit() as session:
                 talk = await dialogues.talk(session, person.id)
             recent = talk.before(incoming.update_id) if talk else Recent()
-            heard = await self._hear(person, incoming, recent)
+            shown = await self._shown(person, incoming)
+            heard = await self._hear(person, incoming, recent, shown)
             if heard.refusal or heard.minor is Whose.PERSON:
                 # Neither kept nor shown to the model.
                 await self._refuse(person, incoming.chat_id, say, heard)
@@ -74,6 +76,7 @@ class Conversation:
             turn = await self._open(person, say, incoming, heard, talk, recent.together) if talk else None
             if turn is None:
                 return False
+            turn = _answering(turn, shown, sees=self.settings.llm_sees_pictures)
             if turn.earlier is None and incoming.wants_photo and await self._told_of_obstacle(turn):
                 # Said before she answers as if a photo were coming.
                 return True
@@ -135,7 +138,19 @@ class Conversation:
 
     # -- steps -----------------------------------------------------------------------------------------
 
-    async def _hear(self, person: Person, incoming: Incoming, recent: Recent) -> PersonAnalysis:
+    async def _shown(self, person: Person, incoming: Incoming) -> ShownPhoto | None:
+        """The photo that the person replies to."""
+        if incoming.reply is None or incoming.reply.by_person:
+            return None
+        async with self.database.autocommit() as session:
+            found = await orders.of_message(
+                session, person, incoming.chat_id, incoming.reply.message_id, self.settings
+            )
+        return ShownPhoto(scene=found[0], object_key=found[1]) if found else None
+
+    async def _hear(
+        self, person: Person, incoming: Incoming, recent: Recent, shown: ShownPhoto | None = None
+    ) -> PersonAnalysis:
         """What was written in several messages counts as one text, for wishes and for the policy."""
         return await self.text_analyzer.person(
             "\n".join((*recent.together, incoming.text)),
@@ -144,6 +159,7 @@ class Conversation:
             before=recent.said,
             minor_said=recent.minor_said,
             after_photo=recent.after_photo,
+            of_photo=shown is not None,
         )
 
     async def _refuse(self, person: Person, chat_id: int, say: Say, heard: PersonAnalysis) -> None:
@@ -211,8 +227,6 @@ class Conversation:
                 no_photo_now=none_now,
                 person_name=people.name_for_model(incoming.name),
             )
-        if incoming.picture and self.settings.llm_sees_pictures:
-            request = replace(request, messages=prompts.with_picture(request.messages, incoming.picture))
         return Turn(
             person=person,
             say=say,
@@ -266,6 +280,23 @@ class Conversation:
             rewrites=True,
             together=together,
         )
+
+
+def _answering(turn: Turn, shown: ShownPhoto | None, *, sees: bool) -> Turn:
+    """The turn with what the person replies to, passes on, or shows, as the model is told of it."""
+    incoming, note = turn.incoming, ""
+    if shown is not None:
+        scene = shown.scene
+        note = replying_to_photo(", ".join(filter(None, (scene.action, scene.outfit, scene.place))))
+    elif incoming.reply is not None:
+        note = replying(incoming.reply.words, by_person=incoming.reply.by_person)
+    elif incoming.is_forwarded:
+        note = FORWARDED
+    *messages, last = turn.request.messages
+    messages.append({**last, "content": f"{note}\n{last['content']}"} if note else last)
+    if incoming.picture and sees:
+        messages = prompts.with_picture(messages, incoming.picture)
+    return replace(turn, shown=shown, request=replace(turn.request, messages=messages))
 
 
 async def _written_down(session: AsyncSession, dialogue: Dialogue, incoming: Incoming) -> Said | None:

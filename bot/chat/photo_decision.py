@@ -25,6 +25,7 @@ from bot.settings import Settings
 from bot.texts import Say
 from generation.models import Photo
 from triggers import PROMISE, Decision, Kind, Moment, Witness, draw_gap
+from triggers.text.visuals import NOTHING
 
 log = structlog.get_logger(__name__)
 
@@ -170,6 +171,7 @@ class PhotoDecision:
             chat_id=turn.incoming.chat_id,
             reply_to_message_id=turn.incoming.message_id,
             from_pack=decision.kind is Kind.REQUESTED and quota.today >= allowed.daily_limit,
+            edited=turn.shown.object_key if turn.shown and turn.heard.wish != NOTHING else None,
         )
 
 

@@ -12,7 +12,7 @@ from dataclasses import fields
 from bot.personas.persona import Persona
 from bot.personas.scene import MAX_FIELD, OF_THE_TURN, Scene
 from bot.reading.text_reader import AnswerAnalysis
-from triggers.text.visuals import NOTHING, Subject, Visuals
+from triggers.text.visuals import NOTHING, Subject, Visuals, recoloured
 
 #: Letters that no English word has: the image model understands English only.
 _NOT_ENGLISH = re.compile(r"[^\x00-\u024f\u2010-\u2027]")
@@ -39,6 +39,28 @@ def after_answer(
             # The old light stays in the old place.
             "light": english.light if moved else _next(before.light, english.light, said.light),
             "atmosphere": _atmosphere(before, english, persona),
+        }
+    )
+
+
+def retaken(old: Scene, spoken: Scene | None, reading: AnswerAnalysis, wish: Visuals) -> Scene:
+    """The scene of a photo that somebody wants otherwise: what they say of it changes, all the rest stays."""
+    seen = _either(wish, reading.visuals if reading.visual else NOTHING)
+    line = _in_english(spoken, reading.visuals) if spoken else Scene()
+    said = reading.subjects
+    outfit = _next(old.outfit, line.outfit, said.outfit)
+    if wish.colour and not wish.outfit:
+        outfit = recoloured(old.outfit, wish.colour)
+    elif seen.outfit or seen.accessories:
+        outfit = _dressed(old.outfit, seen)
+    place = seen.place or _next(old.place, line.place, said.place)
+    return old.model_copy(
+        update={
+            "outfit": outfit[:MAX_FIELD],
+            "place": place,
+            "light": seen.light or ("" if place != old.place else old.light),
+            "action": wish.action or old.action,
+            "mood": wish.mood or old.mood,
         }
     )
 

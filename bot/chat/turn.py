@@ -8,9 +8,29 @@ from aiogram.types import InlineKeyboardMarkup
 from bot.llm.prompts import AnswerRequest
 from bot.models import Dialogue, Message, Person
 from bot.personas.persona import Persona
+from bot.personas.scene import Scene
 from bot.reading.text_reader import PersonAnalysis
 from bot.texts import Say
 from generation.models import Photo
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The message of the same chat that a person replies to."""
+
+    message_id: int
+    #: Its words, or the part of them that the person picked.
+    words: str
+    by_person: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShownPhoto:
+    """A photo of hers that the person replies to, as long as somebody knows what it shows."""
+
+    scene: Scene
+    #: Where its original lies; None when it is gone, or may not be seen any more.
+    object_key: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +46,10 @@ class Incoming:
     name: str = ""
     #: A picture that came along, as JPEG, for a model that can see.
     picture: bytes | None = None
+    #: What it is a reply to, if to anything.
+    reply: Reply | None = None
+    #: It was written by somebody else and passed on.
+    is_forwarded: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +79,8 @@ class Turn:
     earlier: Answer | None = None
     #: The earlier answer stands in the chat already and is written anew.
     rewrites: bool = False
+    #: The photo that the person replies to.
+    shown: ShownPhoto | None = None
     #: Texts that came just before and that this answer is for as well.
     together: Sequence[str] = ()
 

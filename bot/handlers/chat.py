@@ -6,7 +6,7 @@ from aiogram.filters import Command, CommandObject
 from aiogram.types import CallbackQuery, Document, Message, PhotoSize, Update
 
 from bot.chat.conversation import Conversation
-from bot.chat.turn import Incoming
+from bot.chat.turn import Incoming, Reply
 from bot.handlers.personas.persona_picker import PersonaPicker
 from bot.llm.metered import OverBudget
 from bot.models import Person
@@ -136,7 +136,19 @@ def _incoming(
         wants_photo=wants_photo,
         name=message.from_user.first_name if message.from_user else "",
         picture=picture,
+        reply=_reply(message),
+        is_forwarded=message.forward_origin is not None,
     )
+
+
+def _reply(message: Message) -> Reply | None:
+    """What a message of this chat is a reply to; in a topic each one replies to the topic's beginning."""
+    replied = message.reply_to_message
+    if replied is None or replied.forum_topic_created:
+        return None
+    quoted = message.quote.text if message.quote else replied.text or replied.caption or ""
+    by_person = bool(replied.from_user and not replied.from_user.is_bot)
+    return Reply(replied.message_id, quoted, by_person)
 
 
 def _picture(message: Message) -> PhotoSize | Document | None:

@@ -22,7 +22,7 @@ from bot.texts import Say
 from generation.models import Photo, PhotoStatus
 from generation.orders import placing
 from generation.orders.placing import PhotoOrder, PhotoWords
-from generation.workflows.workflow import SCENE_PHOTO
+from generation.workflows.workflow import EDITED_PHOTO, SCENE_PHOTO
 from triggers import PROMISE, Decision, Kind
 
 #: Seconds for which a photo waits for the words that it belongs to; sent words release it at once.
@@ -51,6 +51,8 @@ class Wish:
     take: int = 0
     #: Paid with a photo of a pack, since the day's are used up.
     from_pack: bool = False
+    #: Where the photo lies in S3 that the person wants otherwise.
+    edited: str | None = None
     #: Whether it waits for the words of an answer.
     after_words: bool = True
 
@@ -66,7 +68,9 @@ async def place(session: AsyncSession, wish: Wish, *, say: Say, settings: Settin
     description = describe(wish.persona, wish.story, wish.scene, explicit_allowed=allowed)
     inputs = description.inputs
     has_face = bool(wish.persona.looks.reference_keys)
-    if has_face and (last := await _last_of_scene(session, wish, explicit_allowed=allowed)):
+    if wish.edited:
+        inputs = inputs | {EDITED_PHOTO: wish.edited}
+    elif has_face and (last := await _last_of_scene(session, wish, explicit_allowed=allowed)):
         # Her clothes and the room, where the workflow takes it; the face is that of her own pictures.
         inputs = inputs | {SCENE_PHOTO: last}
     requested = wish.decision.kind is Kind.REQUESTED
@@ -131,6 +135,20 @@ async def _last_of_scene(session: AsyncSession, wish: Wish, *, explicit_allowed:
         .limit(1)
     )
     return await session.scalar(newest)
+
+
+async def of_message(
+    session: AsyncSession, person: Person, chat_id: int, message_id: int, settings: Settings
+) -> tuple[Scene, str | None] | None:
+    """What the photo of this message shows, and where its original lies if it may be used; None without one."""
+    found = select(Photo, PhotoMoment.scene).join(PhotoMoment, PhotoMoment.photo_id == Photo.id)
+    mine = (Photo.owner_id == person.id, Photo.chat_id == chat_id, Photo.telegram_message_id == message_id)
+    row = (await session.execute(found.where(*mine).limit(1))).first()
+    if row is None:
+        return None
+    photo, scene = row
+    usable = explicit_allowed(person, settings) or not photo.explicit
+    return Scene.model_validate(scene), photo.object_key if usable and scene else None
 
 
 async def own_photo(session: AsyncSession, person: Person, photo_id: int) -> Photo | None:

@@ -65,15 +65,23 @@ class TextAnalyzer:
         before: Sequence[str] = (),
         minor_said: bool = False,
         after_photo: bool = False,
+        of_photo: bool = False,
     ) -> PersonAnalysis:
         """`by_command`: it came with /photo, so it asks. `before` and `minor_said`: as of `Policy.check`.
 
-        `after_photo`: the last answer came with one.
+        `after_photo`: the last answer came with one. `of_photo`: it is a reply to one of her photos.
         """
         window = "\n".join((*before, text)) if before else ""
         heard, harm, harm_together = await asyncio.gather(
             self._read(
-                TextReader.person, text, by_command, explicit_allowed, tuple(before), minor_said, after_photo
+                TextReader.person,
+                text,
+                by_command,
+                explicit_allowed,
+                tuple(before),
+                minor_said,
+                after_photo or of_photo,
+                of_photo,
             ),
             self._harm(text),
             self._harm(window),

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from bot.llm.prompts import gives_away
 from bot.personas import speech
 from triggers.detection.detectors import NEARLY, SURE, Detectors, Task
-from triggers.detection.patterns import promises_plainly
+from triggers.detection.patterns import promises_plainly, wants_otherwise
 from triggers.model.embedding import Embedder
 from triggers.model.heads import FeatureReader
 from triggers.policy.ages import Whose
@@ -81,7 +81,7 @@ class TextReader:
 
     def warm_up(self) -> None:
         """The first use of each pattern and table takes tens of milliseconds."""
-        self.person("Пришли фото. Send a photo.", True, False, (), False, False)
+        self.person("Пришли фото. Send a photo.", True, False, (), False, False, False)
         self.answer("Сижу у окна. I am here, here you go.", "")
         self.showable("Сижу у окна. I am here.")
         self.refusal_of_prompt("a woman by the window", False)
@@ -94,19 +94,21 @@ class TextReader:
         before: Sequence[str],
         minor_said: bool,
         after_photo: bool,
+        of_photo: bool,
     ) -> PersonAnalysis:
         """`by_command`: it came with /photo, so it asks. `before` and `minor_said`: as of `Policy.check`.
 
-        `after_photo`: the last answer came with one.
+        `after_photo`: the last answer came with one. `of_photo`: it is a reply to one of her photos.
         """
-        signs = self._policy.signs(text)
-        sure = by_command or signs.wishes_a_picture
+        signs, wish = self._policy.signs(text), see(text)
+        otherwise = of_photo and wish != NOTHING and wants_otherwise(text)
+        sure = by_command or signs.wishes_a_picture or otherwise
         chance = 1.0 if sure else self._detectors.request(text, after_photo=after_photo)
         refusal, refusal_of_wish = (
             self._policy.check(
-                signs, for_photo=wish, explicit_allowed=explicit_allowed, before=before, minor_said=minor_said
+                signs, for_photo=photo, explicit_allowed=explicit_allowed, before=before, minor_said=minor_said
             )
-            for wish in (False, True)
+            for photo in (False, True)
         )
         asks = chance > SURE
         return PersonAnalysis(
@@ -116,7 +118,7 @@ class TextReader:
             refusal_of_wish=refusal_of_wish,
             minor=signs.whose_youth,
             child=signs.child,
-            wish=see(text),
+            wish=wish,
         )
 
     def answer(self, text: str, person_text: str) -> AnswerAnalysis:

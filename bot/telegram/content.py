@@ -47,11 +47,27 @@ OF_THE_CHAT = {
 #: Characters of what was written in it.
 MAX_DETAILS = 1000
 
+#: The same of a reply.
+MAX_QUOTED = 300
+#: What somebody else wrote is no wish of the person's.
+FORWARDED = "[Somebody else wrote this; the person passes it on]"
+
 
 def described(message: Message, *, seen: bool) -> str:
     """`[The person sent a sticker: 👋]`, and what was written to it. `seen`: its picture goes along."""
     what = SENT.get(ContentType(message.content_type), "something")
     return " ".join(filter(None, (f"[The person sent {what}{_details(message, seen=seen)}]", message.caption)))
+
+
+def replying(words: str, *, by_person: bool) -> str:
+    """What a message is a reply to, for the language model."""
+    said = " ".join(words.replace("[", "(").replace("]", ")").split())[:MAX_QUOTED]
+    return f'[A reply to {"their own" if by_person else "your"} words: "{said}"]' if said else ""
+
+
+def replying_to_photo(shown: str) -> str:
+    """The same of a photo of hers; what it shows, in English, or nothing."""
+    return f"[A reply to your photo: {shown}]" if shown else "[A reply to your photo]"
 
 
 def _details(message: Message, *, seen: bool) -> str:

@@ -117,6 +117,8 @@ class Description(_Part):
     #: The last photo of the same scene goes along behind the persona's pictures, with these words; without words
     #: it does not.
     scene_words: str = ""
+    #: The same of a photo that the person wants otherwise: the workflow changes it instead of making a new one.
+    edit_words: str = ""
     batch: Batch = Batch()
     switches: dict[str, Switch] = {}
 

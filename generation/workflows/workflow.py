@@ -31,6 +31,10 @@ UNMEASURED = 10.0
 MOST_REFERENCES = 3
 #: The input that names the last photo of the same scene.
 SCENE_PHOTO = "scene_photo"
+#: In its place: a photo that the person wants otherwise, which workflows with `edit_words` change.
+EDITED_PHOTO = "edited_photo"
+#: Pictures that are not of her alone, and that may be gone.
+BEHIND_PORTRAITS = (EDITED_PHOTO, SCENE_PHOTO)
 #: How the names of all pictures begin that workers bring to a ComfyUI.
 OURS = "vitte-"
 #: What a sampler pass of 1, 2, ... photos is expected to cost, in renders of one, until it is measured.
@@ -92,7 +96,7 @@ class Workflow:
         self.sizes = description.sizes
         self._references = description.references
         self._reference_words = description.reference_words
-        self._scene_words = description.scene_words
+        self._words_behind = {EDITED_PHOTO: description.edit_words, SCENE_PHOTO: description.scene_words}
         self._inputs = {str(name): address for name, address in description.inputs.items()} | _pictures(description)
         self._batch = description.batch
         self.switches: Mapping[str, Switch] = description.switches
@@ -137,7 +141,10 @@ class Workflow:
     def pictures(self, inputs: Mapping[str, str | float]) -> dict[str, str]:
         """Keys in S3 of the reference pictures that the graph takes of a photo's inputs, by the input's name."""
         names = [name for name in reference_names(len(self._references)) if name in inputs]
-        if self._takes_scene_after(len(names)) and SCENE_PHOTO in inputs:
+        if EDITED_PHOTO in inputs and self._takes_behind(EDITED_PHOTO, 0):
+            # What is to be changed must be seen; one portrait less does.
+            names = [*names[: len(self._references) - 1], EDITED_PHOTO]
+        elif SCENE_PHOTO in inputs and self._takes_behind(SCENE_PHOTO, len(names)):
             names.append(SCENE_PHOTO)
         return {name: str(inputs[name]) for name in names}
 
@@ -151,12 +158,12 @@ class Workflow:
         """All that there can be."""
         return [self.name, *(f"{self.name}+{count}" for count in range(1, len(self._references) + 1))]
 
-    def _takes_scene_after(self, portraits: int) -> bool:
-        return bool(self._scene_words) and portraits < len(self._references)
+    def _takes_behind(self, name: str, portraits: int) -> bool:
+        return bool(self._words_behind.get(name)) and portraits < len(self._references)
 
     def takes(self, name: str) -> bool:
         """Whether the graph has an input of this name."""
-        return name in self._inputs or (name == SCENE_PHOTO and self._takes_scene_after(0))
+        return name in self._inputs or self._takes_behind(name, 0)
 
     def is_filled(self, address: str) -> bool:
         """Whether a photo puts its own value there."""
@@ -213,8 +220,8 @@ class Workflow:
     def _values(self, filling: Filling) -> dict[str, str | int | float]:
         width, height = self.sizes[filling.orientation]
         pictures = self.pictures(filling.inputs)
-        words = [self._reference_words] if set(pictures) - {SCENE_PHOTO} else []
-        words += [self._scene_words] if SCENE_PHOTO in pictures else []
+        words = [self._reference_words] if pictures.keys() - set(BEHIND_PORTRAITS) else []
+        words += [said for name, said in self._words_behind.items() if name in pictures]
         return {
             **filling.inputs,
             **dict(zip(reference_names(), map(picture_name, pictures.values()), strict=False)),

@@ -83,6 +83,19 @@ def follows_up(text: str) -> bool:
     return len(text) <= 80 and _FOLLOWS_UP.fullmatch(" ".join(words.split())) is not None
 
 
+#: How a reply to a photo begins that would like it otherwise, as long as it says what can be seen.
+_OTHERWISE_AS = re.compile(
+    r"(?:а|и|но|только|теперь|то же|тоже самое|такое же|так же|снова|опять|еще раз|можно|хочу|давай|лучше|в|на|с|без|"
+    r"but|and|same|the same|again|now|once more|how about|what about|can you|could you|i want|i'd like|in|on|at|with|"
+    r"without|only|try|put on|надень|переоденься)\b"
+)
+
+
+def wants_otherwise(text: str) -> bool:
+    """Whether a reply to a photo asks for it with something else: "but in red", "а теперь на балконе"."""
+    return len(text) <= 120 and _OTHERWISE_AS.match(" ".join(fold(text).split())) is not None
+
+
 def promises_plainly(text: str) -> bool:
     """Whether one of the sentences says without a doubt that a photo is being sent."""
     return any(

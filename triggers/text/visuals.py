@@ -14,6 +14,11 @@ from pathlib import Path
 from triggers.text.deobfuscation import fold
 from triggers.text.morphology import morphology
 
+#: Of the lexicon's colours those that exclude each other; the others say what a thing is made of.
+HUES = frozenset(
+    ("black", "white", "grey", "red", "burgundy", "pink", "orange", "yellow", "mustard", "green", "emerald",
+     "turquoise", "blue", "purple", "brown", "beige", "golden", "silver", "striped", "checked", "polka-dot", "floral")
+)  # fmt: skip
 #: Things that are named in one action; more would crowd the picture.
 MOST_THINGS = 3
 
@@ -38,6 +43,8 @@ class Visuals:
     light: str = ""
     action: str = ""
     mood: str = ""
+    #: Said of no garment: "and now in red".
+    colour: str = ""
 
 
 #: A text that shows nothing.
@@ -76,14 +83,22 @@ def see(text: str) -> Visuals:
     sentences = [sentence for sentence in _SENTENCE.findall(fold(text)) if not _ELSEWHERE.search(sentence)]
     terms = [_terms(sentence) for sentence in sentences]
     actions = [*_found("actions", terms)[:2], *(f"with {thing}" for thing in _found("things", terms)[:MOST_THINGS])]
+    garments, accessories = _worn("garments", terms), _worn("accessories", terms)
     return Visuals(
-        outfit=", ".join(_worn("garments", terms)[:MOST_THINGS]),
-        accessories=", ".join(_worn("accessories", terms)[:MOST_THINGS]),
+        outfit=", ".join(garments[:MOST_THINGS]),
+        accessories=", ".join(accessories[:MOST_THINGS]),
+        colour=""
+        if garments or accessories
+        else next((each for each in _found("colours", terms) if each in HUES), ""),
         place=next(iter(_found("places", terms)), ""),
         light=", ".join(_found("light", terms)[:2]),
         action=", ".join(actions),
         mood=next(iter(_found("moods", terms)), ""),
     )
+
+
+def _hue(sentences: list[list[str]]) -> str:
+    return next((each for each in _found("colours", sentences) if each in HUES), "")
 
 
 def subjects(texts: Sequence[str]) -> Subjects:
@@ -98,6 +113,12 @@ def subjects(texts: Sequence[str]) -> Subjects:
         for part, sections in _NAMING.items()
     }
     return Subjects(**spoken)
+
+
+def recoloured(outfit: str, colour: str) -> str:
+    """The same clothes in another colour."""
+    garments = [" ".join(word for word in each.split() if word not in HUES) for each in outfit.split(", ")]
+    return ", ".join([f"{colour} {garments[0]}".strip(), *garments[1:]])
 
 
 def named(part: str, english: str) -> frozenset[str]:

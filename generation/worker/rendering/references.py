@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from generation.errors import LacksFile, ObjectGone
 from generation.storage import Storage
-from generation.workflows.workflow import SCENE_PHOTO, Workflow, picture_name
+from generation.workflows.workflow import BEHIND_PORTRAITS, Workflow, picture_name
 
 #: Pictures that are kept in memory; one has 4 MiB at most (`bot.personas.references`).
 KEPT = 32
@@ -30,7 +30,7 @@ class References:
             try:
                 pictures[picture_name(key)] = await self._one(key)
             except ObjectGone:
-                if name != SCENE_PHOTO:
+                if name not in BEHIND_PORTRAITS:
                     raise LacksFile(f"the reference picture {key} is not in S3", {}) from None
                 del left[name]
         return left, pictures

@@ -34,7 +34,7 @@ from generation.worker.rendering.graph_run import GraphRun
 from generation.worker.rendering.picking import BatchPicker, Claimed
 from generation.worker.rendering.references import References
 from generation.worker.state import WorkerState
-from generation.workflows.workflow import SCENE_PHOTO, Filling, Workflow, picture_name
+from generation.workflows.workflow import BEHIND_PORTRAITS, Filling, Workflow, picture_name
 
 log = structlog.get_logger(__name__)
 
@@ -235,8 +235,8 @@ class Renderer:
                 inputs, brought = await self._references.brought(photo.inputs, workflow)
                 fillings.append(_filling(photo, inputs))
                 pictures |= brought
-                of_scene = picture_name(str(inputs.get(SCENE_PHOTO, "")))
-                run.references[photo.id] = [each for name, each in brought.items() if name != of_scene]
+                others = {picture_name(str(inputs[name])) for name in BEHIND_PORTRAITS if name in inputs}
+                run.references[photo.id] = [each for name, each in brought.items() if name not in others]
             filled, run.places = workflow.fill(fillings)
             return await self._backend.render(
                 filled,

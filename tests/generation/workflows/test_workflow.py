@@ -1,6 +1,7 @@
 """Workflows are data: two files each, checked when they are read."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -280,6 +281,18 @@ def test_the_last_photo_of_the_scene_stands_behind_her_own_pictures(name: str) -
 def test_three_pictures_of_her_leave_no_place_for_a_scene() -> None:
     brought: dict[str, str | float] = {f"reference_{each}": f"references/vitte-{each}.jpg" for each in (1, 2, 3)}
     assert "scene_photo" not in WORKFLOWS["flux2-klein"].pictures(brought | {"scene_photo": "photos/x.png"})
+
+
+@pytest.mark.parametrize("name", WITH_REFERENCES)
+def test_a_photo_that_is_wanted_otherwise_takes_the_place_of_the_scene_and_of_a_third_portrait(name: str) -> None:
+    brought: dict[str, str | float] = {f"reference_{each}": f"references/vitte-{each}.jpg" for each in (1, 2, 3)}
+    brought |= {"scene_photo": "photos/x.png", "edited_photo": "photos/y.png"}
+    loaded = WORKFLOWS[name]
+    assert list(loaded.pictures(brought)) == ["reference_1", "reference_2", "edited_photo"]
+    graph = fill(loaded, filling(inputs=brought))
+    assert graph["40"]["inputs"]["image"] == "vitte-y.png"
+    node, given = loaded.address("prompt").split(".")
+    assert re.search("Edit the last picture|Change the last reference picture", graph[node]["inputs"][given])
 
 
 def test_photos_of_different_scenes_share_a_pass_of_a_workflow_that_does_not_look_at_them() -> None:
