@@ -17,7 +17,8 @@ from triggers.text.morphology import morphology
 #: Of the lexicon's colours those that exclude each other; the others say what a thing is made of.
 HUES = frozenset(
     ("black", "white", "grey", "red", "burgundy", "pink", "orange", "yellow", "mustard", "green", "emerald",
-     "turquoise", "blue", "purple", "brown", "beige", "golden", "silver", "striped", "checked", "polka-dot", "floral")
+     "turquoise", "blue", "purple", "brown", "beige", "golden", "silver", "striped", "checked", "polka-dot",
+     "floral")
 )  # fmt: skip
 #: Things that are named in one action; more would crowd the picture.
 MOST_THINGS = 3
