@@ -20,6 +20,7 @@ from bot.admin.broadcast_sender import BroadcastSender
 from bot.admin.tools import AdminTools, Reloads
 from bot.chat.proactive import EVERY as PROACTIVE_EVERY
 from bot.chat.proactive import ProactiveMessages
+from bot.dialogues import memory
 from bot.handlers import build_router
 from bot.monitoring import figures
 from bot.personas.catalog import PersonaCatalog
@@ -30,7 +31,7 @@ from bot.receiver import METRICS_PORT, Receiver, at_once, ready
 from bot.settings import Settings
 from bot.texts import Texts
 from bot.updates import menu
-from bot.updates.claims import place
+from bot.updates.claims import bring_back, place
 from bot.updates.dispatch import handler, tell_of_put_away
 from bot.updates.follow_ups import FollowUps
 from bot.updates.inbox import EVERY as INBOX_EVERY
@@ -39,7 +40,7 @@ from bot.updates.middlewares import AccessMiddleware, MaintenanceMiddleware, Per
 from bot.updates.rate_limit import RateLimit, RateLimitMiddleware
 from generation import storage
 from generation.errors import StorageUnavailable
-from generation.runtime import logs
+from generation.runtime import logs, operator_switches
 from generation.runtime.background import kept_up, periodically, stop_signal, until_one_ends
 from generation.runtime.database import Database
 from generation.runtime.monitoring import http_server, incidents
@@ -180,7 +181,11 @@ def _dispatcher(settings: Settings, database: Database, texts: Texts, rate_limit
     """Handlers behind their middlewares; who may go on is asked when it is known which handler it will be."""
     dispatcher = Dispatcher()
     dispatcher.update.outer_middleware(PersonMiddleware(database, texts, settings))
-    before = (AccessMiddleware(), MaintenanceMiddleware(database, settings), RateLimitMiddleware(rate_limit))
+    before = (
+        AccessMiddleware(database),
+        MaintenanceMiddleware(database, settings),
+        RateLimitMiddleware(rate_limit),
+    )
     for observer in (dispatcher.message, dispatcher.edited_message, dispatcher.callback_query):
         for middleware in before:
             observer.middleware(middleware)
@@ -198,6 +203,11 @@ async def _store_references(catalog: PersonaCatalog, references: References) -> 
 
 async def _forget_old(database: Database, inbox: Inbox) -> None:
     """Rows that nobody will ask for again."""
+    async with database.autocommit() as session:
+        if (await operator_switches.read(session)).maintenance_since is None:
+            # Another process may have postponed something just when the maintenance ended.
+            await session.execute(bring_back())
+        await memory.forget_old(session)
     await usage.forget_old(database)
     await incidents.forget_old(database)
     await inbox.forget_old()

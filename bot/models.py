@@ -243,6 +243,8 @@ class Fact(Base):
     persona: Mapped[str] = mapped_column(Text)
     text: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    # By /reset; for some minutes that can be taken back.
+    forgotten_at: Mapped[datetime | None] = mapped_column(Timestamp)
 
 
 class OwnPersona(Base):
@@ -295,6 +297,10 @@ class PhotoGrant(Base):
     person_id: Mapped[int] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"), index=True)
     photos: Mapped[int] = mapped_column(Integer)
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+
+
+#: In place of who handled it, of an update that waits for the end of the maintenance.
+POSTPONED = "postponed"
 
 
 class ReceivedUpdate(Base):

@@ -71,12 +71,18 @@ async def _write_down(session: AsyncSession, user: User, locale: str, settings: 
 
 
 async def blocked(session: AsyncSession, person_id: int) -> None:
-    """The person blocked the bot: nothing is made for or sent to them until /start."""
+    """The person blocked the bot: nothing is made for or sent to them until they come back."""
     await session.execute(
         update(Person).where(Person.id == person_id).values(blocked_at=func.coalesce(Person.blocked_at, func.now()))
     )
     dropped = await lifecycle.drop_waiting(session, person_id, why="the person blocked the bot", held=True)
     log.info("person.blocked_bot", photos_dropped=len(dropped))
+
+
+async def came_back(session: AsyncSession, person_id: int) -> None:
+    """The person wrote, or opened the bot again: it may write to them as before."""
+    await session.execute(update(Person).where(Person.id == person_id).values(blocked_at=None))
+    log.info("person.came_back")
 
 
 async def under_age(session: AsyncSession, person_id: int) -> None:

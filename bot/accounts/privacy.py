@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.accounts import marks, payments, usage
 from bot.accounts.payments import end_subscription
 from bot.models import (
+    POSTPONED,
     Dialogue,
     Fact,
     Message,
@@ -23,6 +24,7 @@ from bot.models import (
     Person,
     PhotoGrant,
     PhotoMoment,
+    ReceivedUpdate,
     Usage,
 )
 from bot.settings import Settings
@@ -115,6 +117,8 @@ async def erase(database: Database, redis: ArqRedis, bot: Bot, person_id: int, s
             await marks.put(session, marks.MarkKind.BANNED, person_id, settings)
         await marks.hide_in_actions(session, person_id, settings)
         await session.execute(delete(Person).where(Person.id == person_id))
+        waits = ReceivedUpdate.claimed_by == POSTPONED
+        await session.execute(delete(ReceivedUpdate).where(ReceivedUpdate.chat_id == person_id, waits))
     await jobs.withdraw(redis, waiting)
     log.info("person.erased", photos_waiting=len(waiting))
     # Telegram knows a subscription by one of its charges.

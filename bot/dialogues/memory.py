@@ -1,9 +1,10 @@
 """What a persona remembers: older messages folded into a summary, and lasting facts about the person."""
 
 import re
+from datetime import timedelta
 
 import structlog
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,6 +23,8 @@ from generation.runtime.database import Database
 
 log = structlog.get_logger(__name__)
 
+#: How long /reset can be taken back.
+UNDO_WITHIN = timedelta(minutes=10)
 #: Answers after which the person's lasting facts are gathered, and how many at most each time.
 FACTS_EVERY = 4
 FACTS_AT_ONCE = 5
@@ -41,10 +44,12 @@ _NO_SUMMARY = re.compile(
 
 async def known_facts(session: AsyncSession, person_id: int, persona: str) -> list[Fact]:
     """What a persona knows about a person, oldest first."""
-    found = await session.scalars(
-        select(Fact).where(Fact.person_id == person_id, Fact.persona == persona).order_by(Fact.id)
-    )
+    found = await session.scalars(select(Fact).where(*_of(person_id, persona)).order_by(Fact.id))
     return list(found)
+
+
+def _of(person_id: int, persona: str) -> tuple[ColumnElement[bool], ...]:
+    return (Fact.person_id == person_id, Fact.persona == persona, Fact.forgotten_at.is_(None))
 
 
 async def forget(session: AsyncSession, person_id: int, *, fact_id: int) -> bool:
@@ -58,6 +63,24 @@ async def forget(session: AsyncSession, person_id: int, *, fact_id: int) -> bool
 async def forget_facts(session: AsyncSession, person_id: int, persona: str) -> None:
     """Forget all that one persona knows about a person."""
     await session.execute(delete(Fact).where(Fact.person_id == person_id, Fact.persona == persona))
+
+
+async def forget_for_now(session: AsyncSession, person_id: int, persona: str) -> None:
+    """The same, so that `remember_again` can take it back in this unit of work's time."""
+    await session.execute(update(Fact).where(*_of(person_id, persona)).values(forgotten_at=func.now()))
+
+
+async def remember_again(session: AsyncSession, dialogue: Dialogue) -> None:
+    """What was forgotten in the moment in which this dialogue ended."""
+    then = (Fact.person_id == dialogue.person_id, Fact.persona == dialogue.persona)
+    await session.execute(
+        update(Fact).where(*then, Fact.forgotten_at == dialogue.ended_at).values(forgotten_at=None)
+    )
+
+
+async def forget_old(session: AsyncSession) -> None:
+    """What nobody took back."""
+    await session.execute(delete(Fact).where(Fact.forgotten_at < func.now() - UNDO_WITHIN))
 
 
 async def forget_all(session: AsyncSession, dialogue: Dialogue) -> None:
@@ -190,5 +213,10 @@ class Memory:
             if noted.scalar_one_or_none() is None or not kept:
                 return
             rows = [{"person_id": dialogue.person_id, "persona": dialogue.persona, "text": text} for text in kept]
-            await session.execute(insert(Fact).on_conflict_do_nothing(), rows)
+            gathered = insert(Fact).values(rows)
+            await session.execute(
+                gathered.on_conflict_do_update(
+                    index_elements=["person_id", "persona", "text"], set_={"forgotten_at": None}
+                )
+            )
         log.info("facts.gathered", dialogue_id=dialogue.id, count=len(kept))

@@ -86,7 +86,9 @@ async def known(session: AsyncSession, dialogue: Dialogue) -> Known:
 @cache
 def _known_of() -> Select[Any]:
     facts = select(func.array_agg(aggregate_order_by(Fact.text, Fact.id))).where(
-        Fact.person_id == bindparam("person", type_=BigInteger), Fact.persona == bindparam("persona", type_=Text)
+        Fact.person_id == bindparam("person", type_=BigInteger),
+        Fact.persona == bindparam("persona", type_=Text),
+        Fact.forgotten_at.is_(None),
     )
     photo = orders.last_outcome(bindparam("dialogue", type_=BigInteger)).subquery()
     now = select(func.now().label("now"), facts.scalar_subquery().label("facts")).subquery()

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from itertools import takewhile
 from typing import Any, cast
@@ -16,6 +17,7 @@ from bot.accounts.photo_quota import unnoticed
 from bot.llm.prompts import Said
 from bot.models import Dialogue, Message, Role
 from bot.personas.persona import Story
+from generation.runtime.database import database_now
 from triggers import Gap, draw_gap
 
 #: Answers after which the first photo of a dialogue comes at the latest, however long the plan's gap is.
@@ -75,6 +77,22 @@ async def begin(
             sent_at=func.now(),
         )
     )
+    return dialogue
+
+
+async def reopen(session: AsyncSession, person_id: int, dialogue_id: int, *, within: timedelta) -> Dialogue | None:
+    """Go on with a dialogue that has just ended, in place of the one that began then; None when that is over."""
+    dialogue = await session.get(Dialogue, dialogue_id, with_for_update=True)
+    now = await database_now(session)
+    if dialogue is None or dialogue.person_id != person_id or dialogue.ended_at is None:
+        return None
+    following = await current(session, person_id)
+    if now - dialogue.ended_at > within or following is None or following.persona != dialogue.persona:
+        return None
+    following.ended_at = now
+    # One at a time is open.
+    await session.flush()
+    dialogue.ended_at = None
     return dialogue
 
 

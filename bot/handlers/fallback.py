@@ -16,6 +16,7 @@ def build_router() -> Router:
     router.callback_query.register(stale_button)
     router.message.register(unknown_command, F.text.startswith("/"))
     router.my_chat_member.register(blocked, F.chat.type == "private", F.new_chat_member.status == "kicked")
+    router.my_chat_member.register(came_back, F.chat.type == "private", F.new_chat_member.status == "member")
     return router
 
 
@@ -42,6 +43,12 @@ async def unknown_command(message: Message, say: Say) -> None:
 
 
 async def blocked(_event: ChatMemberUpdated, person: Person, database: Database) -> None:
-    """Coming back changes nothing by itself: /start does."""
+    """The bot was stopped."""
     async with database.unit() as session:
         await people.blocked(session, person.id)
+
+
+async def came_back(_event: ChatMemberUpdated, person: Person, database: Database) -> None:
+    """The bot was started again."""
+    async with database.autocommit() as session:
+        await people.came_back(session, person.id)

@@ -44,6 +44,19 @@ class AtmosphereChoice(CallbackData, prefix="mood"):
     atmosphere: str
 
 
+class Reset(CallbackData, prefix="reset"):
+    """Whether this dialogue shall begin anew: the answer to the question before it."""
+
+    dialogue_id: RowId
+    sure: bool
+
+
+class ResetBack(CallbackData, prefix="reset_back"):
+    """Take that back: the dialogue that ended."""
+
+    dialogue_id: RowId
+
+
 class AnswerAgain(CallbackData, prefix="answer_again"):
     """`again` under an answer."""
 

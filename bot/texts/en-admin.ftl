@@ -9,7 +9,7 @@ command-user = a person's card by number
 command-maintenance = maintenance: on or off
 command-reload = read personas, workflows and rules again
 
-maintenance = I'm away for a little while: the house is being worked on. I'll be back soon, and I forget nothing.
+maintenance = There's a short break for maintenance. What you write is kept, and answered right after it.
 banned = Your access is closed. About payments: /paysupport, your data: /privacy.
 database-away = 🔥 The database does not answer. Until it is back nobody gets an answer.
 database-back = ✓ The database answers again.

@@ -5,7 +5,13 @@ age-first = Please confirm first that you are 18 or older.
 gallery-person = { $name }, { $age }. { $about }
 stories-first = Choose somebody to talk to first.
 story-begins = A new story: “{ $title }”.
-reset-done = A clean page: { $name } remembers nothing.
+reset-ask = Start over? { $name } will forget everything you talked about.
+reset-yes = Yes, start over
+reset-no = No
+reset-not = All right, we go on.
+reset-done = A clean slate: { $name } remembers nothing. You can take it back within ten minutes.
+reset-back = ↩ Bring it back
+reset-undone = The talk goes on where it was: { $name } remembers everything again.
 reset-nothing = There is nothing to forget yet. Choose somebody to talk to.
 unknown-command = I don't know that command. Here is what there is: /help
 stale-button = This button no longer works.
@@ -76,7 +82,7 @@ help =
     /terms — the terms
     /paysupport — questions about payments
     /help — this page
-stories = Which story shall it be?
+stories = Pick a story
 atmospheres = Or another mood for this one?
 atmosphere-same = It is { $atmosphere } already.
 atmosphere-changed = The mood has changed: { $atmosphere }. { $name } picks it up with the next message.
@@ -105,7 +111,7 @@ command-terms = the terms
 command-paysupport = questions about payments
 command-help = what I can do
 command-why = why this photo
-command-refund = give a payment back
+command-refund = refund a payment
 bot-description =
     Vitte is somebody to talk to, who remembers you and sends a photo when it fits.
 
@@ -131,16 +137,16 @@ photo-keep = Keep
 photo-deleted = Deleted.
 photo-delete-by-hand = It is deleted here. A bot may not take old messages out of a chat: please delete it there yourself.
 photo-limit =
-    No more photos for today: there can be { $count } in 24 hours. The next one in about { $wait }.
-    We can go on talking, and premium has more photos.
+    No more photos for today: { $count } per 24 hours. The next one in about { $wait }.
+    We can talk without limits, and premium has more photos.
 photo-limit-none = This plan has no photos, but we can talk.
 album-empty = There are no photos yet. Ask for the first one: /photo
-album-end = There is nothing further.
+album-end = That's the last one.
 album-page = { $number } of { $count } · { $day }
 original = 📎 Original
 original-unavailable = The original can't be reached just now. Please try again a little later.
 memory-nobody = There is nobody to remember yet. Choose somebody to talk to: /persona
-memory-empty = { $name } knows nothing special about you yet. Tell something about yourself!
+memory-empty = { $name } knows nothing special about you yet. Tell them about yourself!
 memory-facts = { $name } remembers { $count } { $count ->
     [one] thing
    *[other] things
@@ -157,7 +163,7 @@ settings-first = 💌 May write first: { $state }
 settings-time = 🌙 My time is { $clock }
 settings-story = 📖 Story and mood
 settings-back = ‹ Back
-settings-how-often = How often shall photos come?
+settings-how-often = How often should I send photos?
 settings-which-language = Which language shall it be?
 settings-what-time = What time is it where you are? So the bot knows your quiet hours, { $start } to { $end }.
 settings-saved = Photos: { $frequency }
@@ -201,8 +207,15 @@ privacy-subscription-left = The subscription could not be ended. Please end it i
 button-premium = ⭐ More photos
 button-not-yours = This button is not for you.
 premium =
-    Free: { $free } photos in 24 hours, { $free_facts } facts remembered, characters of your own: { $free_own }.
-    Premium ⭐: { $paid } photos in 24 hours, ahead of the queue and more often by themselves, { $paid_facts } facts and long conversations remembered, characters of your own: { $paid_own }.
+    Free:
+    • photos per 24 hours: { $free }
+    • facts remembered: { $free_facts }
+    • characters of your own: { $free_own }
+
+    Premium ⭐:
+    • photos per 24 hours: { $paid }, ahead of the queue and more often unasked
+    • facts remembered: { $paid_facts }, and long conversations
+    • characters of your own: { $paid_own }
 
     A photo that failed doesn't count.
 premium-title = Vitte Premium
@@ -218,20 +231,20 @@ pack-title = { $count ->
     [one] { $count } photo
    *[other] { $count } photos
     }
-pack-description = { $count } photos beyond the daily ones, with no end date. Only those you ask for use them up.
-pack-paid = Thank you! Photos beyond the daily ones: { $count }.
-pack-left = Photos beyond the daily ones: { $count }.
+pack-description = { $count } extra photos that never expire. Only photos you ask for use them up.
+pack-paid = Thank you! Extra photos: { $count }.
+pack-left = Extra photos: { $count }.
 payment-old-invoice = This invoice is out of date. Please open /premium again.
 premium-second = You have premium already. The second subscription is ended, and its { $stars } ⭐ come back to you.
 payment-not-as-offered = Your payment has arrived, but it is not for what is sold here. It will be looked at; /paysupport reaches us.
-payment-refunded = The payment was given back: { $stars } ⭐.
+payment-refunded = The payment was refunded: { $stars } ⭐.
 subscription-canceled = The subscription won't be renewed. Premium lasts until { $day }.
 subscription-active = The subscription is active again. Thank you!
 subscription-failed = Telegram could not renew the subscription. Premium lasts until { $day }.
 paysupport = A question about a payment? Write it after the command: /paysupport my photos did not come. A person will answer. If something went wrong, your Stars come back.
 paysupport-contact = Or write here: { $contact }
 paysupport-payment = { $day } · { $product } · { $stars } ⭐{ $refunded ->
-    [yes] {" "}(given back)
+    [yes] {" "}(refunded)
    *[no] {""}
     }
     { $charge }
@@ -246,7 +259,7 @@ terms =
     Terms of Vitte
 
     1. Only for people who are 18 or older. Characters are fictional adults; a language model writes their words, a program draws their photos.
-    2. Anything that brings minors into intimacy is forbidden, and so are pictures of real people. Access ends for it.
+    2. Sexual content involving minors is forbidden, and so are pictures of real people. Access ends for it.
     3. Premium is { $stars } ⭐ a month and renews itself; cancel at any time in Telegram: Settings → My Stars. Photos you bought don't run out.
     4. A photo that failed doesn't count. If what you paid for didn't come, your Stars come back: /paysupport
     5. What is stored and how to delete it: /privacy
@@ -255,7 +268,7 @@ invite =
 
     { $link }
 
-    Came by your link: { $came }. Photos beyond the daily ones: { $left }.
+    Friends joined: { $came }. Extra photos: { $left }.
 own-create = ✨ Write your own
 own-delete = 🗑 { $name }
 own-name = Let's write a character. What is the name?
@@ -300,10 +313,10 @@ picture-limit = I have looked at all the pictures I can in 24 hours; this one I 
 refund-how = Write /refund and the number of the payment.
 refund-unknown = There is no such payment.
 refund-refused = Telegram refused: { $why }
-refund-done = Given back: { $stars } ⭐.
+refund-done = Refunded: { $stars } ⭐.
 payment-subscribed-already = You have premium already, there is no need to pay twice.
 own-name-wrong = A name is letters, with a space or a hyphen between.
 paysupport-answer = The answer to your question about a payment: { $text }
 paysupport-answered = The answer is on its way.
 paysupport-gone = This person can't be written to any more.
-refund-known = This payment was given back before: { $stars } ⭐.
+refund-known = This payment was already refunded: { $stars } ⭐.

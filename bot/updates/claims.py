@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy import update as changed
 from sqlalchemy.orm import aliased
 
-from bot.models import ReceivedUpdate
+from bot.models import POSTPONED, ReceivedUpdate
 from generation.runtime.database import in_seconds
 
 #: Seconds that a replica may be silent before another one takes its updates over.
@@ -89,6 +89,24 @@ def claim_oldest(*, after_handled: bool) -> Executable:
         .execution_options(synchronize_session=False)
     )
     return claim.add_cte(_end(bot, handled, replica)) if after_handled else claim
+
+
+def postpone(row: ReceivedUpdate) -> Executable:
+    """Let an update count as handled, with all that is in it."""
+    return (
+        changed(ReceivedUpdate)
+        .where(ReceivedUpdate.bot_id == row.bot_id, ReceivedUpdate.update_id == row.update_id)
+        .values(handled_at=func.now(), claimed_by=POSTPONED, claimed_until=None)
+    )
+
+
+def bring_back() -> Executable:
+    """Have everything that was postponed handled now, in its order, by whoever looks for unhandled updates."""
+    return (
+        changed(ReceivedUpdate)
+        .where(ReceivedUpdate.claimed_by == POSTPONED, ReceivedUpdate.handled_at.is_not(None))
+        .values(handled_at=None, claimed_by=None)
+    )
 
 
 def _end(bot: ColumnElement[int], handled: ColumnElement[int], replica: ColumnElement[str]):  # type: ignore[no-untyped-def]

@@ -26,7 +26,7 @@ from bot.models import Person
 from bot.telegram.own_time import timing
 from bot.telegram.topics import within_topic
 from bot.texts import Texts
-from bot.updates.inbox import Handle, TryAgain, chat_of
+from bot.updates.inbox import Handle, Postponed, TryAgain, chat_of
 from generation.runtime.database import Database, is_permanent
 from generation.runtime.telegram import Unknown, meaning
 
@@ -76,7 +76,7 @@ def _passes(error: BaseException) -> bool:
 
 
 def handler(bot: Bot, dispatcher: Dispatcher, texts: Texts, database: Database) -> Handle:
-    """What the inbox does with an update: never raises but for TryAgain."""
+    """What the inbox does with an update: never raises but for TryAgain and Postponed."""
 
     async def handle(update: Update) -> None:
         kind, outcome = update.event_type, "handled"
@@ -85,12 +85,12 @@ def handler(bot: Bot, dispatcher: Dispatcher, texts: Texts, database: Database) 
                 await dispatcher.feed_update(bot, update)
             metrics.OWN_SECONDS.observe(stopwatch.own_seconds)
             log.debug("update.handled", seconds=stopwatch.seconds, own_seconds=stopwatch.own_seconds)
+        except Postponed:
+            outcome = "postponed"
+            raise
         except TelegramForbiddenError:
             outcome = "unreachable"
-            log.info("update.person_unreachable")
-            if (chat_id := chat_of(update)) > 0:
-                async with database.unit() as session:
-                    await people.blocked(session, chat_id)
+            await _unreachable(update, database)
         except TelegramBadRequest as error:
             # For one, a button pressed so long ago that its query can no longer be answered.
             outcome = "refused"
@@ -111,6 +111,13 @@ def handler(bot: Bot, dispatcher: Dispatcher, texts: Texts, database: Database) 
             metrics.UPDATES.labels(kind, outcome).inc()
 
     return handle
+
+
+async def _unreachable(update: Update, database: Database) -> None:
+    log.info("update.person_unreachable")
+    if (chat_id := chat_of(update)) > 0:
+        async with database.unit() as session:
+            await people.blocked(session, chat_id)
 
 
 async def _refused(error: TelegramBadRequest, bot: Bot, update: Update, texts: Texts) -> None:

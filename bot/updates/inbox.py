@@ -21,7 +21,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
 from bot.models import ReceivedUpdate
-from bot.updates.claims import LEASE, claim_oldest, free, named
+from bot.updates.claims import LEASE, claim_oldest, free, named, postpone
 from bot.updates.switchboard import Switchboard
 from generation.runtime.database import CONNECTION_ERRORS, Database, in_seconds, is_permanent
 from generation.runtime.plain_text import plain_text
@@ -44,6 +44,10 @@ KEPT_HOURS = 48
 Handle = Callable[[Update], Awaitable[None]]
 #: Told of an update that was put away: its kind, and its chat.
 PutAway = Callable[[str, int], Awaitable[None]]
+
+
+class Postponed(Exception):
+    """To be handled when the maintenance is over; what comes after it is not kept waiting."""
 
 
 class TryAgain(Exception):
@@ -262,6 +266,11 @@ class Inbox:
         except (ValidationError, UpdateTypeLookupError):
             # Of a kind that is not known: it will not be known the next time either.
             log.error("update.unreadable")
+        except Postponed:
+            async with self._database.autocommit() as session:
+                await session.execute(postpone(row))
+            log.info("update.postponed")
+            return False
         except TryAgain as error:
             if error.unsure and row.update_id in self._unsure:
                 # Twice without an answer from Telegram: a third time would be the second in the chat.

@@ -3,7 +3,6 @@
 What a handler is open to is said where it is registered, by flags (a copy: aiogram writes into what it is given):
 
 - `FOR_BANNED`: rights and money, for whoever is shut out and during maintenance as well.
-- `FOR_BLOCKED`: reached by somebody who blocked the bot and has not sent /start since.
 """
 
 import time
@@ -23,6 +22,7 @@ from bot.models import Person
 from bot.settings import Settings
 from bot.telegram.messages import acknowledge
 from bot.texts import Say, Texts
+from bot.updates.inbox import Postponed
 from generation.runtime import operator_switches
 from generation.runtime.database import Database
 
@@ -31,9 +31,8 @@ log = structlog.get_logger(__name__)
 Handler = Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]]
 
 FOR_BANNED = {"for_banned": True}
-FOR_BLOCKED = {"for_blocked": True}
 #: What Telegram itself reports in a message: it reaches its handler whoever it is of, and counts for no rate limit.
-REPORT = {"report": True} | FOR_BANNED | FOR_BLOCKED
+REPORT = {"report": True} | FOR_BANNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +59,21 @@ class PersonMiddleware(BaseMiddleware):
         return await handler(event, data)
 
 
+@dataclass(frozen=True, slots=True)
 class AccessMiddleware(BaseMiddleware):
-    """Silence for whoever blocked the bot or is banned, but for the handlers that are open to them."""
+    """Silence for whoever is banned, but for the handlers that are open to them.
+
+    Whoever writes has unblocked the bot, from the profile and without /start as well.
+    """
+
+    database: Database
 
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
         """Runs right before the handler, whose flags it reads."""
         person: Person = data["person"]
-        if person.blocked_at is not None and not get_flag(data, "for_blocked"):
-            log.info("update.of_one_who_blocked")
-            return None
+        if person.blocked_at is not None and data.get("event_chat") and data["event_chat"].type == "private":
+            async with self.database.autocommit() as session:
+                await people.came_back(session, person.id)
         if person.banned_at is not None and not get_flag(data, "for_banned"):
             log.info("update.of_one_who_is_banned")
             return None
@@ -76,7 +81,10 @@ class AccessMiddleware(BaseMiddleware):
 
 
 class MaintenanceMiddleware(BaseMiddleware):
-    """While an operator works on the house, people get one kind sentence; money and operators pass."""
+    """While an operator works on the house, people get one kind sentence, and what they write waits.
+
+    Money and operators pass.
+    """
 
     #: Seconds for which this process trusts what it last read.
     FRESH = 2.0
@@ -96,9 +104,10 @@ class MaintenanceMiddleware(BaseMiddleware):
         say: Say = data["say"]
         if isinstance(event, CallbackQuery):
             await acknowledge(event, say("maintenance"))
-        elif isinstance(event, Message) and event.edit_date is None and await self._is_news(person, since):
+            return None
+        if isinstance(event, Message) and event.edit_date is None and await self._is_news(person, since):
             await event.answer(say("maintenance"))
-        return None
+        raise Postponed
 
     async def _maintained_since(self) -> datetime | None:
         now = time.monotonic()

@@ -37,7 +37,7 @@ WORDS = {
     "en": {
         "person": "Ben", "age": "I am 18 or older", "persona": "Alisa", "hello": "Hi! How are you?",
         "wish": "Send me a photo, please", "premium": "Premium ⭐", "pay": "", "paid": "",
-        "story": "Which story shall it be?", "settings": "Settings.", "privacy": "What is stored", "album": "1 of",
+        "story": "Pick a story", "settings": "Settings.", "privacy": "What is stored", "album": "1 of",
         "memory": "Alisa remembers", "facts": ("My name is Ben", "I work as a baker", "I have a dog called Rex"),
         "summary": "💬 Start talking", "own": ("Nora", "a woman", "34", "A sound engineer, quiet and precise",
                                             "Short dark hair, round glasses"),

@@ -12,6 +12,7 @@ from bot.monitoring import alerting
 from bot.personas.persona import WrongPersona
 from bot.personas.speech import machine_free
 from bot.texts import Say
+from bot.updates.claims import bring_back
 from generation import worker_registry
 from generation.errors import WorkflowError
 from generation.runtime import operator_switches
@@ -80,8 +81,10 @@ async def maintenance_on(tools: AdminTools, _target: str, say: Say) -> Result:
 
 @action(page="admin")
 async def maintenance_off(tools: AdminTools, _target: str, say: Say) -> Result:
-    """People are answered again."""
+    """People are answered again, also what they wrote meanwhile."""
     await tools.switch(operator_switches.MAINTENANCE, on=False)
+    async with tools.database.autocommit() as session:
+        await session.execute(bring_back())
     return Done(say("admin-done"))
 
 

@@ -15,7 +15,6 @@ from bot.telegram.callbacks import AgeAnswer
 from bot.telegram.messages import acknowledge, keyboard, replace_buttons
 from bot.texts import Say
 from bot.updates.filters import Adult
-from bot.updates.middlewares import FOR_BLOCKED
 from generation.runtime.database import Database
 
 #: What a link t.me/<bot>?start=... can say: a persona, who invited, or both with a hyphen between.
@@ -27,7 +26,7 @@ _LINK = re.compile(
 def build_router() -> Router:
     """What works before the age is confirmed."""
     router = Router(name="start")
-    router.message.register(start, CommandStart(ignore_case=True), flags=dict(FOR_BLOCKED))
+    router.message.register(start, CommandStart(ignore_case=True))
     router.message.register(help_, Command("help", ignore_case=True))
     router.callback_query.register(answer_age, AgeAnswer.filter())
     router.message.register(ask_age, ~Adult())
@@ -41,7 +40,7 @@ async def start(
     """Greet, follow a link, and ask for the age where it is not known: also somebody who has refused before."""
     link = _LINK.fullmatch(command.args or "")
     async with database.unit() as session:
-        values: dict[str, Any] = {"blocked_at": None, "adult_refused_at": None}
+        values: dict[str, Any] = {"adult_refused_at": None}
         if link and link["persona"]:
             values["started_with"] = link["persona"]
         await session.execute(update(Person).where(Person.id == person.id).values(**values))

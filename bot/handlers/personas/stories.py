@@ -10,8 +10,8 @@ from bot.handlers.personas.persona_picker import PersonaPicker, open_scene
 from bot.models import Dialogue, Person
 from bot.personas.catalog import PersonaCatalog
 from bot.personas.persona import Persona
-from bot.telegram.callbacks import AtmosphereChoice, StoryChoice
-from bot.telegram.messages import acknowledge, keyboard
+from bot.telegram.callbacks import AtmosphereChoice, Reset, ResetBack, StoryChoice
+from bot.telegram.messages import acknowledge, keyboard, replace_text
 from bot.texts import Say
 from generation.runtime.database import Database
 
@@ -21,6 +21,8 @@ def build_router() -> Router:
     router = Router(name="stories")
     router.message.register(show_stories, Command("story", ignore_case=True))
     router.message.register(reset, Command("reset", ignore_case=True))
+    router.callback_query.register(reset_surely, Reset.filter())
+    router.callback_query.register(reset_back, ResetBack.filter())
     router.callback_query.register(choose_story, StoryChoice.filter())
     router.callback_query.register(choose_atmosphere, AtmosphereChoice.filter())
     return router
@@ -105,17 +107,65 @@ async def choose_atmosphere(
 async def reset(
     message: Message, person: Person, say: Say, database: Database, catalog: PersonaCatalog, picker: PersonaPicker
 ) -> None:
-    """/reset: a new dialogue with the present persona, nothing remembered of this one."""
+    """/reset: the question before it."""
     dialogue, persona = await _current(database, catalog, person)
     if dialogue is None or persona is None:
         await picker.show(message, person, say, say("reset-nothing"))
         return
+    yes, no = (Reset(dialogue_id=dialogue.id, sure=sure).pack() for sure in (True, False))
+    question = say("reset-ask", name=persona.name.to(person.locale))
+    await message.answer(question, reply_markup=keyboard([(say("reset-yes"), yes), (say("reset-no"), no)]))
+
+
+async def reset_surely(
+    query: CallbackQuery,
+    callback_data: Reset,
+    person: Person,
+    say: Say,
+    database: Database,
+    catalog: PersonaCatalog,
+    picker: PersonaPicker,
+) -> None:
+    """A new dialogue with the present persona, nothing remembered of this one; for ten minutes with a way back."""
+    dialogue, persona = await _current(database, catalog, person)
+    message = query.message
+    if not callback_data.sure:
+        await acknowledge(query)
+        await replace_text(query, say("reset-not"))
+        return
+    # Pressed twice: the one that was asked about has ended by now.
+    asked = dialogue is not None and dialogue.id == callback_data.dialogue_id
+    if not asked or dialogue is None or persona is None or not isinstance(message, Message):
+        await acknowledge(query, say("stale-button"))
+        return
     story = persona.story(dialogue.story)
     async with database.unit() as session:
-        await memory.forget_facts(session, person.id, dialogue.persona)
+        await memory.forget_for_now(session, person.id, dialogue.persona)
         await picker.open_dialogue(session, person, dialogue.persona, dialogue.story, story)
-    await message.answer(say("reset-done", name=persona.name.to(person.locale)))
+    await acknowledge(query)
+    back = keyboard([(say("reset-back"), ResetBack(dialogue_id=dialogue.id).pack())])
+    await replace_text(query, say("reset-done", name=persona.name.to(person.locale)), back)
     await message.answer(story.opening.to(person.locale))
+
+
+async def reset_back(
+    query: CallbackQuery,
+    callback_data: ResetBack,
+    person: Person,
+    say: Say,
+    database: Database,
+    catalog: PersonaCatalog,
+) -> None:
+    """The talk that was ended by /reset goes on where it was."""
+    async with database.unit() as session:
+        ended = await session.get(Dialogue, callback_data.dialogue_id)
+        if ended is not None and ended.person_id == person.id and ended.ended_at is not None:
+            await memory.remember_again(session, ended)
+        dialogue = await dialogues.reopen(session, person.id, callback_data.dialogue_id, within=memory.UNDO_WITHIN)
+        persona = await catalog.find(session, dialogue.persona, person.id) if dialogue else None
+    await acknowledge(query, None if persona else say("stale-button"))
+    if persona is not None:
+        await replace_text(query, say("reset-undone", name=persona.name.to(person.locale)))
 
 
 async def _current(

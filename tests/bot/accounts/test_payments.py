@@ -76,7 +76,7 @@ async def test_a_subscription_gives_premium_for_a_month_and_a_renewal_one_more(
 async def test_the_same_payment_ten_times_grants_once(bot: Application, ben: Player, database: Database) -> None:
     await ben.enter("Alisa")
     message = await buy_pack(ben)
-    await ben.hears(says("beyond the daily ones: 20"))
+    await ben.hears(says("Extra photos: 20"))
     for _ in range(9):
         await ben.api("POST", "/updates", {"message": message})
     await ben.say("/help")
@@ -96,7 +96,7 @@ async def test_a_payment_that_is_not_as_offered_gives_nothing_and_stays_for_a_re
 ) -> None:
     await ben.enter("Alisa")
     message = await buy_pack(ben)
-    await ben.hears(says("beyond the daily ones: 20"))
+    await ben.hears(says("Extra photos: 20"))
     payment = message["successful_payment"] | {"telegram_payment_charge_id": "another"} | forged
     await ben.api("POST", "/updates", {"message": message | {"successful_payment": payment}})
     await ben.hears(says("not for what is sold here"))
@@ -158,7 +158,7 @@ async def test_a_pack_is_used_only_for_photos_that_were_asked_for_and_a_failed_o
     await ben.say("/photo")
     await ben.hears(says("late"))
     await buy_pack(ben)
-    await ben.hears(says("beyond the daily ones: 20"))
+    await ben.hears(says("Extra photos: 20"))
     await all_handled(database)
     async with database.unit() as session:
         await session.execute(update(Photo).values(status=PhotoStatus.DELIVERED, telegram_message_id=1))
@@ -215,7 +215,7 @@ async def test_a_refund_by_the_operator_takes_back_what_was_paid_for_and_is_said
             await olga.notices("edited", says(words))
         await olga.say("/refund nonsense")
         await olga.hears(says("Такого платежа нет"))
-    await ben.hears(says("given back: 350"))
+    await ben.hears(says("refunded: 350"))
     assert (await person(database, ben)).premium_until is None
 
 
@@ -224,14 +224,14 @@ async def test_a_refund_that_telegram_reports_takes_a_pack_back(
 ) -> None:
     await ben.enter("Alisa")
     paid = await buy_pack(ben)
-    await ben.hears(says("beyond the daily ones: 20"))
+    await ben.hears(says("Extra photos: 20"))
     payment = paid["successful_payment"]
     kept = ("currency", "total_amount", "invoice_payload", "telegram_payment_charge_id")
     message = {key: value for key, value in paid.items() if key != "successful_payment"}
     message["refunded_payment"] = {key: payment[key] for key in kept}
     for _ in range(2):
         await ben.api("POST", "/updates", {"message": message})
-    await ben.hears(says("given back: 100"))
+    await ben.hears(says("refunded: 100"))
     assert await balance(database, ben) == 0
 
 
@@ -313,7 +313,7 @@ async def test_a_payment_is_granted_to_somebody_who_blocked_the_bot(
 ) -> None:
     await ben.enter("Alisa")
     paid = await buy_pack(ben)
-    await ben.hears(says("beyond the daily ones: 20"))
+    await ben.hears(says("Extra photos: 20"))
     await ben.block()
     payment = paid["successful_payment"] | {"telegram_payment_charge_id": "another"}
     await ben.api("POST", "/updates", {"message": paid | {"successful_payment": payment}})
@@ -392,7 +392,7 @@ async def test_a_button_under_a_photo_uses_a_pack_up_like_any_other_wish(
 ) -> None:
     photo = await nothing_more_today(ben, database)
     await buy_pack(ben)
-    await ben.hears(says("beyond the daily ones: 20"))
+    await ben.hears(says("Extra photos: 20"))
     await ben.press_data(photo, f"photo_retake:{photo['photo_id']}")
     await ben.answers()
     assert await balance(database, ben) == 19
@@ -403,7 +403,7 @@ async def test_what_was_used_of_a_refunded_pack_is_not_taken_from_the_next_one(
 ) -> None:
     await nothing_more_today(ben, database)
     first = await buy_pack(ben)
-    await ben.hears(says("beyond the daily ones: 20"))
+    await ben.hears(says("Extra photos: 20"))
     await ben.say("/photo")
     await ben.hears(says("late"))
     async with Player(telegram.url, 1003) as olga:
@@ -412,7 +412,7 @@ async def test_what_was_used_of_a_refunded_pack_is_not_taken_from_the_next_one(
         await olga.notices("edited", says("Возвращено"))
     assert await balance(database, ben) == 0
     await buy_pack(ben)
-    await ben.hears(says("beyond the daily ones: 20"))
+    await ben.hears(says("Extra photos: 20"))
 
 
 async def test_a_refund_ends_the_subscription_at_telegram(
@@ -437,5 +437,5 @@ async def test_thanks_that_did_not_get_through_are_said_when_they_can_be(
     invoice = await ben.hears(lambda it: "invoice" in it)
     telegram.faults.add(path="sendMessage", kind="drop")
     await ben.pay(message_id=invoice["message_id"])
-    await ben.hears(says("beyond the daily ones: 20"))
+    await ben.hears(says("Extra photos: 20"))
     assert await balance(database, ben) == 20

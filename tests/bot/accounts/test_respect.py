@@ -146,7 +146,7 @@ async def test_she_does_not_write_first_to_somebody_who_is_talking_with_her(
 # -- blocking ------------------------------------------------------------------------------------------
 
 
-async def test_whoever_blocks_the_bot_is_left_alone_until_start(
+async def test_whoever_blocks_the_bot_is_left_alone_until_they_write(
     settings: ProductSettings, bucket: Storage, llm: LanguageModelServer, ben: Player, database: Database
 ) -> None:
     """No worker runs: the photo waits when the person leaves."""
@@ -167,12 +167,25 @@ async def test_whoever_blocks_the_bot_is_left_alone_until_start(
         await looks(bot)
         await ben.unblock()
         count = len(await ben.messages())
-        await ben.say("Hello?")
-        await ben.say("/help")
-        await ben.say("/start")
-        await ben.hears(has_buttons)
-        assert len(await ben.messages()) == count + 4
+        # Nothing came by itself.
         assert len(llm.requests) == 1
+        await ben.say("Hello?")
+        await ben.hears(has_text)
+        assert len(await ben.messages()) == count + 2
+        assert (await row(database, ben)).blocked_at is None
+
+
+async def test_whoever_opens_the_bot_again_can_be_written_to(
+    bot: Application, ben: Player, database: Database
+) -> None:
+    await ben.enter("Alisa")
+    await ben.block()
+    async with asyncio.timeout(20):
+        while (await row(database, ben)).blocked_at is None:
+            await asyncio.sleep(0.02)
+        await ben.unblock()
+        while (await row(database, ben)).blocked_at is not None:
+            await asyncio.sleep(0.02)
 
 
 async def test_a_photo_in_a_workers_hands_is_not_sent_to_somebody_who_left(

@@ -18,6 +18,7 @@ from generation.models import Photo, PhotoStatus, RenderWorker
 from generation.runtime import operator_switches
 from generation.runtime.database import Database
 from generation.runtime.models import OperatorSwitch
+from sandbox.llm import LanguageModelServer
 from sandbox.settings import ProductSettings
 from sandbox.telegram import TelegramServer
 from sandbox.wiring import bot_running, worker_running
@@ -232,23 +233,31 @@ async def test_an_operator_cannot_be_shut_out(olga: Player, database: Database) 
     await olga.notices("answer", lambda it: "не получится" in it["text"])
 
 
-async def test_maintenance_is_told_once_and_operators_pass(olga: Player, ben: Player, database: Database) -> None:
+async def test_in_maintenance_people_are_told_once_and_answered_after_it(
+    olga: Player, ben: Player, llm: LanguageModelServer, database: Database
+) -> None:
     await ben.enter("Alisa")
     await olga.say("/maintenance on")
     await olga.press(await olga.hears(says("Перерыв?")), "Да")
     await olga.edited()
     async with asyncio.timeout(20):
-        while not any("worked on" in it.get("text", "") for it in await ben.messages()):
+        while not any("for maintenance" in it.get("text", "") for it in await ben.messages()):
             await ben.say("Hello")
             await asyncio.sleep(0.3)
-    await ben.say("Are you there?")
+    await ben.say("Did you see the comet?")
     await all_handled(database)
-    told = [it for it in await ben.messages() if "worked on" in it.get("text", "")]
+    told = [it for it in await ben.messages() if "for maintenance" in it.get("text", "")]
     assert len(told) == 1
+    asked = len(llm.requests)
     await olga.say("Привет")
     await olga.hears(has_text)
     await olga.say("/maintenance off")
     await olga.hears(says("Готово"))
+    # What was written meanwhile is answered without another word.
+    async with asyncio.timeout(20):
+        while not any("the comet" in str(request["messages"][-1]) for request in llm.requests[asked:]):
+            await asyncio.sleep(0.1)
+    await all_handled(database)
     async with asyncio.timeout(20):
         while True:
             before = len(await ben.messages())

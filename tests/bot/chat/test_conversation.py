@@ -1,11 +1,13 @@
 """Talking with the bot, through the whole dispatcher, on the local Bot API."""
 
 import asyncio
+from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from bot.app import Application
-from bot.models import Dialogue, Message, Person, ReceivedUpdate, Role
+from bot.dialogues import memory
+from bot.models import Dialogue, Fact, Message, Person, ReceivedUpdate, Role
 from generation.models import Photo, PhotoStatus
 from generation.runtime.database import Database
 from sandbox.llm import LanguageModelServer
@@ -208,11 +210,71 @@ async def test_reset_forgets_the_dialogue(bot: Application, llm: LanguageModelSe
     await ben.say("Remember the word pineapple")
     await ben.hears(has_text)
     await ben.say("/reset")
-    await ben.hears(says("remembers nothing"))
+    question = await ben.hears(has_buttons)
+    await ben.press(question, "No")
+    assert "we go on" in (await ben.edited())["text"]
+    await ben.say("/reset")
+    question = await ben.hears(has_buttons)
+    await ben.press(question, "Yes")
+    await ben.hears(says("Rain is drumming"))
+    # Pressed twice.
+    await ben.press(question, "Yes")
+    await ben.say("Hello")
+    await ben.hears(has_text)
+    assert "pineapple" not in str(llm.requests[-1])
+
+
+async def test_a_reset_can_be_taken_back_for_ten_minutes(
+    bot: Application, llm: LanguageModelServer, ben: Player, anya: Player, database: Database
+) -> None:
+    await ben.enter("Alisa")
+    await anya.enter("Алиса")
+    await ben.say("Remember the word pineapple")
+    await ben.hears(has_text)
+    await all_handled(database)
+    async with database.unit() as session:
+        session.add(Fact(person_id=ben.id, persona="alisa", text="Likes pineapples."))
+        session.add(Fact(person_id=ben.id, persona="vera", text="Likes grapes."))
+    await ben.say("/reset")
+    await ben.press(await ben.hears(has_buttons), "Yes")
+    cleaned = await ben.edited()
+    assert "remembers nothing" in cleaned["text"]
     await ben.hears(says("Rain is drumming"))
     await ben.say("Hello")
     await ben.hears(has_text)
     assert "pineapple" not in str(llm.requests[-1])
+    # Nobody else takes it back.
+    data = cleaned["reply_markup"]["inline_keyboard"][0][0]["callback_data"]
+    await anya.press_data((await anya.messages())[-1], data)
+    assert "не действует" in await anya.answers()
+    await ben.press(cleaned, "Bring it back")
+    assert "remembers everything" in (await ben.edited())["text"]
+    await ben.say("Which word was it?")
+    await ben.hears(has_text)
+    assert "Remember the word pineapple" in str(llm.requests[-1])
+    assert "Likes pineapples." in str(llm.requests[-1])
+    await ben.press(cleaned, "Bring it back")
+    assert "no longer" in await ben.answers()
+
+
+async def test_a_reset_stays_when_the_ten_minutes_are_over(
+    bot: Application, llm: LanguageModelServer, ben: Player, database: Database
+) -> None:
+    await ben.enter("Alisa")
+    await ben.say("/reset")
+    async with database.unit() as session:
+        session.add(Fact(person_id=ben.id, persona="alisa", text="Likes pineapples."))
+    await ben.press(await ben.hears(has_buttons), "Yes")
+    cleaned = await ben.edited()
+    await all_handled(database)
+    async with database.unit() as session:
+        past = func.now() - timedelta(minutes=11)
+        await session.execute(update(Fact).values(forgotten_at=past))
+        await session.execute(update(Dialogue).where(Dialogue.ended_at.is_not(None)).values(ended_at=past))
+        await memory.forget_old(session)
+        assert list(await session.scalars(select(Fact))) == []
+    await ben.press(cleaned, "Bring it back")
+    assert "no longer" in await ben.answers()
 
 
 async def test_a_new_story_changes_the_scene_and_brings_a_photo(

@@ -219,7 +219,7 @@ async def test_a_day_has_so_many_photos_and_failed_ones_do_not_count(
         await ben.say("/photo")
         await ben.hears(has_text)
         await ben.say("/photo")
-        await ben.hears(says("there can be 1 in 24 hours. The next one in about 24 hours."))
+        await ben.hears(says("1 per 24 hours. The next one in about 24 hours."))
         await all_handled(database)
         async with database.unit() as session:
             await session.execute(update(Photo).values(status=PhotoStatus.FAILED, told_at=func.now()))
