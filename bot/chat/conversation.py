@@ -33,6 +33,7 @@ from bot.photos.service import PhotoService
 from bot.reading.text_analysis import TextAnalyzer
 from bot.reading.text_reader import PersonAnalysis
 from bot.settings import Settings
+from bot.telegram.callbacks import Manner
 from bot.telegram.content import FORWARDED, replying, replying_to_photo
 from bot.telegram.messages import send_text
 from bot.texts import Say
@@ -45,6 +46,13 @@ log = structlog.get_logger(__name__)
 
 #: Times that one answer is written anew, by its button or because the person edited what it answers.
 MOST_REWRITES = 3
+#: What the model is told of how another answer shall differ.
+MANNERS = {
+    Manner.AGAIN: "",
+    Manner.WARMER: "Answer more warmly this time, as somebody who is glad to be written to.",
+    Manner.SHORTER: "Answer in one or two short sentences this time.",
+    Manner.OTHER: "Talk of something else this time that fits the two of you.",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,9 +103,11 @@ class Conversation:
             return "stale-button"
         return "" if newest.rewrites < MOST_REWRITES else "rewrite-limit"
 
-    async def rewrite(self, person: Person, say: Say, chat_id: int, answer_id: int) -> bool:
+    async def rewrite(
+        self, person: Person, say: Say, chat_id: int, answer_id: int, manner: Manner = Manner.AGAIN
+    ) -> bool:
         """Write another answer in place of the last one. False when it is not the last one any more."""
-        turn = await self._reopen(person, say, chat_id, answer_id)
+        turn = await self._reopen(person, say, chat_id, answer_id, manner)
         if turn is None:
             return False
         if turn.heard.refusal:
@@ -239,7 +249,7 @@ class Conversation:
             together=together,
         )
 
-    async def _reopen(self, person: Person, say: Say, chat_id: int, answer_id: int) -> Turn | None:
+    async def _reopen(self, person: Person, say: Say, chat_id: int, answer_id: int, manner: Manner) -> Turn | None:
         """The turn of the last answer once more, as it was before that answer."""
         async with self.database.unit() as session:
             dialogue = await dialogues.current(session, person.id)
@@ -257,7 +267,15 @@ class Conversation:
             said = await dialogues.history(session, dialogue)
             model = self.answers.language_model
             request = await gather(
-                session, self.settings, model, person, dialogue, persona, said, instead_of=answer
+                session,
+                self.settings,
+                model,
+                person,
+                dialogue,
+                persona,
+                said,
+                instead_of=answer,
+                manner=MANNERS[manner],
             )
         *together, last = [each.text for each in asked]
         incoming = Incoming(

@@ -14,8 +14,9 @@ from bot.dialogues import repository as dialogues
 from bot.dialogues.memory import Memory
 from bot.models import Message
 from bot.settings import Settings
-from bot.telegram.callbacks import AnswerAgain
+from bot.telegram.callbacks import AnswerAgain, AnswerAs, AnswerKeep, Manner
 from bot.telegram.messages import MAX_TEXT, keyboard, send_text, split, take_buttons_away
+from bot.texts import Say
 from generation.orders import jobs, placing
 from generation.runtime.database import Database
 from generation.runtime.telegram import Unknown, meaning
@@ -40,7 +41,7 @@ class ReplySender:
         """Send the words, then announce the photo, so that it never comes before them."""
         message, chat_id = answer.message, turn.incoming.chat_id
         if message.sent_at is None:
-            number = await self._said(chat_id, message, answer)
+            number = await self._said(turn, message, answer)
             # Released only with the words that come before it.
             alone = answer.photo is None
             async with self.database.autocommit() if alone else self.database.unit() as session:
@@ -56,10 +57,11 @@ class ReplySender:
         if self.memory.is_due(turn.dialogue.answers + 1, talked, budget):
             self.background(self.memory.update(turn.dialogue.id, budget))
 
-    async def _said(self, chat_id: int, message: Message, answer: Answer) -> int | None:
+    async def _said(self, turn: Turn, message: Message, answer: Answer) -> int | None:
         """The number of the answer in the chat; None when it may be there and Telegram's word was lost twice."""
+        chat_id = turn.incoming.chat_id
         try:
-            number = await send_text(self.bot, chat_id, message.text, _under(answer))
+            number = await send_text(self.bot, chat_id, message.text, _under(answer, turn.say))
             if message.afterword:
                 await send_text(self.bot, chat_id, message.afterword, answer.afterword_buttons)
         except (TelegramAPIError, ClientDecodeError) as error:
@@ -74,7 +76,7 @@ class ReplySender:
     async def replace(self, turn: Turn, answer: Answer) -> None:
         """Put the new words where the old ones stand, or under them where Telegram does not let us."""
         message, chat_id = answer.message, turn.incoming.chat_id
-        buttons = _under(answer)
+        buttons = _under(answer, turn.say)
         if not await self._edited(chat_id, message, buttons):
             number = await send_text(self.bot, chat_id, message.text, buttons)
             async with self.database.unit() as session:
@@ -102,8 +104,19 @@ class ReplySender:
             await jobs.enqueue_render(self.redis, answer.photo, premium_head_start=self.settings.premium_head_start)
 
 
-def _under(answer: Answer) -> InlineKeyboardMarkup:
-    """`again`; or what helps, where nothing of the answer was left but the words that there is no photo."""
+def _under(answer: Answer, say: Say) -> InlineKeyboardMarkup:
+    """Another answer; or what helps, where nothing was left of it but the words that there is no photo."""
     if answer.afterword_buttons and not answer.message.afterword:
         return answer.afterword_buttons
-    return keyboard([("🔄", AnswerAgain(message_id=answer.message.id).pack())])
+    return another(say, answer.message.id)
+
+
+def another(say: Say, message_id: int) -> InlineKeyboardMarkup:
+    """The button under an answer."""
+    return keyboard([(say("answer-another"), AnswerAgain(message_id=message_id).pack())])
+
+
+def manners(say: Say, message_id: int) -> InlineKeyboardMarkup:
+    """In which way it shall be another one."""
+    choices = [(say(f"answer-{each}"), AnswerAs(message_id=message_id, manner=each).pack()) for each in Manner]
+    return keyboard(choices[:2], choices[2:], [("‹", AnswerKeep(message_id=message_id).pack())])

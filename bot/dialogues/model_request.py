@@ -34,10 +34,11 @@ async def gather(
     *,
     no_photo_now: bool = False,
     instead_of: Message | None = None,
+    manner: str = "",
     first_words: bool = False,
     person_name: str = "",
 ) -> AnswerRequest:
-    """The request for the next answer, for another one `instead_of` the last, or for `first_words`.
+    """The request for the next answer, for another one `instead_of` the last (by `manner`), or for `first_words`.
 
     `said` is the dialogue since its summary, oldest first.
     """
@@ -54,6 +55,7 @@ async def gather(
             photos=prompts.of_photos(person.photo_frequency, beside.last_photo, none_now=no_photo_now),
             facts=beside.facts,
             instead_of=instead_of.text if instead_of else "",
+            manner=manner,
             first_words=first_words,
             minor_said=dialogue.minor_said_at is not None,
             locale=person.locale,

@@ -6,6 +6,7 @@ from aiogram.filters import Command, CommandObject
 from aiogram.types import CallbackQuery, Document, Message, PhotoSize, Update
 
 from bot.chat.conversation import Conversation
+from bot.chat.reply import another, manners
 from bot.chat.turn import Incoming, Reply
 from bot.handlers.personas.persona_picker import PersonaPicker
 from bot.llm.metered import OverBudget
@@ -13,7 +14,7 @@ from bot.models import Person
 from bot.reading.attachment_reader import TooLong
 from bot.reading.attachments import Attachments
 from bot.settings import Settings
-from bot.telegram.callbacks import AnswerAgain
+from bot.telegram.callbacks import AnswerAgain, AnswerAs, AnswerKeep
 from bot.telegram.content import OF_THE_CHAT, described, rich_text
 from bot.telegram.messages import acknowledge, replace_buttons
 from bot.texts import Say
@@ -28,7 +29,9 @@ def build_router() -> Router:
     router.message.register(talk, F.text, ~F.text.startswith("/"))
     router.message.register(send_something, ~F.text, ~F.content_type.in_(OF_THE_CHAT))
     router.edited_message.register(correct, F.chat.type == "private", F.text, ~F.text.startswith("/"))
-    router.callback_query.register(answer_again, AnswerAgain.filter())
+    router.callback_query.register(ask_how, AnswerAgain.filter())
+    router.callback_query.register(answer_again, AnswerAs.filter())
+    router.callback_query.register(keep_answer, AnswerKeep.filter())
     return router
 
 
@@ -101,15 +104,31 @@ async def correct(
         await conversation.correct(person, say, chat_id, message_id, message.text or "")
 
 
-async def answer_again(
+async def ask_how(
     query: CallbackQuery, callback_data: AnswerAgain, person: Person, say: Say, conversation: Conversation
+) -> None:
+    """In which way the other answer shall differ."""
+    why_not = await conversation.why_not_rewrite(person, callback_data.message_id)
+    await acknowledge(query, say(why_not) if why_not else None)
+    await replace_buttons(query, None if why_not else manners(say, callback_data.message_id))
+
+
+async def keep_answer(query: CallbackQuery, callback_data: AnswerKeep, say: Say) -> None:
+    """The answer as it is."""
+    await acknowledge(query)
+    await replace_buttons(query, another(say, callback_data.message_id))
+
+
+async def answer_again(
+    query: CallbackQuery, callback_data: AnswerAs, person: Person, say: Say, conversation: Conversation
 ) -> None:
     """Another answer in place of the last one."""
     why_not = await conversation.why_not_rewrite(person, callback_data.message_id)
     await acknowledge(query, say(why_not) if why_not else None)
     if not isinstance(query.message, Message):
         return
-    if why_not or not await conversation.rewrite(person, say, query.message.chat.id, callback_data.message_id):
+    chat_id, number = query.message.chat.id, callback_data.message_id
+    if why_not or not await conversation.rewrite(person, say, chat_id, number, callback_data.manner):
         await replace_buttons(query, None)
 
 

@@ -86,6 +86,7 @@ Notes of this moment; the person does not see them.
 {known}The scene so far: {scene}
 Where the language of the person cannot be told, answer in {language}."""
 
+
 _INSTEAD = """\
 Your last answer was not liked: "{answer}". Say something else, in other words."""
 
@@ -133,8 +134,9 @@ class Moment:
     #: What she must know of her photos (`of_photos`).
     photos: str = ""
     facts: Sequence[str] = ()
-    #: An answer that was not liked.
+    #: An answer that was not liked, and how another one shall differ from it.
     instead_of: str = ""
+    manner: str = ""
     #: She writes without having been asked.
     first_words: bool = False
     #: Somebody was said to be under age.
@@ -254,6 +256,7 @@ def _notes(scene: Scene, summary: str, moment: Moment, *, structured: bool) -> s
     )
     wishes = [
         _INSTEAD.format(answer=moment.instead_of[:500]) if moment.instead_of else "",
+        moment.manner,
         _FIRST_WORDS if moment.first_words else "",
         _MINOR_SAID if moment.minor_said else "",
         _LAST_OF_OBJECT if structured else _LAST_OF_LINE,

@@ -1,5 +1,6 @@
 """Callback data of all buttons, the operators' too. It can be forged, so it is checked here first."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from aiogram.filters.callback_data import CallbackData
@@ -57,8 +58,30 @@ class ResetBack(CallbackData, prefix="reset_back"):
     dialogue_id: RowId
 
 
+class Manner(StrEnum):
+    """What a person would like otherwise in an answer."""
+
+    AGAIN = "again"
+    WARMER = "warmer"
+    SHORTER = "shorter"
+    OTHER = "other"
+
+
 class AnswerAgain(CallbackData, prefix="answer_again"):
-    """`again` under an answer."""
+    """Under an answer: in which way shall it be another one?"""
+
+    message_id: RowId
+
+
+class AnswerAs(CallbackData, prefix="answer_as"):
+    """The answer to that."""
+
+    message_id: RowId
+    manner: Manner
+
+
+class AnswerKeep(CallbackData, prefix="answer_keep"):
+    """In none."""
 
     message_id: RowId
 

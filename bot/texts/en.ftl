@@ -66,7 +66,7 @@ age-thanks = Thank you! Who would you like to talk to? Tap a name and off we go.
 age-refused = Then this is not for you yet. Come back when you are 18: send /start.
 gallery = Who would you like to talk to? Tap a name and off we go.
 help =
-    Just write as you would to a person. Photos come by themselves when the moment fits, or when you ask. Send a voice message, a sticker or a picture, edit what you wrote, or press 🔄 for another answer.
+    Just write as you would to a person. Photos come by themselves when the moment fits, or when you ask. Send a voice message, a sticker or a picture, edit what you wrote, or ask for another answer: warmer, shorter, about something else.
 
     /photo — ask for a photo, with a wish if you like: /photo by the window with a cup of coffee
     /persona — talk to somebody else
@@ -304,6 +304,11 @@ own-cancel = Cancel
 own-cancelled = All right, we won't.
 own-deleted = Deleted, with the conversation.
 nothing-to-cancel = There is nothing to cancel.
+answer-another = 🔄 Another answer
+answer-again = 🔄 Again
+answer-warmer = 🤗 Warmer
+answer-shorter = ✂️ Shorter
+answer-other = 💭 Something else
 too-fast = I can't keep up with you! Give me a minute.
 talk-limit = We have talked so much in the last 24 hours that I need a rest. What you wrote is kept: write to me again in a few hours.
 rewrite-limit = I have said that anew three times already. Tell me in your own words what you would rather hear.

@@ -139,7 +139,8 @@ async def test_what_is_asked_in_a_topic_is_answered_in_it_photo_included(
     assert (words["message_thread_id"], photo["message_thread_id"]) == (THREAD, THREAD)
     actions = [data for kind, data in ben.heard if kind == "action" and data["action"] == "typing"]
     assert actions[-1]["message_thread_id"] == THREAD
-    await ben.press(words, "🔄")
+    under = words["reply_markup"]["inline_keyboard"][0][0]["callback_data"]
+    await ben.press_data(words, f"{under.replace('again', 'as')}:again")
     await all_handled(database)
     await ben.say("And outside of it?")
     assert "message_thread_id" not in await ben.hears(has_text)

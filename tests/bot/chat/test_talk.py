@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -22,6 +23,19 @@ SCENE = json.dumps({"place": "attic studio", "outfit": "grey sweater", "action":
 
 def answer(llm: LanguageModelServer, text: str) -> None:
     llm.faults.add(path="completion", kind="say", text=f"{text}\n[scene] {SCENE}")
+
+
+async def again(player: Player, message: dict[str, Any], manner: str = "again") -> None:
+    """Ask for another answer in the place of this one."""
+    await player.press(message, "🔄")
+    choices = await player.edited()
+    data = next(
+        button["callback_data"]
+        for row in choices["reply_markup"]["inline_keyboard"]
+        for button in row
+        if button["callback_data"].endswith(f":{manner}")
+    )
+    await player.press_data(message, data)
 
 
 # -- while it is written -------------------------------------------------------------------------------
@@ -103,7 +117,7 @@ async def test_again_puts_another_answer_in_the_place_of_the_last_one(
     await ben.say("How are you?")
     first = await ben.hears(says("The first answer."))
     answer(llm, "The second answer.")
-    await ben.press(first, "🔄")
+    await again(ben, first)
     edited = await ben.edited()
     assert (edited["message_id"], edited["text"]) == (first["message_id"], "The second answer.")
     assert "The first answer." in llm.instructions
@@ -112,6 +126,37 @@ async def test_again_puts_another_answer_in_the_place_of_the_last_one(
         said = list(await session.scalars(select(Message.text).where(Message.role == Role.PERSONA)))
         assert (await session.scalars(select(Dialogue.answers))).one() == 1
     assert said[1:] == ["The second answer."]
+
+
+@pytest.mark.parametrize(
+    ("manner", "words"),
+    [("warmer", "more warmly"), ("shorter", "one or two short sentences"), ("other", "something else this time")],
+)
+async def test_the_other_answer_may_be_another_one_in_a_certain_way(
+    bot: Application, llm: LanguageModelServer, ben: Player, manner: str, words: str
+) -> None:
+    await ben.enter("Alisa")
+    answer(llm, "The first answer.")
+    await ben.say("How are you?")
+    first = await ben.hears(says("The first answer."))
+    answer(llm, "The second answer.")
+    await again(ben, first, manner)
+    assert (await ben.edited())["text"] == "The second answer."
+    assert words in str(llm.requests[-1]["messages"])
+    assert words not in str(llm.requests[-2]["messages"])
+
+
+async def test_an_answer_may_stay_as_it_is(bot: Application, llm: LanguageModelServer, ben: Player) -> None:
+    await ben.enter("Alisa")
+    await ben.say("How are you?")
+    first = await ben.hears(has_text)
+    asked = len(llm.requests)
+    await ben.press(first, "🔄")
+    choices = await ben.edited()
+    assert labels(choices) == ["🔄 Again", "🤗 Warmer", "✂️ Shorter", "💭 Something else", "‹"]
+    await ben.press(choices, "‹")
+    assert labels(await ben.edited()) == ["🔄 Another answer"]
+    assert len(llm.requests) == asked
 
 
 async def test_only_the_last_answer_has_the_button_and_an_older_one_does_nothing(
@@ -123,7 +168,7 @@ async def test_only_the_last_answer_has_the_button_and_an_older_one_does_nothing
     await ben.say("And what else?")
     second = await ben.hears(has_text)
     gone = await ben.edited()
-    assert (gone["message_id"], labels(gone), labels(second)) == (first["message_id"], [], ["🔄"])
+    assert (gone["message_id"], labels(gone), labels(second)) == (first["message_id"], [], ["🔄 Another answer"])
     asked = len(llm.requests)
     await ben.press_data(first, first["reply_markup"]["inline_keyboard"][0][0]["callback_data"])
     await ben.answers()
@@ -138,7 +183,7 @@ async def test_an_answer_written_anew_keeps_its_photo_and_orders_no_second_one(
     await ben.say("Send me a photo, please")
     first = await ben.hears(has_text)
     answer(llm, "Look, that's me at the table!")
-    await ben.press(first, "🔄")
+    await again(ben, first)
     await ben.edited()
     await all_handled(database)
     async with database.unit() as session:
@@ -217,7 +262,7 @@ async def test_a_new_answer_that_the_model_fails_to_give_leaves_the_old_one(
     async with database.unit() as session:
         before = (await session.scalars(select(Dialogue.scene))).one()
     llm.faults.add(path="completions", kind="status", status=500, times=3)
-    await ben.press(first, "🔄")
+    await again(ben, first)
     await ben.hears(says("Something went wrong"))
     await all_handled(database)
     async with database.unit() as session:
@@ -232,7 +277,7 @@ async def test_an_automatic_photo_that_waits_puts_no_buttons_under_her_words(
     scene = json.dumps({"place": "attic studio", "action": "drawing", "visual": True})
     llm.faults.add(path="completion", kind="say", text=f"I'm by the window in a red sweater.\n[scene] {scene}")
     await ben.say("What are you up to?")
-    assert labels(await ben.hears(has_text)) == ["🔄"]
+    assert labels(await ben.hears(has_text)) == ["🔄 Another answer"]
     await all_handled(database)
     async with database.unit() as session:
         assert [photo.requested for photo in await session.scalars(select(Photo))] == [False]

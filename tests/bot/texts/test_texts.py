@@ -16,6 +16,7 @@ from bot.monitoring.texts import CHART
 from bot.personas.persona import FOLDER as PERSONAS
 from bot.personas.persona import Persona, load
 from bot.photos import wait_texts
+from bot.telegram.callbacks import Manner
 from bot.texts import FOLDER, Texts
 from bot.updates.menu import ADMIN_COMMANDS
 from generation.figures import STAGES
@@ -47,7 +48,7 @@ def test_every_key_that_code_asks_for_exists_and_every_key_is_asked_for() -> Non
     asked = {*literal, *(key for pair in either for key in pair), "premium-paid", "premium-renewed"}
     asked |= {f"command-{name}" for name in ADMIN_COMMANDS} | {f"dislike-{each}" for each in DislikeReason}
     asked |= {f"own-{question.field}" for question in QUESTIONS} | {"language-name", "model-down", "model-later"}
-    asked |= {f"own-gender-{gender}" for gender in Gender}
+    asked |= {f"own-gender-{gender}" for gender in Gender} | {f"answer-{each}" for each in Manner}
     asked |= {f"atmosphere-{each}" for persona in personas() for each in persona.atmospheres}
     asked |= {f"privacy-kept-{what}" for what in KEPT}
     asked |= {f"frequency-{each}" for each in Frequency} | {f"policy-{each}" for each in Refusal}
