@@ -10,7 +10,9 @@ RUN /venv/bin/pip install --no-cache-dir --no-deps --require-hashes -r /producti
 FROM python:3.13-slim AS base
 RUN useradd --system --uid 10001 --no-create-home vitte
 WORKDIR /app
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# What /admin and the metrics show: docker build --build-arg VITTE_COMMIT=$(git rev-parse HEAD)
+ARG VITTE_COMMIT=""
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 VITTE_COMMIT=$VITTE_COMMIT
 
 FROM base AS worker
 COPY --from=packages /venv /venv

@@ -6,9 +6,11 @@ import os
 import sys
 
 from bot import app, check_data, portrait, supervisor
+from bot.doctor import command as doctor
 from bot.monitoring import figures
 from bot.settings import Settings
 from generation.runtime.monitoring import alert_rules
+from generation.runtime.monitoring.build import version
 from generation.runtime.settings import load
 
 
@@ -18,6 +20,8 @@ def main(arguments: list[str]) -> int:
     match given.command:
         case "check-data":
             return check_data.main()
+        case "doctor":
+            return asyncio.run(doctor.main(pictures=not given.quick))
         case "portrait":
             return portrait.main(given.persona, count=given.count, pick=given.pick)
         case "prometheus-rules":
@@ -37,10 +41,15 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m bot",
         description="The Telegram bot. Without a command it runs, as BOT_PROCESSES says in several processes.",
     )
+    parser.add_argument("--version", action="version", version=version())
     commands = parser.add_subparsers(dest="command", title="commands")
     commands.add_parser(
         "check-data", help="validate personas, stories and workflows, also against the ComfyUI at COMFYUI_URL"
     )
+    looks = commands.add_parser(
+        "doctor", help="look at all that the product needs, in order, and say what to do about it"
+    )
+    looks.add_argument("--quick", action="store_true", help="render no tiny pictures")
     commands.add_parser("prometheus-rules", help="print the alert rules as a rule file of Prometheus")
     her = commands.add_parser(
         "portrait", help="render candidates for a persona's portrait at COMFYUI_URL, or --pick one of them"

@@ -22,6 +22,7 @@ from generation.runtime import operator_switches
 from generation.runtime.background import periodically
 from generation.runtime.database import CONNECTION_ERRORS, Database
 from generation.runtime.monitoring import http_server
+from generation.runtime.monitoring.build import version
 from generation.runtime.monitoring.figures import Snapshot
 
 log = structlog.get_logger(__name__)
@@ -46,12 +47,12 @@ class Receiver:
         """Take updates until cancelled."""
         kinds = [*kinds_handled(), AT_ONCE]
         if self._settings.webhook_url is None:
-            log.info("bot.started", updates="polling", bot_id=self._bot.id)
+            log.info("bot.started", updates="polling", bot_id=self._bot.id, version=version())
             await polling.poll(self._bot, self._inbox, kinds, waits=self._waits)
         else:
             serving = webhook.webhook(self._bot, self._inbox, kinds, self._settings, waits=self._waits)
             async with serving as port:
-                log.info("bot.started", updates="webhook", port=port, bot_id=self._bot.id)
+                log.info("bot.started", updates="webhook", port=port, bot_id=self._bot.id, version=version())
                 await asyncio.Event().wait()
 
     def _waits(self, why: str) -> None:

@@ -6,6 +6,7 @@ import sys
 
 from generation import storage
 from generation.errors import StorageUnavailable
+from generation.runtime.monitoring.build import version
 from generation.runtime.settings import load
 from generation.settings import Settings
 
@@ -31,6 +32,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m generation",
         description="Commands of an engineer. A worker is started by `arq generation.worker.WorkerSettings`.",
     )
+    parser.add_argument("--version", action="version", version=version())
     commands = parser.add_subparsers(dest="command", title="commands", required=True)
     commands.add_parser("create-bucket", help="make the S3 bucket if it is not there")
     commands.add_parser(

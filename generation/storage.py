@@ -1,4 +1,4 @@
-"""Originals in S3 (MinIO in production), under keys that say nothing about a person."""
+"""Originals in S3 (SeaweedFS in compose.yaml), under keys that say nothing about a person."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -9,6 +9,7 @@ from typing import Any
 
 from dotenv import dotenv_values
 
+from generation.runtime.background import stop_signal
 from sandbox.comfyui import ComfyUIServer, Cost
 from sandbox.llm import LanguageModelServer
 from sandbox.llm.server import API_KEY
@@ -132,3 +133,26 @@ class Parts:
         self.environment.setdefault("ADMIN_IDS", self._given.get("ADMIN_IDS", str(ADMIN_ID)))
         self.environment.setdefault("PREMIUM_IDS", self._given.get("PREMIUM_IDS", str(PEOPLE[1]["id"])))
         return part
+
+
+#: What can be started alone, and what makes it.
+ALONE: dict[str, Callable[[Parts], Awaitable[Part]]] = {
+    "telegram": Parts._telegram,
+    "comfyui": Parts._comfyui,
+    "llm": Parts._language_model,
+    "s3": Parts._s3,
+    "redis": Parts._valkey,
+}
+
+
+async def run_alone(settings: SandboxSettings, name: str) -> int:
+    """One part until SIGINT or SIGTERM; prints the settings with which a product finds it."""
+    stop = stop_signal()
+    async with AsyncExitStack() as stack:
+        parts = Parts(settings, {}, stack)
+        part = await ALONE[name](parts)
+        print(f"{part.name}: {part.what}", flush=True)
+        for variable, value in parts.environment.items():
+            print(f"{variable}={value}", flush=True)
+        await stop.wait()
+    return 0

@@ -190,11 +190,13 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 
 
 def test_compose_has_all_parts_and_only_comfyui_needs_the_gpu_profile() -> None:
-    usual = {"bot", "worker", "migrate", "postgres", "valkey", "minio"}
-    assert set(SERVICES) == usual | {"comfyui", "overflow", "prometheus", "grafana"}
+    usual = {"bot", "worker", "migrate", "postgres", "valkey", "s3"}
+    assert set(SERVICES) == usual | {"comfyui", "comfyui2", "worker2", "overflow", "prometheus", "grafana"}
     profiles = {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service}
     assert profiles == {
-        "comfyui": ["gpu"],
+        "comfyui": ["gpu", "gpu2"],
+        "comfyui2": ["gpu2"],
+        "worker2": ["gpu2"],
         "overflow": ["overflow"],
         "prometheus": ["monitoring"],
         "grafana": ["monitoring"],
@@ -234,8 +236,33 @@ def test_a_worker_may_take_as_long_to_stop_as_it_needs() -> None:
 def test_everything_restarts_but_the_migration_and_every_server_has_a_health_check() -> None:
     for name, service in SERVICES.items():
         assert service["restart"] == ("no" if name == "migrate" else "unless-stopped"), name
-    for name in ("postgres", "valkey", "minio", "comfyui", "worker", "bot"):
+    for name in ("postgres", "valkey", "s3", "comfyui", "comfyui2", "worker", "worker2", "bot"):
         assert service_test(name), name
+
+
+def test_comfyui_reaches_no_other_server_and_every_service_is_bounded() -> None:
+    reaches = {name: set(service["networks"]) for name, service in SERVICES.items()}
+    assert reaches["comfyui"] == reaches["comfyui2"] == {"rendering"}
+    assert {name for name, where in reaches.items() if "rendering" in where and "inside" in where} == {
+        "worker",
+        "worker2",
+        "overflow",
+    }
+    for name, service in SERVICES.items():
+        assert service["logging"]["options"]["max-size"], name
+        # ComfyUI takes what the models need.
+        assert "mem_limit" in service or name.startswith("comfyui"), name
+
+
+def test_a_service_gets_only_the_secrets_that_it_needs() -> None:
+    def blank(name: str) -> set[str]:
+        return {key for key, value in SERVICES[name]["environment"].items() if value == ""}
+
+    of_the_bot = {"LLM_API_KEY", "LLM_FALLBACK_API_KEY", "GUARD_API_KEY", "WEBHOOK_SECRET"}
+    for worker in ("worker", "worker2", "overflow"):
+        assert of_the_bot <= blank(worker)
+    assert {"COMFYUI_SECRET", "RUNPOD_API_KEY", "MODAL_SECRET", "REPLICATE_API_TOKEN"} <= blank("bot")
+    assert "env_file" not in SERVICES["comfyui"]
 
 
 def test_what_compose_mounts_from_the_repository_is_there_and_cannot_be_changed() -> None:
@@ -273,7 +300,7 @@ def test_the_product_runs_read_only_without_rights_on_variables_that_exist() -> 
         service = SERVICES[name]
         assert service["read_only"]
         assert service["cap_drop"] == ["ALL"]
-        assert set(service["environment"]) <= set(fields())
+        assert set(service["environment"]) <= set(fields()) | COMPOSE_ONLY
     assert "USER vitte" in (ROOT / "Dockerfile").read_text()
 
 

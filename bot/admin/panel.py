@@ -33,6 +33,7 @@ from generation import worker_registry
 from generation.figures import history
 from generation.models import Photo
 from generation.runtime import operator_switches
+from generation.runtime.monitoring.build import version
 from generation.runtime.monitoring.figures import Snapshot
 
 log = structlog.get_logger(__name__)
@@ -176,7 +177,7 @@ async def admin_page(tools: AdminTools, say: Say) -> Page:
     """The first page: figures, state, and the way to all others."""
     now, switched, state = await _now(tools, say)
     maintenance = "maintenance_off" if switched.maintenance_since else "maintenance_on"
-    return stats_words(say, now, state), keyboard(
+    return f"{stats_words(say, now, state)}\n\nVitte {version()}", keyboard(
         [_page(say, "stats"), _page(say, "queue"), _page(say, "gpu")],
         [_page(say, "llm"), _page(say, "alerts"), _page(say, "log")],
         [act_button(say, maintenance), act_button(say, "reload")],

@@ -143,7 +143,7 @@ class RedisSettings(Group):
 
 
 class S3Settings(Group):
-    """The bucket of the originals, at MinIO or anything else that speaks S3."""
+    """The bucket of the originals, at SeaweedFS, MinIO or anything else that speaks S3."""
 
     s3_endpoint_url: HttpAddress
     s3_access_key: SecretStr

@@ -24,6 +24,7 @@ from generation.runtime import background, operator_switches, telegram
 from generation.runtime.background import kept_up, periodically
 from generation.runtime.database import CONNECTION_ERRORS, Database
 from generation.runtime.monitoring import http_server
+from generation.runtime.monitoring.build import version
 from generation.runtime.monitoring.figures import Snapshot
 from generation.runtime.settings import WrongSettings
 from generation.settings import Settings
@@ -144,7 +145,13 @@ async def running(
             )
         )
         stack.push_async_callback(worker.finish_photos)
-        log.info("worker.started", worker=worker.name, backend=backend.name, queue=settings.arq_queue)
+        log.info(
+            "worker.started",
+            worker=worker.name,
+            backend=backend.name,
+            queue=settings.arq_queue,
+            version=version(),
+        )
         yield worker
     log.info("worker.stopped")
 

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from sandbox.servers import remove, short_folder
 from sandbox.sockets import free_port
 from tests.player import Player, has_text
@@ -105,3 +107,36 @@ async def test_a_wrong_setting_stops_it_with_the_sentence() -> None:
     _, said = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == 1
     assert said.decode().startswith("SANDBOX_PORT is wrong")
+
+
+@pytest.mark.parametrize(
+    ("part", "settings"),
+    [
+        ("telegram", {"BOT_TOKEN", "TELEGRAM_API_URL", "ADMIN_IDS", "PREMIUM_IDS"}),
+        ("comfyui", {"COMFYUI_URL"}),
+        ("llm", {"LLM_BASE_URL", "LLM_API_KEY", "LLM_MODEL"}),
+        ("s3", {"S3_ENDPOINT_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY"}),
+        ("redis", {"REDIS_URL"}),
+    ],
+)
+async def test_one_part_runs_alone_and_says_how_to_use_it(part: str, settings: set[str], tmp_path: Path) -> None:
+    ports = dict.fromkeys(("SANDBOX_PORT", "SANDBOX_COMFYUI_PORT"), "0")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "sandbox",
+        part,
+        cwd=ROOT,
+        env={**os.environ, "SANDBOX_DATA": str(tmp_path)} | ports,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout
+    said: dict[str, str] = {}
+    async with asyncio.timeout(60):
+        while set(said) != settings:
+            line = (await process.stdout.readline()).decode().strip()
+            assert line
+            name, separator, value = line.partition("=")
+            said |= {name: value} if separator else {}
+        process.send_signal(signal.SIGINT)
+        assert await process.wait() == 0

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from generation.runtime.database import CONNECTION_ERRORS
+from generation.runtime.monitoring import build
 from generation.runtime.monitoring.figures import Figure, Snapshot, SnapshotCollector
 from generation.runtime.monitoring.metrics import REGISTRY
 from generation.runtime.settings import WrongSettings
@@ -43,6 +44,8 @@ async def serving(
     The usual port that is taken costs the endpoint and not the process: two workers on one machine are common. One
     that was set and is taken stops the start (WrongSettings), for whoever set it asks there how the process is.
     """
+    # It may ask git.
+    await asyncio.to_thread(build.tell)
     application = web.Application()
     endpoint = _Endpoint(snapshot, figures, ready)
     application.router.add_get("/metrics", endpoint.metrics)
