@@ -288,6 +288,18 @@ class Payment(Base):
     refunded_at: Mapped[datetime | None] = mapped_column(Timestamp)
 
 
+class Receipt(Base):
+    """What is left of a payment when its person had everything deleted: what accounts need, and nobody's number."""
+
+    __tablename__ = "receipts"
+
+    charge_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    product: Mapped[str] = mapped_column(Text)
+    stars: Mapped[int] = mapped_column(Integer)
+    paid_at: Mapped[datetime] = mapped_column(Timestamp, index=True)
+    refunded_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
 class PhotoGrant(Base):
     """Photos beyond the plan's: a pack, or thanks for an invitation. The same cause never grants twice."""
 

@@ -24,6 +24,7 @@ from bot.models import (
     Payment,
     Person,
     PhotoGrant,
+    Receipt,
 )
 from bot.settings import Settings
 
@@ -260,6 +261,15 @@ async def latest(session: AsyncSession, person_id: int, *, count: int) -> list[P
         select(Payment).where(Payment.person_id == person_id).order_by(Payment.paid_at.desc()).limit(count)
     )
     return list(found)
+
+
+async def keep_receipts(session: AsyncSession, person_id: int) -> None:
+    """Before a person's payments are deleted: what was paid, without who paid."""
+    kept = ("charge_id", "product", "stars", "paid_at", "refunded_at")
+    paid = select(*(getattr(Payment, name) for name in kept)).where(
+        Payment.person_id == person_id, Payment.stars > 0
+    )
+    await session.execute(insert(Receipt).from_select(kept, paid).on_conflict_do_nothing())
 
 
 async def _set_premium(session: AsyncSession, person_id: int) -> None:

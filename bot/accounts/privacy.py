@@ -116,6 +116,7 @@ async def erase(database: Database, redis: ArqRedis, bot: Bot, person_id: int, s
         if person is not None and person.banned_at is not None:
             await marks.put(session, marks.MarkKind.BANNED, person_id, settings)
         await marks.hide_in_actions(session, person_id, settings)
+        await payments.keep_receipts(session, person_id)
         await session.execute(delete(Person).where(Person.id == person_id))
         waits = ReceivedUpdate.claimed_by == POSTPONED
         await session.execute(delete(ReceivedUpdate).where(ReceivedUpdate.chat_id == person_id, waits))

@@ -16,7 +16,7 @@ from bot.accounts.photo_quota import pack_balance, photo_quota
 from bot.accounts.plans import plan_of
 from bot.admin.formatting import act_button, photo_words, sure_question, usage_words
 from bot.admin.tools import LARGEST_ID, AdminTools, number_of
-from bot.models import Payment, Person
+from bot.models import Payment, Person, Receipt
 from bot.monitoring.texts import clock
 from bot.settings import Settings
 from bot.telegram.callbacks import AdminAct
@@ -142,6 +142,10 @@ async def refund(message: Message, command: CommandObject, say: Say, database: D
     charge_id = (command.args or "").strip()
     async with database.unit() as session:
         payment = await session.get(Payment, charge_id) if charge_id else None
+        receipt = await session.get(Receipt, charge_id) if charge_id else None
+    if payment is None and receipt is not None:
+        await message.answer(say("refund-erased", stars=receipt.stars))
+        return
     if payment is None:
         await message.answer(say("refund-unknown" if charge_id else "refund-how"))
         return

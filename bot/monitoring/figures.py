@@ -8,7 +8,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.accounts import usage
-from bot.models import Message, ModelServerRow, Payment, Person, ReceivedUpdate, Role
+from bot.models import Message, ModelServerRow, Payment, Person, Receipt, ReceivedUpdate, Role
 from bot.settings import Settings
 from generation import figures as pipeline
 from generation.runtime.monitoring import figures, incidents
@@ -130,10 +130,14 @@ async def _refused(session: AsyncSession, settings: Settings) -> Values:
 
 
 async def _stars_today(session: AsyncSession) -> int:
-    paid = select(func.coalesce(func.sum(Payment.stars), 0)).where(
-        Payment.paid_at >= func.date_trunc("day", func.now(), "UTC"), Payment.refunded_at.is_(None)
-    )
-    return int(await session.scalar(paid) or 0)
+    # Of those who have had everything deleted since as well.
+    paid = [
+        select(func.coalesce(func.sum(row.stars), 0))
+        .where(row.paid_at >= func.date_trunc("day", func.now(), "UTC"), row.refunded_at.is_(None))
+        .scalar_subquery()
+        for row in (Payment, Receipt)
+    ]
+    return int(await session.scalar(select(paid[0] + paid[1])) or 0)
 
 
 async def _updates_waiting(session: AsyncSession) -> int:

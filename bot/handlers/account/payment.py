@@ -36,7 +36,7 @@ MAX_QUESTION = 2000
 def build_router() -> Router:
     """/premium, /invite and the buttons that sell."""
     router = Router(name="payment")
-    router.message.register(show_premium, Command("premium", ignore_case=True))
+    router.message.register(show_premium, Command("premium", "buy", ignore_case=True))
     router.message.register(show_invitation, Command("invite", ignore_case=True))
     router.callback_query.register(show_premium_by_button, ShowPremium.filter())
     router.callback_query.register(sell_pack, Pack.filter())
@@ -117,7 +117,9 @@ async def show_premium(
     )
     if has:
         until = f"{person.premium_until:%d.%m.%Y}" if person.premium_until and person.premium_until > now else ""
-        text += "\n\n" + (say("premium-until", day=until) if until else say("premium-given"))
+        # What one has comes first.
+        given = say("premium-until", day=until) if until else say("premium-given")
+        text = f"{given}\n\n{text}"
     if left:
         text += "\n\n" + say("pack-left", count=left)
     rows = [] if has else [[(say("premium-buy", stars=settings.premium_stars), await _link(bot, say, settings))]]

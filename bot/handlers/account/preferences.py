@@ -31,7 +31,7 @@ Page = tuple[str, InlineKeyboardMarkup]
 def build_router() -> Router:
     """/settings and its pages."""
     router = Router(name="preferences")
-    router.message.register(show_settings, Command("settings", ignore_case=True))
+    router.message.register(show_settings, Command("settings", "language", ignore_case=True))
     router.callback_query.register(open_page, SettingsPage.filter())
     router.callback_query.register(choose_frequency, FrequencyChoice.filter())
     router.callback_query.register(choose_language, LanguageChoice.filter())
@@ -103,7 +103,8 @@ async def choose_language(
     if callback_data.locale not in texts.locales:
         await acknowledge(query, say("stale-button"))
         return
-    await _save(database, person, locale=callback_data.locale)
+    # Their clock was guessed by the old language, and does not change with it.
+    await _save(database, person, locale=callback_data.locale, utc_offset=utc_offset(person))
     say = texts.in_locale(person.locale)
     await acknowledge(query, say("language-chosen"))
     await replace_text(query, *_main(person, say, settings))

@@ -24,7 +24,7 @@ KEPT = ("messages", "ended_talks", "prompts", "originals")
 def build_router() -> Router:
     """/privacy and its buttons, for the banned as well."""
     router = Router(name="privacy")
-    router.message.register(show_privacy, Command("privacy", ignore_case=True), flags=dict(FOR_BANNED))
+    router.message.register(show_privacy, Command("privacy", "delete", ignore_case=True), flags=dict(FOR_BANNED))
     router.callback_query.register(send_export, Privacy.filter(F.action == "export"), flags=dict(FOR_BANNED))
     router.callback_query.register(ask_to_erase, Privacy.filter(F.action == "erase"), flags=dict(FOR_BANNED))
     router.callback_query.register(erase, Privacy.filter(F.action == "erase_surely"), flags=dict(FOR_BANNED))

@@ -27,7 +27,7 @@ def build_router() -> Router:
     """What works before the age is confirmed."""
     router = Router(name="start")
     router.message.register(start, CommandStart(ignore_case=True))
-    router.message.register(help_, Command("help", ignore_case=True))
+    router.message.register(help_, Command("help", "menu", ignore_case=True))
     router.callback_query.register(answer_age, AgeAnswer.filter())
     router.message.register(ask_age, ~Adult())
     router.callback_query.register(ask_age_again, ~Adult())

@@ -31,7 +31,7 @@ PRESSED_TWICE = 5
 def build_router() -> Router:
     """/persona and the gallery's buttons."""
     router = Router(name="gallery")
-    router.message.register(show_personas, Command("persona", ignore_case=True))
+    router.message.register(show_personas, Command("persona", "personas", "characters", ignore_case=True))
     router.callback_query.register(turn_page, PersonaPage.filter())
     router.callback_query.register(choose_persona, PersonaChoice.filter())
     return router

@@ -2,7 +2,7 @@
 
 from aiogram import Router
 from aiogram.filters import Command
-from aiogram.types import CallbackQuery, Message
+from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 
 from bot.dialogues import memory
 from bot.dialogues import repository as dialogues
@@ -11,7 +11,7 @@ from bot.models import Dialogue, Person
 from bot.personas.catalog import PersonaCatalog
 from bot.personas.persona import Persona
 from bot.telegram.callbacks import AtmosphereChoice, Reset, ResetBack, StoryChoice
-from bot.telegram.messages import acknowledge, keyboard, replace_text
+from bot.telegram.messages import acknowledge, keyboard, replace_buttons, replace_text
 from bot.texts import Say
 from generation.runtime.database import Database
 
@@ -19,7 +19,7 @@ from generation.runtime.database import Database
 def build_router() -> Router:
     """/story, /reset and the choice of stories and atmospheres."""
     router = Router(name="stories")
-    router.message.register(show_stories, Command("story", ignore_case=True))
+    router.message.register(show_stories, Command("story", "stories", ignore_case=True))
     router.message.register(reset, Command("reset", ignore_case=True))
     router.callback_query.register(reset_surely, Reset.filter())
     router.callback_query.register(reset_back, ResetBack.filter())
@@ -40,13 +40,9 @@ async def show_stories(
         [(_marked(story.title.to(person.locale), key == dialogue.story), _story(dialogue.persona, key))]
         for key, story in persona.stories.items()
     ]
-    moods = [
-        (_marked(say(f"atmosphere-{each}"), each == dialogue.scene.get("atmosphere")), _atmosphere(each))
-        for each in persona.atmospheres
-    ]
     await message.answer(say("stories"), reply_markup=keyboard(*stories))
-    in_rows = [moods[start : start + 2] for start in range(0, len(moods), 2)]
-    await message.answer(say("atmospheres"), reply_markup=keyboard(*in_rows))
+    moods = _moods(persona, str(dialogue.scene.get("atmosphere")), say)
+    await message.answer(say("atmospheres"), reply_markup=moods)
 
 
 async def choose_story(
@@ -99,6 +95,7 @@ async def choose_atmosphere(
         return
     name = say(f"atmosphere-{chosen}")
     await acknowledge(query, say("atmosphere-same", atmosphere=name) if same else None)
+    await replace_buttons(query, _moods(persona, chosen, say))
     if not same and query.message and query.bot:
         words = say("atmosphere-changed", atmosphere=name, name=persona.name.to(person.locale))
         await query.bot.send_message(query.message.chat.id, words)
@@ -174,6 +171,13 @@ async def _current(
     async with database.unit() as session:
         dialogue = await dialogues.current(session, person.id)
         return dialogue, await catalog.find(session, dialogue.persona, person.id) if dialogue else None
+
+
+def _moods(persona: Persona, chosen: str, say: Say) -> InlineKeyboardMarkup:
+    moods = [
+        (_marked(say(f"atmosphere-{each}"), each == chosen), _atmosphere(each)) for each in persona.atmospheres
+    ]
+    return keyboard(*(moods[start : start + 2] for start in range(0, len(moods), 2)))
 
 
 def _marked(text: str, chosen: bool) -> str:

@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 def build_router() -> Router:
     """/gallery: the person's own photos."""
     router = Router(name="gallery")
-    router.message.register(show_gallery, Command("gallery", ignore_case=True))
+    router.message.register(show_gallery, Command("gallery", "photos", "album", ignore_case=True))
     router.callback_query.register(turn_page, GalleryPage.filter())
     router.callback_query.register(send_original, Original.filter())
     return router

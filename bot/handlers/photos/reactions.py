@@ -36,6 +36,8 @@ async def like(query: CallbackQuery, callback_data: Like, person: Person, say: S
     """Noted for what automatic photos learn from."""
     liked = await _react(database, person, callback_data.photo_id, Reaction.LIKED)
     await acknowledge(query, say("photo-liked" if liked else "stale-button"))
+    if liked:
+        await replace_buttons(query, under_photo(say, callback_data.photo_id, liked=True))
 
 
 async def ask_why(

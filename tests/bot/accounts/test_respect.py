@@ -10,7 +10,8 @@ from sqlalchemy import func, select, text, update
 
 from bot.app import Application
 from bot.chat.proactive import is_quiet
-from bot.models import Dialogue, Person, PhotoGrant, ReceivedUpdate
+from bot.models import Dialogue, Payment, Person, PhotoGrant, Receipt, ReceivedUpdate
+from bot.monitoring.figures import _stars_today
 from generation.errors import ObjectGone
 from generation.models import DiscardedObject, Photo, PhotoStatus
 from generation.runtime.database import Base, Database
@@ -35,7 +36,9 @@ async def row(database: Database, player: Player) -> Person:
 # -- settings ------------------------------------------------------------------------------------------
 
 
-async def test_the_language_can_be_changed_whatever_telegram_says(bot: Application, anya: Player) -> None:
+async def test_the_language_can_be_changed_whatever_telegram_says(
+    bot: Application, anya: Player, database: Database
+) -> None:
     await anya.enter("Алиса")
     await anya.say("/settings")
     await anya.press(await anya.hears(has_buttons), "🌐")
@@ -45,6 +48,22 @@ async def test_the_language_can_be_changed_whatever_telegram_says(bot: Applicati
     assert (await anya.edited())["text"].startswith("Settings.")
     await anya.say("/help")
     await anya.hears(says("ask for a photo"))
+    # Their clock was Moscow's by the language, and stays so.
+    assert (await row(database, anya)).utc_offset == 180
+
+
+@pytest.mark.parametrize(
+    ("alias", "words"),
+    [
+        ("/menu", "ask for a photo"), ("/stories", "Pick a story"), ("/personas", "Who would you"),
+        ("/photos", "no photos yet"), ("/buy", "Premium"), ("/delete", "What is stored"),
+        ("/language", "Settings."),
+    ],
+)  # fmt: skip
+async def test_obvious_commands_are_understood(bot: Application, ben: Player, alias: str, words: str) -> None:
+    await ben.enter("Alisa")
+    await ben.say(alias)
+    await ben.hears(says(words))
 
 
 async def test_a_switch_that_is_pressed_twice_stays_where_it_was_put(
@@ -280,6 +299,10 @@ async def test_everything_can_be_deleted_rows_objects_and_jobs(
         await ben.hears(has_text)
         _, photo = await a_photo(ben, database)
         _, hers = await a_photo(anya, database)
+        async with database.unit() as session:
+            paid = {"product": "premium", "paid_at": func.now()}
+            session.add(Payment(charge_id="a-charge", person_id=ben.id, stars=350, **paid))
+            session.add(Payment(charge_id="gift:1", person_id=ben.id, stars=0, **paid))
     async with bot_running(settings):
         # Without a worker the next one waits in the queue.
         await ben.say("/photo")
@@ -301,6 +324,10 @@ async def test_everything_can_be_deleted_rows_objects_and_jobs(
                 assert set(found) == {"updates.chat_id", "updates"}
                 await asyncio.sleep(0.02)
         assert await rows_about(database, anya.id) != {}
+        async with database.unit() as session:
+            (receipt,) = await session.scalars(select(Receipt))
+            assert (receipt.charge_id, receipt.stars) == ("a-charge", 350)
+            assert await _stars_today(session) == 350
         await ben.say("/start")
         assert "18 or older" in (await ben.hears(has_buttons))["text"]
 

@@ -98,7 +98,7 @@ async def test_an_invitation_brings_photos_to_both_once_the_friend_has_talked(
     assert sorted(grants.values()) == [(77, 5), (ben.id, 5)]
     assert not any(cause.partition(":")[2] == "77" for cause in grants)
     await ben.say("/invite")
-    await ben.hears(says("Came by your link: 1"))
+    await ben.hears(says("Friends joined: 1"))
 
 
 async def test_nobody_invites_themselves_or_somebody_who_talks_here_already(
