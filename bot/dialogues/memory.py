@@ -60,6 +60,15 @@ async def forget(session: AsyncSession, person_id: int, *, fact_id: int) -> bool
     return forgotten.scalar_one_or_none() is not None
 
 
+async def remember(session: AsyncSession, person_id: int, persona: str, text: str) -> None:
+    """Note a fact; one that is known, or was forgotten a moment ago, stands once."""
+    await session.execute(
+        insert(Fact)
+        .values(person_id=person_id, persona=persona, text=text)
+        .on_conflict_do_update(index_elements=["person_id", "persona", "text"], set_={"forgotten_at": None})
+    )
+
+
 async def forget_facts(session: AsyncSession, person_id: int, persona: str) -> None:
     """Forget all that one persona knows about a person."""
     await session.execute(delete(Fact).where(Fact.person_id == person_id, Fact.persona == persona))
@@ -212,11 +221,6 @@ class Memory:
             )
             if noted.scalar_one_or_none() is None or not kept:
                 return
-            rows = [{"person_id": dialogue.person_id, "persona": dialogue.persona, "text": text} for text in kept]
-            gathered = insert(Fact).values(rows)
-            await session.execute(
-                gathered.on_conflict_do_update(
-                    index_elements=["person_id", "persona", "text"], set_={"forgotten_at": None}
-                )
-            )
+            for text in kept:
+                await remember(session, dialogue.person_id, dialogue.persona, text)
         log.info("facts.gathered", dialogue_id=dialogue.id, count=len(kept))

@@ -151,6 +151,11 @@ memory-facts = { $name } remembers { $count } { $count ->
     [one] thing
    *[other] things
     } about you (take out what you like):
+memory-how = Add: /memory My name is Anna. Correct the second one: /memory 2: I live in Riga.
+memory-too-long = That's too long: one fact has up to { $longest } characters.
+memory-refused = That is better not remembered. Please put it another way.
+memory-full = No more can be remembered: this plan has room for { $count } facts. Take out what you like.
+memory-no-such = There is no such number: there are { $count } facts.
 memory-summary = What you talked about before: { $summary }
 memory-forget-all = Forget everything
 memory-forgotten = Forgotten.

@@ -158,6 +158,11 @@ memory-facts = { $name } помнит о тебе { $count } { $count ->
     [few] факта
    *[other] фактов
     } (лишнее можно убрать):
+memory-how = Добавить: /memory Меня зовут Аня. Исправить второй факт: /memory 2: Я живу в Риге.
+memory-too-long = Слишком длинно: в одном факте до { $longest } знаков.
+memory-refused = Такое лучше не запоминать. Напиши иначе.
+memory-full = Больше не запомнить: в этом плане фактов может быть { $count }. Лишнее можно убрать.
+memory-no-such = Такого номера нет: фактов { $count }.
 memory-summary = О чём вы говорили раньше: { $summary }
 memory-forget-all = Забыть всё
 memory-forgotten = Забыто.

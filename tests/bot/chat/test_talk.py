@@ -372,6 +372,43 @@ async def test_each_plan_remembers_so_much(
         assert [fact.text for fact in await facts(database, 1)] == ["My name is Ben"]
 
 
+async def test_facts_can_be_added_and_corrected(
+    bot: Application, llm: LanguageModelServer, ben: Player, database: Database
+) -> None:
+    await ben.enter("Alisa")
+    await ben.say("/memory")
+    assert "Add: /memory" in (await ben.hears(says("nothing special")))["text"]
+    await ben.say("/memory My name is Ben.")
+    await ben.hears(says("1. My name is Ben."))
+    await ben.say("/memory  I live in   Riga.")
+    assert "1. I live in Riga.\n2. My name is Ben." in (await ben.hears(has_buttons))["text"]
+    await ben.say("/memory 1: I live in Oslo.")
+    assert "1. I live in Oslo.\n2. My name is Ben." in (await ben.hears(has_buttons))["text"]
+    await ben.say("Hello")
+    await ben.hears(has_text)
+    assert "I live in Oslo." in str(llm.requests[-1])
+    assert "Riga" not in str(llm.requests[-1])
+    for wish, words in (
+        ("3: I like tea", "no such number"),
+        ("x" * 161, "up to 160 characters"),
+        ("I am fifteen and in love with you", "better not remembered"),
+    ):
+        await ben.say(f"/memory {wish}")
+        await ben.hears(says(words))
+    await all_handled(database)
+    async with database.unit() as session:
+        assert set(await session.scalars(select(Fact.text))) == {"I live in Oslo.", "My name is Ben."}
+
+
+async def test_a_plan_bounds_what_is_added(settings: ProductSettings, bucket: object, anya: Player) -> None:
+    async with bot_running(settings.model_copy(update={"free_facts": 1})):
+        await anya.enter("Алиса")
+        await anya.say("/memory Меня зовут Аня.")
+        await anya.hears(says("1. Меня зовут Аня."))
+        await anya.say("/memory Я живу в Риге.")
+        await anya.hears(says("фактов может быть 1"))
+
+
 async def test_a_long_memory_fits_into_one_message(bot: Application, ben: Player, database: Database) -> None:
     await ben.enter("Alisa")
     await all_handled(database)
