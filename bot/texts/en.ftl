@@ -296,7 +296,7 @@ own-summary =
 
     { $looks }
 own-faces = 👤 Choose a face
-own-faces-of = 👤 { $name }
+own-faces-of = 👤 Another face
 own-faces-begun = Drawing four faces. Choose the one that stays.
 own-faces-coming = The faces are being drawn already, just a moment.
 own-faces-enough = That's enough faces for today: new ones can be drawn tomorrow.

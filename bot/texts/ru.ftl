@@ -304,7 +304,7 @@ own-summary =
 
     { $looks }
 own-faces = 👤 Выбрать лицо
-own-faces-of = 👤 { $name }
+own-faces-of = 👤 Новое лицо
 own-faces-begun = Рисую четыре лица. Выбери то, которое останется.
 own-faces-coming = Лица уже рисуются, подожди немного.
 own-faces-enough = На сегодня лиц достаточно: новые можно будет нарисовать завтра.

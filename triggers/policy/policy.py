@@ -46,11 +46,11 @@ class Limits:
     love_beside_age: float = 0.15
     both: float = 0.2
     child_of_age: float = 0.15
-    intimate: float = 0.7
+    intimate: float = 0.65
     intimate_in_prompt: float = 0.9
     real_person: float = 0.5
     real_person_beside_name: float = 0.15
-    violence: float = 0.5
+    violence: float = 0.4
     #: Under it a word list that found something in the plain text is taken to be wrong.
     harmless: float = 0.02
 

@@ -172,6 +172,6 @@ def _of_own(key: str, persona: Persona, person: Person, say: Say) -> list[tuple[
     """What can be done with a persona of one's own."""
     number, name = int(key.removeprefix(OWN)), persona.name.to(person.locale)
     return [
-        (say("own-faces-of", name=name), OwnFaces(persona_id=number).pack()),
+        (say("own-faces-of"), OwnFaces(persona_id=number).pack()),
         (say("own-delete", name=name), DeleteOwnPersona(persona_id=number).pack()),
     ]
