@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from bot.settings import Settings
 from bot.updates.inbox import Inbox
 from bot.updates.polling import when_telegram_answers
+from generation.runtime.database import CONNECTION_ERRORS
 
 log = structlog.get_logger(__name__)
 
@@ -109,6 +110,8 @@ async def webhook(
 
 
 def _receiver(inbox: Inbox, secret: str) -> Handler:
+    away = asyncio.Event()
+
     async def receive(request: web.Request) -> web.Response:
         # aiohttp keeps the bytes of a header that are no text as lone surrogates.
         given = request.headers.get(SECRET_HEADER, "").encode("utf-8", "surrogateescape")
@@ -125,8 +128,14 @@ def _receiver(inbox: Inbox, secret: str) -> Handler:
             # Told that it arrived, or Telegram would send the same unreadable thing for a day.
             log.warning("webhook.unreadable_update")
             return web.Response()
-        # An exception here answers 500, and Telegram delivers the update again.
-        await inbox.receive([received])
+        try:
+            await inbox.receive([received])
+        except CONNECTION_ERRORS as error:
+            # Telegram delivers it again. Said once in an outage, and not for each post.
+            (log.debug if away.is_set() else log.warning)("webhook.database_away", error=type(error).__name__)
+            away.set()
+            return web.Response(status=503)
+        away.clear()
         return web.Response()
 
     return receive

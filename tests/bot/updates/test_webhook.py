@@ -7,7 +7,9 @@ import logging
 import aiohttp
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
+from bot.updates.inbox import Inbox
 from bot.updates.webhook import SECRET_HEADER, WEBHOOK_PATH, Connections
 from generation.storage import Storage
 from sandbox.settings import ProductSettings
@@ -49,6 +51,33 @@ async def test_who_does_not_know_the_secret_is_refused(
             assert response.status == 200
         async with session.post(address, data=io.BytesIO(b"x" * 2_000_000), headers=good) as response:
             assert response.status == 413
+
+
+async def test_while_postgresql_is_away_posts_are_refused_with_one_line(
+    by_webhook: ProductSettings, bucket: Storage, ben: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Telegram delivers what was refused again."""
+    good = {SECRET_HEADER: "a-secret"}
+    receive = Inbox.receive
+
+    async def away(*_arguments: object) -> None:
+        raise ConnectionRefusedError
+
+    async with bot_running(by_webhook), aiohttp.ClientSession() as session:
+        await ben.enter("Alisa")
+        monkeypatch.setattr(Inbox, "receive", away)
+        address = f"{by_webhook.webhook_url}{WEBHOOK_PATH}"
+        with capture_logs() as lines:
+            for number in range(5):
+                update = {"update_id": 10_000 + number}
+                async with session.post(address, json=update, headers=good) as response:
+                    assert response.status == 503
+        said = [line["log_level"] for line in lines if line["event"] == "webhook.database_away"]
+        assert said.count("warning") == 1
+        assert not [line for line in lines if line["log_level"] in {"error", "critical"}]
+        monkeypatch.setattr(Inbox, "receive", receive)
+        await ben.say("Hello")
+        await ben.hears(has_text)
 
 
 async def raw(settings: ProductSettings, head: bytes) -> bytes:
