@@ -67,6 +67,10 @@ class Player:
         self._seen = len(self.heard)
         await self.api("POST", f"{self._chat}/messages/{message['message_id']}/press", {"data": data})
 
+    async def react(self, message: Json, emoji: str) -> None:
+        """Put one emoji under a message, or take it away with an empty one."""
+        await self.api("POST", f"{self._chat}/messages/{message['message_id']}/react", {"emoji": emoji})
+
     async def edit(self, message: Json, text: str) -> None:
         await self.api("PUT", f"{self._chat}/messages/{message['message_id']}", {"text": text})
 

@@ -46,5 +46,5 @@ def build_router() -> Router:
         fallback.build_router(),
     )
     root = Router(name="root")
-    root.include_routers(private, fallback.group_router())
+    root.include_routers(reactions.emoji_router(), private, fallback.group_router())
     return root

@@ -106,14 +106,19 @@ class Chats:
         return [each for each in pins if self.store.message(chat_id, each)]
 
     def react(self, message: Json, who: int, emojis: list[str]) -> None:
-        """Somebody's reactions under a message, in the place of those before."""
-        chat_id, message_id = message["chat"]["id"], message["message_id"]
-        key = f"reactions:{chat_id}:{message_id}"
-        reactions = (self.store.setting(key) or {}) | {str(who): emojis}
-        self.store.set_setting(key, reactions)
-        shown = [emoji for each in reactions.values() for emoji in each]
-        told = {"chat_id": chat_id, "message_id": message_id, "emojis": shown}
-        self.events.publish(chat_id, "reactions", told)
+        """The bot's reactions under a message, in the place of those before."""
+        react(self.store, self.events, message, who, emojis)
+
+
+def react(store: Store, events: Events, message: Json, who: int, emojis: list[str]) -> None:
+    """Somebody's reactions under a message, in the place of those before."""
+    chat_id, message_id = message["chat"]["id"], message["message_id"]
+    key = f"reactions:{chat_id}:{message_id}"
+    reactions = (store.setting(key) or {}) | {str(who): emojis}
+    store.set_setting(key, reactions)
+    shown = [emoji for each in reactions.values() for emoji in each]
+    told = {"chat_id": chat_id, "message_id": message_id, "emojis": shown}
+    events.publish(chat_id, "reactions", told)
 
 
 def origin(message: Json) -> Json:

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import secrets
+import time
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from aiohttp import web
 from PIL import Image
 
 from sandbox.telegram.bot_api import BotApi
+from sandbox.telegram.chats import react
 from sandbox.telegram.checks import MAX_TEXT
 from sandbox.telegram.events import Events
 from sandbox.telegram.formatting import length
@@ -103,6 +105,7 @@ class PeopleApi:
                 web.post(f"{chat}/messages", self._send),
                 web.put(f"{chat}/messages/{{message:\\d+}}", self._edit),
                 web.post(f"{chat}/messages/{{message:\\d+}}/press", self._press),
+                web.post(f"{chat}/messages/{{message:\\d+}}/react", self._react),
                 web.delete(chat, self._delete_chat),
                 web.post("/api/updates", self._raw_update),
                 web.get("/api/files/{file}", self._file),
@@ -252,6 +255,28 @@ class PeopleApi:
         query = {"id": query_id, "from": _public(person), "message": message, "chat_instance": "1", "data": data}
         self._updates.add({"callback_query": query})
         return web.json_response({"query_id": query_id})
+
+    async def _react(self, request: web.Request) -> web.Response:
+        """One emoji under a message, as `{"emoji": "❤"}`, or none; the bot hears of it where it asked for that."""
+        person, chat = self._member(request)
+        message = self._store.message(chat["id"], int(request.match_info["message"]))
+        if message is None:
+            raise _wrong("there is no such message")
+        emoji = (await _body(request)).get("emoji")
+        new = [{"type": "emoji", "emoji": emoji}] if emoji else []
+        key = f"reactions:{chat['id']}:{message['message_id']}"
+        before = (self._store.setting(key) or {}).get(str(person["id"]), [])
+        react(self._store, self._events, message, person["id"], [str(emoji)] if emoji else [])
+        change = {
+            "chat": chat,
+            "message_id": message["message_id"],
+            "user": _public(person),
+            "date": int(time.time()),
+            "old_reaction": [{"type": "emoji", "emoji": each} for each in before],
+            "new_reaction": new,
+        }
+        self._updates.add({"message_reaction": change})
+        return web.json_response({"emojis": emoji})
 
     async def _block(self, request: web.Request) -> web.Response:
         return self._set_blocked(request, blocked=True)

@@ -1,8 +1,10 @@
 """What a person thinks of a photo: like, dislike with a reason, delete."""
 
-from aiogram import Bot, Router
-from aiogram.exceptions import TelegramBadRequest
-from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
+from contextlib import suppress
+
+from aiogram import Bot, F, Router
+from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramBadRequest
+from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message, MessageReactionUpdated, ReactionTypeEmoji
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,6 +21,12 @@ from generation.orders import erasure
 from generation.runtime.database import Database
 from generation.storage import Storage
 
+#: Emoji that are a like and a dislike; all others say nothing of the photo.
+LIKED = frozenset(
+    ("❤", "👍", "🔥", "🥰", "👏", "😁", "🤩", "😍", "❤‍🔥", "💯", "🏆", "🍓", "💋", "💘", "😘", "🤗", "🎉", "🦄")
+)  # fmt: skip
+DISLIKED = frozenset(("👎", "🤮", "💩", "😡", "🤬", "💔", "🥱", "🥴"))
+
 
 def build_router() -> Router:
     """Like, dislike with a reason, and delete."""
@@ -30,6 +38,40 @@ def build_router() -> Router:
     router.callback_query.register(delete, DeleteSurely.filter())
     router.callback_query.register(keep, Keep.filter())
     return router
+
+
+def emoji_router() -> Router:
+    """Telegram's own reactions, which come as updates of their own kind."""
+    router = Router(name="emoji_reactions")
+    router.message_reaction.register(react_with_emoji, F.chat.type == "private")
+    return router
+
+
+async def react_with_emoji(
+    event: MessageReactionUpdated, person: Person, say: Say, database: Database, bot: Bot
+) -> None:
+    """A heart or a thumb on one of her photos is a like or a dislike; taken away, it is none."""
+    if person.banned_at is not None or person.adult_confirmed_at is None:
+        return
+    emojis = {each.emoji for each in event.new_reaction if isinstance(each, ReactionTypeEmoji)}
+    reaction = Reaction.LIKED if emojis & LIKED else Reaction.DISLIKED if emojis & DISLIKED else None
+    if emojis and reaction is None:
+        return
+    async with database.unit() as session:
+        photo = await session.scalar(
+            select(Photo).where(Photo.owner_id == person.id, Photo.telegram_message_id == event.message_id)
+        )
+        moment = await session.get(PhotoMoment, photo.id) if photo else None
+        if photo is None or moment is None or (moment.reaction is reaction):
+            return
+        moment.reaction, moment.dislike_reason = reaction, None
+        moment.noticed_at = moment.noticed_at or await session.scalar(select(func.now()))
+    with suppress(TelegramAPIError, ClientDecodeError):
+        await bot.edit_message_reply_markup(
+            chat_id=event.chat.id,
+            message_id=event.message_id,
+            reply_markup=under_photo(say, photo.id, liked=reaction is Reaction.LIKED),
+        )
 
 
 async def like(query: CallbackQuery, callback_data: Like, person: Person, say: Say, database: Database) -> None:

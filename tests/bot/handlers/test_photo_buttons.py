@@ -210,3 +210,44 @@ async def test_a_photo_older_than_two_days_is_deleted_here_and_the_person_is_tol
     await ben.press(message, "🗑")
     await ben.press(await ben.edited(), "Delete for good")
     assert "delete it there yourself" in await ben.answers()
+
+
+async def answered(player: Player) -> None:
+    """What was done in a chat before is handled once something after it has an answer."""
+    await player.say("And how are you?")
+    await player.hears(has_text)
+
+
+@pytest.mark.parametrize(
+    ("emoji", "reaction"), [("❤", Reaction.LIKED), ("👎", Reaction.DISLIKED), ("🤔", None), ("🗿", None)]
+)
+async def test_an_emoji_under_a_photo_is_a_like_or_a_dislike(
+    bot: Application, worker: Worker, ben: Player, database: Database, emoji: str, reaction: Reaction | None
+) -> None:
+    await ben.enter("Alisa")
+    message, photo = await a_photo(ben, database)
+    await ben.react(message, emoji)
+    if reaction is Reaction.LIKED:
+        assert "👍 ✓" in labels(await ben.edited())
+    await answered(ben)
+    async with database.unit() as session:
+        assert (await session.get_one(PhotoMoment, photo.id)).reaction is reaction
+    await ben.react(message, "")
+    await answered(ben)
+    async with database.unit() as session:
+        assert (await session.get_one(PhotoMoment, photo.id)).reaction is None
+
+
+async def test_an_emoji_under_words_or_of_somebody_else_changes_nothing(
+    bot: Application, worker: Worker, ben: Player, anya: Player, database: Database
+) -> None:
+    await ben.enter("Alisa")
+    await anya.enter("Алиса")
+    message, photo = await a_photo(ben, database)
+    for player in (ben, anya):
+        await player.react((await player.messages())[-2], "👎")
+    await answered(ben)
+    await answered(anya)
+    async with database.unit() as session:
+        assert (await session.get_one(PhotoMoment, photo.id)).reaction is None
+    assert message["message_id"] == photo.telegram_message_id
