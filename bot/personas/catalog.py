@@ -49,9 +49,9 @@ class PersonaCatalog:
         return self._played(row) if row and row.person_id == person_id and row.finished_at else None
 
     async def everybody(self, session: AsyncSession, person_id: int) -> dict[str, Persona]:
-        """All that this person can choose from, by key."""
-        rows = await session.scalars(_of(person_id).order_by(OwnPersona.id))
-        return self._personas | {f"{OWN}{row.id}": persona for row in rows if (persona := self._played(row))}
+        """All that this person can choose from, by key; those of their own come first, the newest before."""
+        rows = await session.scalars(_of(person_id).order_by(OwnPersona.id.desc()))
+        return {f"{OWN}{row.id}": persona for row in rows if (persona := self._played(row))} | self._personas
 
     def sample(self) -> Persona:
         """Somebody made from the template, for the checks of the files."""
