@@ -25,6 +25,7 @@ from bot.handlers import build_router
 from bot.monitoring import figures
 from bot.personas.catalog import PersonaCatalog
 from bot.personas.references import References
+from bot.photos.delays import EVERY as DELAYS_EVERY
 from bot.photos.service import PhotoService
 from bot.reading.text_analysis import TextAnalyzer
 from bot.receiver import METRICS_PORT, Receiver, at_once, ready
@@ -125,6 +126,7 @@ async def running(
         listen = partial(shared.switchboard.listen, came=inbox.came, pushed_back=drafts.pause)
         for work in (
             periodically(INBOX_EVERY, inbox.look_around, name="inbox", at_once=True),
+            periodically(DELAYS_EVERY, parts.delays(shared).look, name="delays"),
             periodically(PROACTIVE_EVERY, proactive.look_around, name="proactive"),
             periodically(CLEANED_EVERY, partial(_forget_old, database, inbox), name="old_rows"),
             periodically(CLEANED_EVERY, partial(TalkRetention(settings).round, database), name="retention"),

@@ -27,6 +27,7 @@ from bot.monitoring import figures
 from bot.monitoring.alerting import Alerting
 from bot.personas.catalog import PersonaCatalog
 from bot.personas.portraits import Portraits
+from bot.photos.delays import Delays
 from bot.photos.service import PhotoService
 from bot.reading.attachments import Attachments
 from bot.reading.text_analysis import TextAnalyzer
@@ -182,6 +183,11 @@ def proactive(shared: Shared) -> ProactiveMessages:
         catalog=shared.catalog,
         texts=shared.texts,
     )
+
+
+def delays(shared: Shared) -> Delays:
+    """Words about photos that take long."""
+    return Delays(settings=shared.settings, database=shared.database, bot=shared.bot, texts=shared.texts)
 
 
 def picker(shared: Shared, originals: Storage) -> PersonaPicker:

@@ -157,7 +157,8 @@ class Photo(Base):
     sending_at: Mapped[datetime | None] = mapped_column(Timestamp)
     delivered_at: Mapped[datetime | None] = mapped_column(Timestamp)
     failed_at: Mapped[datetime | None] = mapped_column(Timestamp)
-    # When the person was told of a failure or of a doubtful delivery.
+    # When the person was told that it takes longer, and of a failure or of a doubtful delivery.
+    wait_told_at: Mapped[datetime | None] = mapped_column(Timestamp)
     told_at: Mapped[datetime | None] = mapped_column(Timestamp)
 
 

@@ -106,7 +106,11 @@ class PhotoService:
             return None, ""
         wait = await queue.expected_wait(session, lease=self.settings.lease, before=photo.rank_at)
         place = await queue.ahead(session, photo) + 1
-        return photo, wait_texts.ahead(say, wait, place)
+        words = wait_texts.ahead(say, wait, place)
+        if words and photo.requested:
+            # Said with the answer; not once more when it has taken long (`bot.photos.delays`).
+            await session.execute(update(Photo).where(Photo.id == photo.id).values(wait_told_at=func.now()))
+        return photo, words
 
     async def from_pack(self, session: AsyncSession, person: Person) -> bool:
         """Whether one more photo that is asked for is one of a pack."""

@@ -18,6 +18,13 @@ def ahead(say: Say, seconds: float | None, place: int) -> str:
     return say("photo-wait", wait=_spoken(say, seconds), place=place)
 
 
+def still(say: Say, seconds: float | None, place: int) -> str:
+    """What to say of a photo that should have been there by now."""
+    if seconds is None:
+        return say("photo-still-delayed")
+    return say("photo-still", wait=_spoken(say, max(seconds, SHORT)), place=place)
+
+
 def full(say: Say, seconds: float | None) -> str:
     """What to say instead of a photo when the queue takes no more."""
     if seconds is None:
