@@ -66,6 +66,8 @@ class Person(Base):
     # Whether a persona may begin a talk by herself, and when one last did.
     writes_first: Mapped[bool] = mapped_column(server_default=sql("false"))
     wrote_first_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    # When they were asked whether she may: once, after a good talk.
+    first_offered_at: Mapped[datetime | None] = mapped_column(Timestamp)
     # Minutes that the person's clock is ahead of UTC, for quiet hours; guessed from the language until set.
     utc_offset: Mapped[int | None] = mapped_column(SmallInteger)
 

@@ -79,6 +79,17 @@ async def blocked(session: AsyncSession, person_id: int) -> None:
     log.info("person.blocked_bot", photos_dropped=len(dropped))
 
 
+async def offered_to_write_first(session: AsyncSession, person_id: int) -> bool:
+    """Whether this person is to be asked now if a persona may write first; it is noted, so that it is once."""
+    asked = await session.execute(
+        update(Person)
+        .where(Person.id == person_id, Person.first_offered_at.is_(None), Person.writes_first.is_(False))
+        .values(first_offered_at=func.now())
+        .returning(Person.id)
+    )
+    return asked.scalar_one_or_none() is not None
+
+
 async def came_back(session: AsyncSession, person_id: int) -> None:
     """The person wrote, or opened the bot again: it may write to them as before."""
     await session.execute(update(Person).where(Person.id == person_id).values(blocked_at=None))

@@ -1,5 +1,6 @@
 """From a written answer to the chat: sent once, or put in the place of the one before it."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -8,13 +9,14 @@ from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramBadR
 from aiogram.types import InlineKeyboardMarkup
 from arq import ArqRedis
 
+from bot.accounts import people
 from bot.background import Background
 from bot.chat.turn import Answer, Turn
 from bot.dialogues import repository as dialogues
 from bot.dialogues.memory import Memory
 from bot.models import Message
 from bot.settings import Settings
-from bot.telegram.callbacks import AnswerAgain, AnswerAs, AnswerKeep, Manner
+from bot.telegram.callbacks import AnswerAgain, AnswerAs, AnswerKeep, Manner, MayWrite
 from bot.telegram.messages import MAX_TEXT, keyboard, send_text, split, take_buttons_away
 from bot.texts import Say
 from generation.orders import jobs, placing
@@ -22,6 +24,9 @@ from generation.runtime.database import Database
 from generation.runtime.telegram import Unknown, meaning
 
 log = structlog.get_logger(__name__)
+
+#: Answers in one dialogue after which she asks whether she may write first.
+OFFERED_AFTER = 12
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +56,8 @@ class ReplySender:
             if before is not None:
                 self.background(take_buttons_away(self.bot, chat_id, before))
         await self._announce(answer)
+        if turn.dialogue.answers + 1 == OFFERED_AFTER and not turn.person.first_offered_at:
+            self.background(self._offer(turn))
         # At once to half of it where the model's context was too small.
         budget = turn.request.history_budget // (2 if answer.is_shortened else 1)
         talked = turn.request.history_tokens + self.memory.tokens_of(message)
@@ -72,6 +79,18 @@ class ReplySender:
             number = None
         self.unsure.discard(message.id)
         return number
+
+    async def _offer(self, turn: Turn) -> None:
+        """Ask once, when the two have got to know each other, whether she may write first."""
+        async with self.database.autocommit() as session:
+            is_due = await people.offered_to_write_first(session, turn.person.id)
+        if not is_due:
+            return
+        yes, no = (MayWrite(may=may).pack() for may in (True, False))
+        question = turn.say("writes-first-ask", name=turn.persona.name.to(turn.person.locale))
+        buttons = keyboard([(turn.say("writes-first-yes"), yes), (turn.say("writes-first-no"), no)])
+        with suppress(TelegramAPIError, ClientDecodeError):
+            await self.bot.send_message(turn.incoming.chat_id, question, reply_markup=buttons)
 
     async def replace(self, turn: Turn, answer: Answer) -> None:
         """Put the new words where the old ones stand, or under them where Telegram does not let us."""

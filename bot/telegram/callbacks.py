@@ -250,6 +250,12 @@ class Pack(CallbackData, prefix="pack"):
     photos: Annotated[int, Field(gt=0, lt=100_000)]
 
 
+class MayWrite(CallbackData, prefix="may_write"):
+    """Whether the persona may write first now and then: the answer to the one question about it."""
+
+    may: bool
+
+
 class StopWriting(CallbackData, prefix="stop_writing"):
     """The persona shall not write first any more."""
 

@@ -14,7 +14,15 @@ from bot.handlers.personas.stories import show_stories
 from bot.models import Person
 from bot.personas.catalog import PersonaCatalog
 from bot.settings import Settings
-from bot.telegram.callbacks import FrequencyChoice, LanguageChoice, MyTime, SettingsPage, StopWriting, Switch
+from bot.telegram.callbacks import (
+    FrequencyChoice,
+    LanguageChoice,
+    MayWrite,
+    MyTime,
+    SettingsPage,
+    StopWriting,
+    Switch,
+)
 from bot.telegram.messages import acknowledge, keyboard, replace_buttons, replace_text
 from bot.texts import Say, Texts
 from generation.runtime.database import Database
@@ -38,6 +46,7 @@ def build_router() -> Router:
     router.callback_query.register(turn_switch, Switch.filter())
     router.callback_query.register(choose_time, MyTime.filter())
     router.callback_query.register(stop_writing, StopWriting.filter())
+    router.callback_query.register(may_write, MayWrite.filter())
     return router
 
 
@@ -130,6 +139,15 @@ async def choose_time(
     await _save(database, person, utc_offset=callback_data.offset)
     await acknowledge(query)
     await replace_text(query, *_main(person, say, settings))
+
+
+async def may_write(
+    query: CallbackQuery, callback_data: MayWrite, person: Person, say: Say, database: Database
+) -> None:
+    """The answer to the one question whether a persona may write first."""
+    await _save(database, person, writes_first=callback_data.may)
+    await acknowledge(query)
+    await replace_text(query, say("writes-first-allowed" if callback_data.may else "writes-first-stopped"))
 
 
 async def stop_writing(query: CallbackQuery, person: Person, say: Say, database: Database) -> None:

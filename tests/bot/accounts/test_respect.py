@@ -10,6 +10,7 @@ from sqlalchemy import func, select, text, update
 
 from bot.app import Application
 from bot.chat.proactive import is_quiet
+from bot.chat.reply import OFFERED_AFTER
 from bot.models import Dialogue, Payment, Person, PhotoGrant, Receipt, ReceivedUpdate
 from bot.monitoring.figures import _stars_today
 from generation.errors import ObjectGone
@@ -160,6 +161,31 @@ async def test_she_does_not_write_first_to_somebody_who_is_talking_with_her(
         await session.execute(update(Person).values(writes_first=True))
     await looks(bot)
     assert len(llm.requests) == 1
+
+
+@pytest.mark.parametrize(("answer", "writes"), [("Yes", True), ("No", False)])
+async def test_after_a_good_talk_she_asks_once_whether_she_may(
+    bot: Application, ben: Player, database: Database, answer: str, writes: bool
+) -> None:
+    await ben.enter("Alisa")
+    await ben.say("Hello")
+    await ben.hears(has_text)
+    await all_handled(database)
+    async with database.unit() as session:
+        await session.execute(update(Dialogue).values(answers=OFFERED_AFTER - 1))
+    await ben.say("I like talking with you")
+    question = await ben.hears(says("write to you first"))
+    await ben.press(question, answer)
+    await ben.edited()
+    assert (await row(database, ben)).writes_first is writes
+    async with database.unit() as session:
+        await session.execute(update(Dialogue).values(answers=OFFERED_AFTER - 1))
+        await session.execute(update(Person).values(writes_first=False))
+    await ben.say("And what else?")
+    await ben.hears(has_text)
+    await all_handled(database)
+    asked = [it for it in await ben.messages() if "write to you first" in it.get("text", "")]
+    assert asked == []
 
 
 # -- blocking ------------------------------------------------------------------------------------------
