@@ -161,6 +161,19 @@ class GalleryPage(CallbackData, prefix="album"):
     older: bool
 
 
+class GalleryOpen(CallbackData, prefix="album_open"):
+    """One photo of the album, with its buttons."""
+
+    photo_id: RowId
+
+
+class GalleryAlbum(CallbackData, prefix="album_of"):
+    """Ten photos older than this one, or the newest ones; `liked`: of those with a like."""
+
+    before: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    liked: bool = False
+
+
 class Original(CallbackData, prefix="original"):
     """The photo's original as a file."""
 

@@ -1,4 +1,4 @@
-"""/gallery: one's own photos, page by page, and the original as a file."""
+"""/gallery: one's own photos at a glance, one by one, and the original as a file."""
 
 from functools import partial
 
@@ -6,13 +6,20 @@ import structlog
 from aiogram import Bot, Router
 from aiogram.exceptions import TelegramBadRequest
 from aiogram.filters import Command
-from aiogram.types import BufferedInputFile, CallbackQuery, InlineKeyboardMarkup, InputMediaPhoto, Message
-from sqlalchemy import ColumnElement, func, select
+from aiogram.types import (
+    BufferedInputFile,
+    CallbackQuery,
+    InlineKeyboardMarkup,
+    InputMediaPhoto,
+    MediaUnion,
+    Message,
+)
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.accounts.photo_quota import FACE
-from bot.models import Person
-from bot.telegram.callbacks import Delete, GalleryPage, Original
+from bot.models import Person, PhotoMoment, Reaction
+from bot.telegram.callbacks import Delete, GalleryAlbum, GalleryOpen, GalleryPage, Original
 from bot.telegram.messages import acknowledge, keyboard
 from bot.texts import Say
 from generation.errors import ObjectGone, StorageUnavailable
@@ -22,12 +29,17 @@ from generation.storage import Storage
 
 log = structlog.get_logger(__name__)
 
+#: Photos of an album, which has two at least (sendMediaGroup), and numbers in a row under it.
+AT_A_GLANCE, LEAST_ALBUM, IN_A_ROW = 10, 2, 5
+
 
 def build_router() -> Router:
     """/gallery: the person's own photos."""
     router = Router(name="gallery")
     router.message.register(show_gallery, Command("gallery", "photos", "album", ignore_case=True))
     router.callback_query.register(turn_page, GalleryPage.filter())
+    router.callback_query.register(show_album, GalleryAlbum.filter())
+    router.callback_query.register(open_photo, GalleryOpen.filter())
     router.callback_query.register(send_original, Original.filter())
     return router
 
@@ -35,20 +47,96 @@ def build_router() -> Router:
 async def show_gallery(
     message: Message, person: Person, say: Say, database: Database, originals: Storage, bot: Bot
 ) -> None:
-    """The newest photo, by the `file_id` that Telegram gave it."""
+    """The newest photos at a glance; a single one with its buttons."""
+    if not await _album(bot, message.chat.id, person, say, database, GalleryAlbum()):
+        await _open(bot, message.chat.id, person, say, database, originals)
+
+
+async def show_album(
+    query: CallbackQuery,
+    callback_data: GalleryAlbum,
+    person: Person,
+    say: Say,
+    database: Database,
+    originals: Storage,
+    bot: Bot,
+) -> None:
+    """Older photos, or those with a like."""
+    await acknowledge(query)
+    if isinstance(query.message, Message):
+        chat_id = query.message.chat.id
+        if not await _album(bot, chat_id, person, say, database, callback_data):
+            await _open(bot, chat_id, person, say, database, originals, callback_data)
+
+
+async def open_photo(
+    query: CallbackQuery,
+    callback_data: GalleryOpen,
+    person: Person,
+    say: Say,
+    database: Database,
+    originals: Storage,
+    bot: Bot,
+) -> None:
+    """One of them, by its number under the album."""
+    await acknowledge(query)
+    if isinstance(query.message, Message):
+        chosen = GalleryAlbum(before=callback_data.photo_id + 1)
+        await _open(bot, query.message.chat.id, person, say, database, originals, chosen)
+
+
+async def _album(bot: Bot, chat_id: int, person: Person, say: Say, database: Database, which: GalleryAlbum) -> bool:
+    """Up to ten photos as one album by their `file_id`, and numbers to open them; False where it cannot be one."""
     async with database.unit() as session:
-        photo = await session.scalar(select(Photo).where(*_shown(person)).order_by(Photo.id.desc()).limit(1))
+        found = select(Photo).where(*_shown(person), *_of(which)).order_by(Photo.id.desc()).limit(AT_A_GLANCE + 1)
+        photos = list(await session.scalars(found))
+        liked = await session.scalar(select(func.count()).where(*_shown(person), *_of(GalleryAlbum(liked=True))))
+    shown = photos[:AT_A_GLANCE]
+    if len(shown) < LEAST_ALBUM:
+        return False
+    media: list[MediaUnion] = [
+        InputMediaPhoto(media=str(photo.file_id), has_spoiler=person.blur_photos or None) for photo in shown
+    ]
+    try:
+        await bot.send_media_group(chat_id, media)
+    except TelegramBadRequest as error:
+        # One by one they come from our own storage.
+        log.warning("album.file_id_refused", error=str(error))
+        return False
+    numbers = [(str(place), GalleryOpen(photo_id=photo.id).pack()) for place, photo in enumerate(shown, start=1)]
+    ways = []
+    if len(photos) > AT_A_GLANCE:
+        ways.append((say("album-older"), GalleryAlbum(before=shown[-1].id, liked=which.liked).pack()))
+    if liked and not which.liked:
+        ways.append((say("album-liked", count=liked), GalleryAlbum(liked=True).pack()))
+    elif which.liked:
+        ways.append((say("album-all"), GalleryAlbum().pack()))
+    rows = [numbers[start : start + IN_A_ROW] for start in range(0, len(numbers), IN_A_ROW)]
+    await bot.send_message(chat_id, say("album-open"), reply_markup=keyboard(*rows, *([ways] if ways else [])))
+    return True
+
+
+async def _open(
+    bot: Bot,
+    chat_id: int,
+    person: Person,
+    say: Say,
+    database: Database,
+    originals: Storage,
+    which: GalleryAlbum | None = None,
+) -> None:
+    """One photo with its buttons: the newest of these."""
+    which = which or GalleryAlbum()
+    async with database.unit() as session:
+        newest = select(Photo).where(*_shown(person), *_of(which)).order_by(Photo.id.desc()).limit(1)
+        photo = await session.scalar(newest)
         shown = await page(session, person, say, photo) if photo else None
     if photo is None or shown is None or photo.file_id is None:
-        await message.answer(say("album-empty"))
+        await bot.send_message(chat_id, say("album-empty"))
         return
     caption, buttons = shown
     send = partial(
-        bot.send_photo,
-        message.chat.id,
-        caption=caption,
-        reply_markup=buttons,
-        has_spoiler=person.blur_photos or None,
+        bot.send_photo, chat_id, caption=caption, reply_markup=buttons, has_spoiler=person.blur_photos or None
     )
     try:
         await send(photo=photo.file_id)
@@ -57,7 +145,16 @@ async def show_gallery(
         if upload := await _upload(photo, originals):
             await send(photo=upload)
         else:
-            await message.answer(say("original-unavailable"))
+            await bot.send_message(chat_id, say("original-unavailable"))
+
+
+def _of(which: GalleryAlbum) -> list[ColumnElement[bool]]:
+    """Which of a person's photos."""
+    conditions: list[ColumnElement[bool]] = [Photo.id < which.before] if which.before else []
+    if which.liked:
+        liked = exists().where(PhotoMoment.photo_id == Photo.id, PhotoMoment.reaction == Reaction.LIKED)
+        conditions.append(liked)
+    return conditions
 
 
 async def _upload(photo: Photo, originals: Storage) -> BufferedInputFile | None:

@@ -166,6 +166,11 @@ async def test_the_gallery_pages_by_file_id_and_sends_the_original(
     await ben.enter("Alisa")
     photos = [(await a_photo(ben, database))[1] for _ in range(3)]
     await ben.say("/gallery")
+    album = await ben.hears(says("Which one"))
+    assert labels(album) == ["1", "2", "3"]
+    sent = [it for it in await ben.messages() if it.get("media_group_id")]
+    assert [it["photo"][0]["file_id"] for it in sent] == [photo.file_id for photo in reversed(photos)]
+    await ben.press(album, "1")
     page = await ben.hears(says("1 of 3"))
     assert page["photo"][0]["file_id"] == photos[2].file_id
     await ben.press(page, "▶")
@@ -180,6 +185,35 @@ async def test_the_gallery_pages_by_file_id_and_sends_the_original(
     stored = await bucket.get(photos[0].object_key or "")
     assert document["file_size"] == len(stored)
     assert stored.startswith(b"\x89PNG")
+
+
+async def test_the_gallery_shows_ten_at_a_glance_the_older_ones_and_those_that_were_liked(
+    bot: Application, worker: Worker, ben: Player, database: Database
+) -> None:
+    await ben.enter("Alisa")
+    _, photo = await a_photo(ben, database)
+    async with database.unit() as session:
+        known = await session.get_one(Photo, photo.id)
+        columns = {each.key for each in Photo.__table__.columns} - {"id", "key", "dedup_key"}
+        values = {name: getattr(known, name) for name in columns}
+        moment = await session.get_one(PhotoMoment, photo.id)
+        for number in range(11):
+            session.add(another := Photo(**values, dedup_key=f"copy:{number}"))
+            await session.flush()
+            reaction = Reaction.LIKED if number < 2 else None
+            story = {"dialogue_id": moment.dialogue_id, "story": moment.story, "scene": {}}
+            session.add(PhotoMoment(photo_id=another.id, reaction=reaction, **story))
+    await ben.say("/gallery")
+    album = await ben.hears(says("Which one"))
+    assert labels(album) == [*map(str, range(1, 11)), "Older ▶", "👍 Liked: 2"]
+    await ben.press(album, "Older")
+    older = await ben.hears(says("Which one"))
+    assert labels(older) == ["1", "2", "👍 Liked: 2"]
+    await ben.press(older, "Liked")
+    liked = await ben.hears(says("Which one"))
+    assert labels(liked) == ["1", "2", "All photos"]
+    await ben.press(liked, "2")
+    assert (await ben.hears(says(" of 12")))["caption"].startswith("11 of 12")
 
 
 async def test_blur_and_silence_are_how_photos_come(
