@@ -155,6 +155,7 @@ class AnswerWriter:
         wish = turn.heard.wish if judged.asked or turn.incoming.wants_photo else NOTHING
         scene = scene_continuity.after_answer(before, spoken, analysis, turn.persona, wish)
         drawn = scene
+        edited = turn.shown.object_key if turn.shown and wish != NOTHING else None
         if turn.shown and wish != NOTHING:
             # Of another hour or place, perhaps: the talk stays where it is.
             drawn = scene_continuity.retaken(turn.shown.scene, spoken, analysis, wish)
@@ -173,7 +174,9 @@ class AnswerWriter:
             outcome = Outcome(photo=turn.earlier.photo if turn.earlier else None)
             if outcome.photo is None and not replaced:
                 # An answer that is written anew keeps the photo that came with the one before.
-                outcome = await self.decision.carry_out(session, turn, dialogue, drawn, decision, quota, refused)
+                outcome = await self.decision.carry_out(
+                    session, turn, dialogue, drawn, decision, quota, refused, edited=edited
+                )
             # What may not be drawn does not last either, or every later photo would be refused for it.
             dialogue.scene = before.lasting() if refused else scene.lasting()
             _count(dialogue, outcome, rewrites=turn.rewrites)

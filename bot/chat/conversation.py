@@ -75,7 +75,7 @@ class Conversation:
             async with self.database.autocommit() as session:
                 talk = await dialogues.talk(session, person.id)
             recent = talk.before(incoming.update_id) if talk else Recent()
-            shown = await self._shown(person, incoming)
+            shown = await self._shown(person, incoming, talk)
             heard = await self._hear(person, incoming, recent, shown)
             if heard.refusal or heard.minor is Whose.PERSON:
                 # Neither kept nor shown to the model.
@@ -84,7 +84,8 @@ class Conversation:
             turn = await self._open(person, say, incoming, heard, talk, recent.together) if talk else None
             if turn is None:
                 return False
-            turn = _answering(turn, shown, sees=self.settings.llm_sees_pictures)
+            quoted = "" if shown else await self._quoted(incoming)
+            turn = _answering(turn, shown, quoted, sees=self.settings.llm_sees_pictures)
             if turn.earlier is None and incoming.wants_photo and await self._told_of_obstacle(turn):
                 # Said before she answers as if a photo were coming.
                 return True
@@ -148,13 +149,18 @@ class Conversation:
 
     # -- steps -----------------------------------------------------------------------------------------
 
-    async def _shown(self, person: Person, incoming: Incoming) -> ShownPhoto | None:
-        """The photo that the person replies to."""
-        if incoming.reply is None or incoming.reply.by_person:
+    async def _quoted(self, incoming: Incoming) -> str:
+        """The words that are replied to, unless they are of a kind that is not shown to the model."""
+        words = incoming.reply.words if incoming.reply else ""
+        return "" if words and await self.text_analyzer.refusal_of(words) else words
+
+    async def _shown(self, person: Person, incoming: Incoming, talk: Talk | None) -> ShownPhoto | None:
+        """The photo of this talk that the person replies to."""
+        if talk is None or incoming.reply is None or incoming.reply.by_person:
             return None
         async with self.database.autocommit() as session:
             found = await orders.of_message(
-                session, person, incoming.chat_id, incoming.reply.message_id, self.settings
+                session, person, talk.dialogue.id, incoming.reply.message_id, self.settings
             )
         return ShownPhoto(scene=found[0], object_key=found[1]) if found else None
 
@@ -166,7 +172,7 @@ class Conversation:
             "\n".join((*recent.together, incoming.text)),
             by_command=incoming.wants_photo,
             explicit_allowed=orders.explicit_allowed(person, self.settings),
-            before=recent.said,
+            before=(*recent.said, incoming.reply.words) if incoming.reply else recent.said,
             minor_said=recent.minor_said,
             after_photo=recent.after_photo,
             of_photo=shown is not None,
@@ -300,14 +306,14 @@ class Conversation:
         )
 
 
-def _answering(turn: Turn, shown: ShownPhoto | None, *, sees: bool) -> Turn:
+def _answering(turn: Turn, shown: ShownPhoto | None, quoted: str, *, sees: bool) -> Turn:
     """The turn with what the person replies to, passes on, or shows, as the model is told of it."""
     incoming, note = turn.incoming, ""
     if shown is not None:
         scene = shown.scene
         note = replying_to_photo(", ".join(filter(None, (scene.action, scene.outfit, scene.place))))
     elif incoming.reply is not None:
-        note = replying(incoming.reply.words, by_person=incoming.reply.by_person)
+        note = replying(quoted, by_person=incoming.reply.by_person)
     elif incoming.is_forwarded:
         note = FORWARDED
     *messages, last = turn.request.messages

@@ -25,7 +25,6 @@ from bot.settings import Settings
 from bot.texts import Say
 from generation.models import Photo
 from triggers import PROMISE, Decision, Kind, Moment, Witness, draw_gap
-from triggers.text.visuals import NOTHING
 
 log = structlog.get_logger(__name__)
 
@@ -125,10 +124,13 @@ class PhotoDecision:
         decision: Decision,
         quota: PhotoQuota,
         policy_words: str,
+        *,
+        edited: str | None = None,
     ) -> Outcome:
         """Order what was decided.
 
-        `policy_words` says why the scene may not be drawn; an automatic photo is then dropped without a word.
+        `edited`: where the photo lies that the person wants otherwise. `policy_words` says why the scene may not be
+        drawn; an automatic photo is then dropped without a word.
         """
         if decision.kind is Kind.REFUSED:
             return await self._refused(session, turn)
@@ -140,7 +142,7 @@ class PhotoDecision:
         if policy_words:
             return Outcome(words=policy_words if requested else "")
         photo, words = await self.photos.place(
-            session, self._wish(turn, dialogue, scene, decision, quota), turn.say
+            session, self._wish(turn, dialogue, scene, decision, quota, edited), turn.say
         )
         words = words if requested or decision.rule == PROMISE else ""
         if photo is None:
@@ -157,7 +159,15 @@ class PhotoDecision:
         told = await self.photos.told_once(session, turn.person, obstacle)
         return Outcome(words=told.words, buttons=told.buttons) if told else Outcome()
 
-    def _wish(self, turn: Turn, dialogue: Dialogue, scene: Scene, decision: Decision, quota: PhotoQuota) -> Wish:
+    def _wish(
+        self,
+        turn: Turn,
+        dialogue: Dialogue,
+        scene: Scene,
+        decision: Decision,
+        quota: PhotoQuota,
+        edited: str | None,
+    ) -> Wish:
         allowed = plan_of(turn.person, quota.now, self.settings)
         return Wish(
             person=turn.person,
@@ -171,7 +181,7 @@ class PhotoDecision:
             chat_id=turn.incoming.chat_id,
             reply_to_message_id=turn.incoming.message_id,
             from_pack=decision.kind is Kind.REQUESTED and quota.today >= allowed.daily_limit,
-            edited=turn.shown.object_key if turn.shown and turn.heard.wish != NOTHING else None,
+            edited=edited if decision.kind is Kind.REQUESTED else None,
         )
 
 

@@ -1,7 +1,7 @@
 """What a persona remembers: older messages folded into a summary, and lasting facts about the person."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import ColumnElement, delete, func, select, update
@@ -69,6 +69,13 @@ async def remember(session: AsyncSession, person_id: int, persona: str, text: st
     )
 
 
+async def correct(session: AsyncSession, fact: Fact, text: str) -> None:
+    """Put other words in the place of a fact; handled twice it changes nothing more."""
+    same = (Fact.person_id == fact.person_id, Fact.persona == fact.persona, Fact.text == text, Fact.id != fact.id)
+    await session.execute(delete(Fact).where(*same))
+    await session.execute(update(Fact).where(Fact.id == fact.id).values(text=text))
+
+
 async def forget_facts(session: AsyncSession, person_id: int, persona: str) -> None:
     """Forget all that one persona knows about a person."""
     await session.execute(delete(Fact).where(Fact.person_id == person_id, Fact.persona == persona))
@@ -79,12 +86,10 @@ async def forget_for_now(session: AsyncSession, person_id: int, persona: str) ->
     await session.execute(update(Fact).where(*_of(person_id, persona)).values(forgotten_at=func.now()))
 
 
-async def remember_again(session: AsyncSession, dialogue: Dialogue) -> None:
-    """What was forgotten in the moment in which this dialogue ended."""
+async def remember_again(session: AsyncSession, dialogue: Dialogue, ended_at: datetime) -> None:
+    """What was forgotten in the moment in which this dialogue had ended."""
     then = (Fact.person_id == dialogue.person_id, Fact.persona == dialogue.persona)
-    await session.execute(
-        update(Fact).where(*then, Fact.forgotten_at == dialogue.ended_at).values(forgotten_at=None)
-    )
+    await session.execute(update(Fact).where(*then, Fact.forgotten_at == ended_at).values(forgotten_at=None))
 
 
 async def forget_old(session: AsyncSession) -> None:

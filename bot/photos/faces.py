@@ -75,7 +75,8 @@ async def obstacle(session: AsyncSession, own: OwnPersona, say: Say) -> str:
         Photo.owner_id == own.person_id,
         Photo.rule == FACE,
         Photo.queued_at > func.now() - timedelta(hours=24),
-        Photo.status.not_in(NOTHING_CAME),
+        # One that was dropped when a GPU had begun with it has cost as much.
+        Photo.status.not_in(NOTHING_CAME) | (Photo.status == PhotoStatus.DROPPED) & Photo.claimed_at.is_not(None),
     )
     found = list(await session.scalars(recent))
     if any(status in ON_THE_WAY for status in found):

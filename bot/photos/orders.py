@@ -138,17 +138,28 @@ async def _last_of_scene(session: AsyncSession, wish: Wish, *, explicit_allowed:
 
 
 async def of_message(
-    session: AsyncSession, person: Person, chat_id: int, message_id: int, settings: Settings
+    session: AsyncSession, person: Person, dialogue_id: int, message_id: int, settings: Settings
 ) -> tuple[Scene, str | None] | None:
-    """What the photo of this message shows, and where its original lies if it may be used; None without one."""
-    found = select(Photo, PhotoMoment.scene).join(PhotoMoment, PhotoMoment.photo_id == Photo.id)
-    mine = (Photo.owner_id == person.id, Photo.chat_id == chat_id, Photo.telegram_message_id == message_id)
-    row = (await session.execute(found.where(*mine).limit(1))).first()
-    if row is None:
+    """What the photo of this message shows, and where its original lies if it may be used.
+
+    None for one of another talk, and for one of which nobody knows any more what it shows.
+    """
+    row = (
+        await session.execute(
+            select(Photo, PhotoMoment.scene)
+            .join(PhotoMoment, PhotoMoment.photo_id == Photo.id)
+            .where(
+                Photo.owner_id == person.id,
+                Photo.telegram_message_id == message_id,
+                PhotoMoment.dialogue_id == dialogue_id,
+            )
+            .limit(1)
+        )
+    ).first()
+    if row is None or not row.scene:
         return None
-    photo, scene = row
-    usable = explicit_allowed(person, settings) or not photo.explicit
-    return Scene.model_validate(scene), photo.object_key if usable and scene else None
+    usable = explicit_allowed(person, settings) or not row.Photo.explicit
+    return Scene.model_validate(row.scene), row.Photo.object_key if usable else None
 
 
 async def own_photo(session: AsyncSession, person: Person, photo_id: int) -> Photo | None:

@@ -105,7 +105,8 @@ def bring_back() -> Executable:
     return (
         changed(ReceivedUpdate)
         .where(ReceivedUpdate.claimed_by == POSTPONED, ReceivedUpdate.handled_at.is_not(None))
-        .values(handled_at=None, claimed_by=None)
+        # As if it had come now: nobody was to answer before.
+        .values(handled_at=None, claimed_by=None, received_at=func.now())
     )
 
 

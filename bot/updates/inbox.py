@@ -20,9 +20,10 @@ from sqlalchemy import ColumnElement, and_, delete, func, literal, select, updat
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
-from bot.models import ReceivedUpdate
-from bot.updates.claims import LEASE, claim_oldest, free, named, postpone
+from bot.models import POSTPONED, ReceivedUpdate
+from bot.updates.claims import LEASE, bring_back, claim_oldest, free, named, postpone
 from bot.updates.switchboard import Switchboard
+from generation.runtime import operator_switches
 from generation.runtime.database import CONNECTION_ERRORS, Database, in_seconds, is_permanent
 from generation.runtime.plain_text import plain_text
 
@@ -98,7 +99,7 @@ class Inbox:
         self._chats: dict[int, asyncio.Task[None]] = {}
         self._more: set[int] = set()
         self._places = asyncio.Semaphore(CHATS_AT_ONCE)
-        self._has_taken_over = self._is_finishing = False
+        self._has_taken_over = self._is_finishing = self._has_postponed = False
 
     async def receive(self, updates: Sequence[Update]) -> None:
         """Write updates down; when this returns they may be confirmed to Telegram."""
@@ -269,6 +270,7 @@ class Inbox:
         except Postponed:
             async with self._database.autocommit() as session:
                 await session.execute(postpone(row))
+            self._has_postponed = True
             log.info("update.postponed")
             return False
         except TryAgain as error:
@@ -304,6 +306,8 @@ class Inbox:
             self._has_taken_over = True
         if self._switchboard:
             await self._switchboard.beat()
+        if self._has_postponed:
+            await self._bring_back()
         unhandled = and_(ReceivedUpdate.bot_id == self._bot_id, ReceivedUpdate.handled_at.is_(None))
         in_hand = list(self._in_hand)
         async with self._database.autocommit() as session:
@@ -332,9 +336,19 @@ class Inbox:
             self._arrived(chat_id, None)
         self._wake(chats)
 
+    async def _bring_back(self) -> None:
+        """What this process postponed just when the maintenance ended, and nobody brought back."""
+        async with self._database.autocommit() as session:
+            if (await operator_switches.read(session)).maintenance_since is None:
+                await session.execute(bring_back())
+                self._has_postponed = False
+
     async def forget_old(self) -> None:
         """Delete what was handled so long ago that Telegram cannot send it again."""
-        old = ReceivedUpdate.handled_at < func.now() - func.make_interval(0, 0, 0, 0, KEPT_HOURS)
+        old = and_(
+            ReceivedUpdate.handled_at < func.now() - func.make_interval(0, 0, 0, 0, KEPT_HOURS),
+            ReceivedUpdate.claimed_by.is_distinct_from(POSTPONED),
+        )
         async with self._database.autocommit() as session:
             await session.execute(delete(ReceivedUpdate).where(old))
 

@@ -91,9 +91,17 @@ _OTHERWISE_AS = re.compile(
 )
 
 
+#: It is as it should be: no wish.
+_PRAISE = re.compile(
+    r"красив|прекрасн|нравит|идет тебе|тебе идет|супер|круто|классн|мило|люблю|обожаю|шикарн|beautiful|lovely|gorgeous|"
+    r"love|like (?:it|this|that|your|the)|suits|nice|pretty|cute|great|amazing|stunning"
+)
+
+
 def wants_otherwise(text: str) -> bool:
     """Whether a reply to a photo asks for it with something else: "but in red", "а теперь на балконе"."""
-    return len(text) <= 120 and _OTHERWISE_AS.match(" ".join(fold(text).split())) is not None
+    words = " ".join(fold(text).split())
+    return len(text) <= 120 and _OTHERWISE_AS.match(words) is not None and not _PRAISE.search(words)
 
 
 def promises_plainly(text: str) -> bool:

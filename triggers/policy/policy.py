@@ -75,7 +75,8 @@ class Signs:
     def concerns(self) -> Concerns | None:
         """What the heads say; None without them."""
         # Where an age is said, nothing may soften it.
-        return self._read(self.text if self._young else aged(self.text)) if self._read else None
+        sharp = self._young or self.says(words.EXPLICIT)
+        return self._read(self.text if sharp else aged(self.text)) if self._read else None
 
     @cached_property
     def _young(self) -> tuple[Young, ...]:

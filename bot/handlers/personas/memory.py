@@ -79,7 +79,7 @@ async def _remember(session: AsyncSession, person: Person, say: Say, wish: str, 
     correction = _CORRECTION.fullmatch(wish)
     if correction is None:
         most = plan_of(person, await database_now(session), settings).facts
-        if len(known) >= most:
+        if len(known) >= most and wish not in {fact.text for fact in known}:
             return say("memory-full", count=most)
         await memory.remember(session, person.id, dialogue.persona, wish)
         return ""
@@ -87,8 +87,7 @@ async def _remember(session: AsyncSession, person: Person, say: Say, wish: str, 
     number = int(correction["number"])
     if not 1 <= number <= len(shown):
         return say("memory-no-such", count=len(shown))
-    await memory.forget(session, person.id, fact_id=shown[number - 1].id)
-    await memory.remember(session, person.id, dialogue.persona, correction["text"])
+    await memory.correct(session, shown[number - 1], correction["text"])
     return ""
 
 

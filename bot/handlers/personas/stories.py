@@ -132,17 +132,23 @@ async def reset_surely(
         return
     # Pressed twice: the one that was asked about has ended by now.
     asked = dialogue is not None and dialogue.id == callback_data.dialogue_id
-    if not asked or dialogue is None or persona is None or not isinstance(message, Message):
+    async with database.unit() as session:
+        ended = await session.get(Dialogue, callback_data.dialogue_id)
+    # Handled twice: what was said about it may not have reached the chat.
+    done = ended is not None and dialogue is not None and _just_reset(ended, dialogue)
+    if not (asked or done) or dialogue is None or persona is None or not isinstance(message, Message):
         await acknowledge(query, say("stale-button"))
         return
     story = persona.story(dialogue.story)
-    async with database.unit() as session:
-        await memory.forget_for_now(session, person.id, dialogue.persona)
-        await picker.open_dialogue(session, person, dialogue.persona, dialogue.story, story)
+    if not done:
+        async with database.unit() as session:
+            await memory.forget_for_now(session, person.id, dialogue.persona)
+            await picker.open_dialogue(session, person, dialogue.persona, dialogue.story, story)
     await acknowledge(query)
-    back = keyboard([(say("reset-back"), ResetBack(dialogue_id=dialogue.id).pack())])
+    back = keyboard([(say("reset-back"), ResetBack(dialogue_id=callback_data.dialogue_id).pack())])
     await replace_text(query, say("reset-done", name=persona.name.to(person.locale)), back)
-    await message.answer(story.opening.to(person.locale))
+    if not done:
+        await message.answer(story.opening.to(person.locale))
 
 
 async def reset_back(
@@ -156,13 +162,20 @@ async def reset_back(
     """The talk that was ended by /reset goes on where it was."""
     async with database.unit() as session:
         ended = await session.get(Dialogue, callback_data.dialogue_id)
-        if ended is not None and ended.person_id == person.id and ended.ended_at is not None:
-            await memory.remember_again(session, ended)
+        ended_at = ended.ended_at if ended else None
         dialogue = await dialogues.reopen(session, person.id, callback_data.dialogue_id, within=memory.UNDO_WITHIN)
+        if dialogue is not None and ended_at is not None:
+            await memory.remember_again(session, dialogue, ended_at)
         persona = await catalog.find(session, dialogue.persona, person.id) if dialogue else None
     await acknowledge(query, None if persona else say("stale-button"))
     if persona is not None:
         await replace_text(query, say("reset-undone", name=persona.name.to(person.locale)))
+
+
+def _just_reset(ended: Dialogue, following: Dialogue) -> bool:
+    """Whether /reset has put the one in the place of the other, and nobody has said a word since."""
+    same = (ended.person_id, ended.persona) == (following.person_id, following.persona)
+    return same and ended.ended_at == following.created_at and not following.answers
 
 
 async def _current(

@@ -55,14 +55,15 @@ async def react_with_emoji(
         return
     emojis = {each.emoji for each in event.new_reaction if isinstance(each, ReactionTypeEmoji)}
     reaction = Reaction.LIKED if emojis & LIKED else Reaction.DISLIKED if emojis & DISLIKED else None
-    if emojis and reaction is None:
+    before = {each.emoji for each in event.old_reaction if isinstance(each, ReactionTypeEmoji)}
+    if reaction is None and (emojis or not before & (LIKED | DISLIKED)):
         return
     async with database.unit() as session:
         photo = await session.scalar(
             select(Photo).where(Photo.owner_id == person.id, Photo.telegram_message_id == event.message_id)
         )
         moment = await session.get(PhotoMoment, photo.id) if photo else None
-        if photo is None or moment is None or (moment.reaction is reaction):
+        if photo is None or photo.file_id is None or moment is None or moment.reaction is reaction:
             return
         moment.reaction, moment.dislike_reason = reaction, None
         moment.noticed_at = moment.noticed_at or await session.scalar(select(func.now()))

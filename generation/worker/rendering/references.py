@@ -33,6 +33,8 @@ class References:
                 if name not in BEHIND_PORTRAITS:
                     raise LacksFile(f"the reference picture {key} is not in S3", {}) from None
                 del left[name]
+                # Its place may be another portrait's.
+                return await self.brought(left, workflow)
         return left, pictures
 
     async def _one(self, key: str) -> bytes:

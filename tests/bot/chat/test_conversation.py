@@ -257,6 +257,37 @@ async def test_a_reset_can_be_taken_back_for_ten_minutes(
     assert "no longer" in await ben.answers()
 
 
+async def test_a_stale_undo_brings_nothing_back(bot: Application, ben: Player, database: Database) -> None:
+    await ben.enter("Alisa")
+    async with database.unit() as session:
+        session.add(Fact(person_id=ben.id, persona="alisa", text="Likes pineapples."))
+    await ben.say("/reset")
+    await ben.press(await ben.hears(has_buttons), "Yes")
+    cleaned = await ben.edited()
+    await ben.enter("Vera")
+    await ben.press(cleaned, "Bring it back")
+    await ben.notices("answer", lambda it: "no longer" in it["text"])
+    async with database.unit() as session:
+        assert (await session.scalars(select(Fact.forgotten_at))).one() is not None
+
+
+async def test_a_reset_whose_words_were_lost_is_told_again(
+    bot: Application, telegram: TelegramServer, ben: Player, database: Database
+) -> None:
+    await ben.enter("Alisa")
+    await ben.say("/reset")
+    question = await ben.hears(has_buttons)
+    telegram.faults.add(path="editMessageText", kind="status", status=502, text="Bad Gateway", times=1)
+    await ben.press(question, "Yes")
+    cleaned = await ben.edited()
+    assert "remembers nothing" in cleaned["text"]
+    await ben.press(cleaned, "Bring it back")
+    assert "remembers everything" in (await ben.edited())["text"]
+    await all_handled(database)
+    async with database.unit() as session:
+        assert await session.scalar(select(func.count()).select_from(Dialogue)) == 2
+
+
 async def test_a_reset_stays_when_the_ten_minutes_are_over(
     bot: Application, llm: LanguageModelServer, ben: Player, database: Database
 ) -> None:

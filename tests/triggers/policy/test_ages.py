@@ -1,5 +1,7 @@
 """Ages in digits, words, Roman numerals, classes, birth years, looks and arithmetic; and numbers that are none."""
 
+import re
+
 import pytest
 
 from triggers.policy.ages import Whose, in_digits, young
@@ -66,13 +68,14 @@ def test_of_whom_it_is_said(text: str, expected: Whose) -> None:
     ],
 )  # fmt: skip
 def test_years_together_are_nobodys_age(span: str) -> None:
-    assert "40" in aged(span)
+    assert re.search(r"\b40\b", aged(span))
     assert not list(young(aged(span), this_year=2026))
 
 
 @pytest.mark.parametrize(
     "said",
-    ["мне 14 лет, мы вместе", "тебе 12 лет вместе со мной", "ей 16 лет, вместе гуляем", "she is 15 together with me", "i'm 14 years without a kiss"],
+    ["вместе с Аней 14 лет в душе", "с Аней 14 лет вместе в душе", "we cuddle together, gf 15 years", "15 years old together with me",
+     "Anna 15 years together with me", "мне 14 лет, мы вместе", "тебе 12 лет вместе со мной", "ей 16 лет, вместе гуляем", "she is 15 together with me", "i'm 14 years without a kiss"],
 )  # fmt: skip
 def test_an_age_is_never_taken_for_years_together(said: str) -> None:
     assert aged(said) == said
